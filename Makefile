@@ -1,0 +1,164 @@
+# Carrel: one non-recursive Makefile.
+#
+#   make            build the four programs into build/bin
+#   make run        install what is missing, build, and run Carrel here
+#   make check      install what the tests need, build, and run every test
+#   make lint       format, include matrix, SQL only in db/, sizes, banned calls
+#   make SAN=1 unit the unit tests under AddressSanitizer and UBSan
+#
+# make help lists every target.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+CC      := gcc
+SAN     ?=
+B       := $(if $(SAN),build-san,build)
+VERSION := 0.1.0
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Wformat=2 -Wimplicit-fallthrough -Wundef
+HARD := -fno-common -fstack-protector-strong -fPIE
+ifdef SAN
+OPTIM := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer \
+	-fno-sanitize-recover=undefined
+LDOPT := -fsanitize=address,undefined
+else
+OPTIM := -O2 -g -D_FORTIFY_SOURCE=2
+endif
+CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DCARREL_VERSION='"$(VERSION)"'
+CFLAGS   := -std=c11 $(WARN) $(if $(CI),-Werror) $(HARD) $(OPTIM)
+LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDOPT)
+LDLIBS   := -lmicrohttpd -lcurl -lsqlite3 -ljansson -lyaml -lpam -lcap \
+	-lssl -lcrypto -lpthread
+
+# ---- what is built -------------------------------------------------------
+# Each room is one archive; a program is its main plus the archives it needs.
+ROOMS := base db auth hub proxy spawner
+MAINS := hub/main.c proxy/main.c spawner/main.c hub/cli/main.c
+src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
+SRC_base    := $(call src,base)
+SRC_db      := $(call src,db)
+SRC_auth    := $(call src,auth)
+SRC_hub     := $(call src,hub) $(call src,hub/cli)
+SRC_proxy   := $(call src,proxy)
+SRC_spawner := $(call src,spawner)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+LIBS := $(foreach r,$(ROOMS),$(B)/lib$(r).a)
+# The generated sources of a room (embedded assets, the schema) join it here.
+GEN_hub := $(B)/gen/assets_data.o
+GEN_db  := $(B)/gen/schema_data.o
+
+PROGRAMS := $(B)/bin/carrel-hub $(B)/bin/carrel-proxy $(B)/bin/carrel-spawner \
+	$(B)/bin/carrel
+
+all: $(PROGRAMS)
+
+define room
+$(B)/lib$(1).a: $$(call obj,$$(SRC_$(1))) $$(GEN_$(1))
+	@rm -f $$@
+	@ar rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+link = @mkdir -p $(@D) && echo "  LD $@" && $(CC) $(LDFLAGS) -o $@ \
+	$(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(1)
+
+$(B)/bin/carrel-hub: $(call obj,hub/main.c) $(LIBS)
+	$(call link)
+	@chmod 755 $@
+$(B)/bin/carrel-proxy: $(call obj,proxy/main.c) $(B)/libproxy.a $(B)/libbase.a
+	$(call link)
+	@chmod 755 $@
+$(B)/bin/carrel-spawner: $(call obj,spawner/main.c) $(B)/libspawner.a $(B)/libbase.a
+	$(call link)
+	@chmod 755 $@
+$(B)/bin/carrel: $(call obj,hub/cli/main.c) $(LIBS)
+	$(call link)
+	@chmod 755 $@
+
+# ---- generated sources ---------------------------------------------------
+# Files become C byte arrays: name, length, bytes. No tool but the shell's od.
+$(B)/gen/assets_data.c: hub/web/embed.sh $(shell find hub/web -type f 2>/dev/null)
+	@mkdir -p $(@D)
+	@echo "  GEN $@"
+	@sh hub/web/embed.sh hub/web > $@
+$(B)/gen/schema_data.c: db/embed.sh db/schema.sql $(wildcard db/migrate/*.sql)
+	@mkdir -p $(@D)
+	@echo "  GEN $@"
+	@sh db/embed.sh > $@
+$(B)/gen/%.o: $(B)/gen/%.c
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- unit tests ----------------------------------------------------------
+# tests/unit/<path>/test_X.c becomes build/test/<path>/test_X: cmocka, linked
+# against the rooms (the linker takes only what the test uses).
+UNIT := $(patsubst tests/unit/%.c,$(B)/test/%,$(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
+# a room's tests link only that room and the rooms below it
+below_base    := base
+below_db      := db base
+below_auth    := auth db spawner base
+below_proxy   := proxy base
+below_spawner := spawner base
+below_hub     := hub auth db proxy spawner base
+define unit_rule
+$(B)/test/$(1)/%: tests/unit/$(1)/%.c $$(foreach r,$$(below_$(1)),$(B)/lib$$(r).a)
+	@mkdir -p $$(@D)
+	@echo "  LD $$@"
+	@$$(CC) $$(CPPFLAGS) -Itests/unit $$(filter-out -Wmissing-prototypes,$$(CFLAGS)) \
+	  -MMD -MP -MF $$@.d $$(LDFLAGS) -o $$@ $$< \
+	  -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS) -lcmocka
+endef
+$(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
+
+unit-build: $(UNIT)
+unit: $(UNIT)
+	@fail=0; for t in $(UNIT); do echo "== $$t"; $$t || fail=1; done; exit $$fail
+
+# ---- run and install -----------------------------------------------------
+# What is missing is installed first; etc/deps.sh says what and why.
+deps:
+	@sh etc/deps.sh run
+deps-check:
+	@sh etc/deps.sh check
+
+# As root: for all accounts; else for the one who runs it.
+run: deps
+	@$(MAKE) --no-print-directory all
+	@exec $(B)/bin/carrel up --config etc/carrel.yaml \
+	  --spawner-config etc/spawner.yaml --pam-dir etc/pam.d $(UP)
+
+# make install DESTDIR=... : programs, units, samples; nothing is started.
+PREFIX ?= /usr
+install: all
+	install -d $(DESTDIR)$(PREFIX)/libexec/carrel $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/libexec/carrel/
+	ln -sf ../libexec/carrel/carrel $(DESTDIR)$(PREFIX)/bin/carrel
+	install -d -m 755 $(DESTDIR)/etc/carrel $(DESTDIR)/etc/pam.d
+	test -e $(DESTDIR)/etc/carrel/carrel.yaml || \
+	  install -m 640 etc/carrel.yaml $(DESTDIR)/etc/carrel/
+	test -e $(DESTDIR)/etc/carrel/spawner.yaml || \
+	  install -m 600 etc/spawner.yaml $(DESTDIR)/etc/carrel/
+	test -e $(DESTDIR)/etc/pam.d/carrel || \
+	  install -m 644 etc/pam.d/carrel $(DESTDIR)/etc/pam.d/
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system etc/systemd/*.service
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/sysusers.d etc/sysusers.d/carrel.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/tmpfiles.d etc/tmpfiles.d/carrel.conf
+
+clean:
+	rm -rf build build-san build-fuzz
+
+help:
+	@sed -n 's/^#   //p' Makefile | head -20
+
+.PHONY: all unit unit-build clean run deps deps-check install help
+.PRECIOUS: $(B)/gen/%.c
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

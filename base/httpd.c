@@ -1,0 +1,481 @@
+/*
+ * HTTP server: the daemon, its place in the loop, and the life of a request.
+ *
+ * libmicrohttpd calls access_handler several times per request: once with the
+ * head, once per piece of body, once when all is there, and again after each
+ * resume. A request that waits for its answer is suspended; a suspended
+ * connection neither times out nor notices that its client left, so each has a
+ * deadline and a watch of our own for the hang-up.
+ */
+#include "base/httpd.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/httpd_priv.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define DEFAULT_CONNECTIONS 4096
+#define DEFAULT_HEAD_BYTES  ((size_t)16 << 10)
+#define DEFAULT_BODY_BYTES  ((size_t)1 << 20)
+#define DEFAULT_IDLE_S      75
+#define DEFAULT_DEADLINE_MS 120000
+/*
+ * Memory of one connection: the head, libmicrohttpd's copy of its cookies, its
+ * list of headers, and the head of the answer.
+ */
+#define POOL_BYTES(head)    ((head)*2 + ((size_t)16 << 10))
+/* A body over its limit is read on so far, so that the client sees the 413. */
+#define DISCARD_FACTOR      8
+
+static bool is_wakeable(const struct http_reply_state *st)
+{
+	return st->is_suspended && !st->req.httpd->is_closing;
+}
+
+/* ---- running the daemon ------------------------------------------------- */
+
+static void on_timer(struct timer *t, void *arg);
+
+static void run(void *arg)
+{
+	struct httpd *h = arg;
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	assert(!h->is_running);
+	h->is_running = true;
+	(void)MHD_run(h->daemon);
+	h->is_running = false;
+	if (MHD_get_timeout(h->daemon, &wait_ms) == MHD_YES)
+		timer_start(h->loop, &h->timer, (int64_t)wait_ms, on_timer, h);
+	else
+		timer_stop(&h->timer);
+}
+
+static void on_timer(struct timer *t, void *arg)
+{
+	(void)t;
+	run(arg);
+}
+
+static void on_ready(struct watch *w, uint32_t events, void *arg)
+{
+	(void)w, (void)events;
+	run(arg);
+}
+
+void httpd_run_soon(struct httpd *h)
+{
+	if (!h->is_closing)
+		defer_call(h->loop, &h->run_later, run, h);
+}
+
+/* ---- suspended requests ------------------------------------------------- */
+
+static void on_hangup(struct watch *w, uint32_t events, void *arg)
+{
+	(void)w, (void)events;
+	httpd_cut(arg);
+}
+
+void httpd_suspend(struct http_reply_state *st)
+{
+	struct httpd *h = st->req.httpd;
+	struct err err = { 0 };
+
+	st->is_suspended = true;
+	MHD_suspend_connection(st->conn);
+	if (watch_start(
+		h->loop, &st->hangup, st->fd, EPOLLRDHUP, on_hangup, st, &err))
+		log_warn(NULL, "a waiting client cannot be watched",
+		    "error=\"%s\"", err.text);
+}
+
+void httpd_wake(struct http_reply_state *st)
+{
+	if (!is_wakeable(st))
+		return;
+	st->is_suspended = false;
+	watch_stop(&st->hangup);
+	MHD_resume_connection(st->conn);
+	httpd_run_soon(st->req.httpd);
+}
+
+void httpd_cut(struct http_reply_state *st)
+{
+	st->is_gone = true;
+	(void)shutdown(st->fd, SHUT_RDWR);
+	httpd_wake(st);
+}
+
+/* The head or body came too slowly, or nobody answered. */
+static void on_deadline(struct timer *t, void *arg)
+{
+	struct http_reply_state *st = arg;
+
+	(void)t;
+	if (!st->is_complete) {
+		httpd_cut(st);
+		return;
+	}
+	log_warn(NULL, "a request was not answered in time",
+	    "id=%llu method=%s deadline_ms=%lld",
+	    (unsigned long long)st->req.id, st->req.method,
+	    (long long)st->req.httpd->opt.deadline_ms);
+	httpd_refuse(
+	    st, 503, "the server did not answer in time; try again later");
+}
+
+/* ---- one request -------------------------------------------------------- */
+
+static void call_head(struct http_reply_state *st)
+{
+	const struct httpd_callbacks *cb = &st->req.httpd->cb;
+
+	if (!cb->on_head)
+		return;
+	st->is_seen = true;
+	cb->on_head(&st->req, cb->arg);
+}
+
+static enum MHD_Result take_head(
+    struct http_reply_state *st, const char *method, const char *version)
+{
+	const char *why = NULL;
+	int status = httpd_head_check(st, method, version, &why);
+
+	st->has_head = true;
+	httpd_head_peer(st);
+	if (status) {
+		httpd_refuse(st, status, why);
+		st->conn_link->must_linger = true;
+		return httpd_queue(st);
+	}
+	call_head(st);
+	if (!st->is_replied || !st->has_body)
+		return MHD_YES;
+	st->conn_link->must_linger = true;
+	return httpd_queue(st);
+}
+
+static enum MHD_Result take_body(
+    struct http_reply_state *st, const char *data, size_t *size)
+{
+	size_t max = st->req.httpd->opt.max_body_bytes;
+
+	if (!st->is_replied) {
+		buf_append(&st->body, data, *size);
+		if (st->body.overflow)
+			httpd_refuse(st, 413,
+			    "the request body is longer than this server "
+			    "accepts");
+	}
+	if (st->is_replied) {
+		st->n_discarded += *size;
+		if (st->n_discarded / DISCARD_FACTOR > max)
+			return MHD_NO;
+	}
+	*size = 0;
+	return MHD_YES;
+}
+
+static void call_request(struct http_reply_state *st)
+{
+	const struct httpd_callbacks *cb = &st->req.httpd->cb;
+
+	st->req.body = slice_make(buf_view(&st->body), st->body.len);
+	st->is_seen = true;
+	cb->on_request(&st->req, cb->arg);
+}
+
+static enum MHD_Result take_rest(struct http_reply_state *st)
+{
+	struct httpd *h = st->req.httpd;
+
+	if (st->is_gone)
+		return MHD_NO;
+	if (!st->is_complete) {
+		st->is_complete = true;
+		timer_stop(&st->deadline);
+		if (!st->is_replied)
+			call_request(st);
+		if (!st->is_replied)
+			timer_start(h->loop, &st->deadline, h->opt.deadline_ms,
+			    on_deadline, st);
+	}
+	if (st->is_replied)
+		return st->is_queued ? MHD_YES : httpd_queue(st);
+	httpd_suspend(st);
+	return MHD_YES;
+}
+
+static enum MHD_Result access_handler(void *cls, struct MHD_Connection *conn,
+    const char *url, const char *method, const char *version, const char *data,
+    size_t *size, void **ctx)
+{
+	struct http_reply_state *st = *ctx;
+
+	(void)cls, (void)conn, (void)url;
+	if (!st)
+		return MHD_NO;
+	if (!st->has_head)
+		return take_head(st, method, version);
+	if (*size)
+		return take_body(st, data, size);
+	return take_rest(st);
+}
+
+static struct http_reply_state *state_new(
+    struct httpd *h, struct MHD_Connection *conn, const char *target)
+{
+	struct http_reply_state *st = xcalloc(1, sizeof *st);
+	const union MHD_ConnectionInfo *info;
+
+	arena_init(&st->req.arena);
+	st->req.id = ++h->last_id;
+	st->req.httpd = h;
+	st->req.state = st;
+	st->req.method = "";
+	st->req.target = arena_strdup(&st->req.arena, target);
+	st->req.path = st->req.target;
+	st->req.body = slice_make("", 0);
+	st->conn = conn;
+	info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	st->fd = info->connect_fd;
+	info =
+	    MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	st->conn_link = info->socket_context;
+	st->hangup.fd = -1;
+	st->headers_end = &st->headers;
+	buf_init(&st->body, h->opt.max_body_bytes);
+	list_add_tail(&h->by_id[st->req.id % HTTPD_BUCKETS], &st->link);
+	return st;
+}
+
+/*
+ * The request line is there. The copy taken here is the raw target. Then the
+ * query is cut off in libmicrohttpd's own buffer: it would keep one record per
+ * parameter in the connection's memory, and answers badly when that runs out.
+ */
+static void *on_request_line(
+    void *cls, const char *uri, struct MHD_Connection *conn)
+{
+	struct httpd *h = cls;
+	struct http_reply_state *st = state_new(h, conn, uri);
+	char *query = (char *)(uintptr_t)strchr(uri, '?');
+
+	if (query && query[1])
+		query[1] = '\0';
+	timer_start(
+	    h->loop, &st->deadline, h->opt.deadline_ms, on_deadline, st);
+	return st;
+}
+
+static size_t keep_escapes(void *cls, struct MHD_Connection *conn, char *s)
+{
+	(void)cls, (void)conn;
+	return strlen(s);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx,
+    enum MHD_RequestTerminationCode code)
+{
+	struct httpd *h = cls;
+	struct http_reply_state *st = *ctx;
+
+	(void)conn;
+	if (!st)
+		return;
+	*ctx = NULL;
+	if (code == MHD_REQUEST_TERMINATED_WITH_ERROR && !st->is_gone)
+		st->conn_link->must_linger = true;
+	watch_stop(&st->hangup);
+	timer_stop(&st->deadline);
+	st->is_gone = true;
+	if (st->is_seen && h->cb.on_done)
+		h->cb.on_done(
+		    &st->req, st->is_queued ? st->status : 0, h->cb.arg);
+	list_del(&st->link);
+	if (st->response)
+		MHD_destroy_response(st->response);
+	buf_fini(&st->body);
+	buf_fini(&st->queue);
+	arena_fini(&st->req.arena);
+	free(st);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *conn,
+    void **socket_context, enum MHD_ConnectionNotificationCode code)
+{
+	struct httpd *h = cls;
+	const union MHD_ConnectionInfo *info;
+	struct http_link *l;
+	char byte;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		h->n_connections++;
+		*socket_context = xcalloc(1, sizeof *l);
+		return;
+	}
+	l = *socket_context;
+	h->n_connections--;
+	info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (!h->is_closing &&
+	    (l->must_linger ||
+		recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0))
+		httpd_linger(h, info->connect_fd);
+	free(l);
+	*socket_context = NULL;
+}
+
+/* ---- life of the server ------------------------------------------------- */
+
+static void on_daemon_log(void *cls, const char *fmt, va_list ap)
+{
+	char text[256];
+
+	(void)cls;
+	if (!log_wants(LOG_DEBUG))
+		return;
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	text[strcspn(text, "\r\n")] = '\0';
+	log_debug(NULL, "http server", "says=\"%s\"", text);
+}
+
+static void options_fill(struct httpd *h, const struct httpd_options *opt)
+{
+	struct httpd_options *o = &h->opt;
+
+	if (opt)
+		*o = *opt;
+	if (!o->max_connections)
+		o->max_connections = DEFAULT_CONNECTIONS;
+	if (!o->max_head_bytes)
+		o->max_head_bytes = DEFAULT_HEAD_BYTES;
+	if (!o->max_body_bytes)
+		o->max_body_bytes = DEFAULT_BODY_BYTES;
+	if (!o->idle_timeout_s)
+		o->idle_timeout_s = DEFAULT_IDLE_S;
+	if (!o->deadline_ms)
+		o->deadline_ms = DEFAULT_DEADLINE_MS;
+	h->server_name = o->server_name ? xstrdup(o->server_name) : NULL;
+	o->server_name = h->server_name;
+}
+
+/* The logger comes first: options are read in order, and errors use it. */
+static struct MHD_Daemon *daemon_start(struct httpd *h, int listen_fd)
+{
+	return MHD_start_daemon(
+	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+	    NULL, NULL, access_handler, h, MHD_OPTION_EXTERNAL_LOGGER,
+	    on_daemon_log, h, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+	    MHD_OPTION_CONNECTION_LIMIT, h->opt.max_connections,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    POOL_BYTES(h->opt.max_head_bytes), MHD_OPTION_CONNECTION_TIMEOUT,
+	    h->opt.idle_timeout_s, MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
+	    h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+}
+
+/* MHD_start_daemon takes the socket, when it fails too. */
+struct httpd *httpd_open(struct loop *l, int listen_fd,
+    const struct httpd_options *opt, const struct httpd_callbacks *cb,
+    struct err *err)
+{
+	struct httpd *h = xcalloc(1, sizeof *h);
+	const union MHD_DaemonInfo *info;
+
+	assert(cb->on_request);
+	h->loop = l;
+	h->cb = *cb;
+	h->watch.fd = -1;
+	list_init(&h->lingering);
+	for (size_t i = 0; i < HTTPD_BUCKETS; i++)
+		list_init(&h->by_id[i]);
+	options_fill(h, opt);
+	h->daemon = daemon_start(h, listen_fd);
+	if (!h->daemon) {
+		err_sys(err, "start the HTTP server");
+		httpd_close(&h);
+		return NULL;
+	}
+	info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (watch_start(
+		l, &h->watch, info->epoll_fd, EPOLLIN, on_ready, h, err)) {
+		httpd_close(&h);
+		return NULL;
+	}
+	httpd_run_soon(h);
+	return h;
+}
+
+void httpd_quiesce(struct httpd *h)
+{
+	int fd;
+
+	if (h->is_quiesced)
+		return;
+	h->is_quiesced = true;
+	fd = MHD_quiesce_daemon(h->daemon);
+	if (fd >= 0)
+		close(fd);
+	httpd_run_soon(h);
+}
+
+/* libmicrohttpd ends the process when a connection is still suspended. */
+static void resume_all(struct httpd *h)
+{
+	for (size_t i = 0; i < HTTPD_BUCKETS; i++) {
+		list_for_each (it, &h->by_id[i]) {
+			struct http_reply_state *st =
+			    LIST_ITEM(it, struct http_reply_state, link);
+
+			if (st->is_suspended)
+				MHD_resume_connection(st->conn);
+		}
+	}
+}
+
+void httpd_close(struct httpd **hp)
+{
+	struct httpd *h = *hp;
+
+	if (!h)
+		return;
+	assert(!h->is_running);
+	*hp = NULL;
+	h->is_closing = true;
+	watch_stop(&h->watch);
+	timer_stop(&h->timer);
+	defer_cancel(&h->run_later);
+	if (h->daemon) {
+		resume_all(h);
+		MHD_stop_daemon(h->daemon);
+	}
+	httpd_linger_end_all(h);
+	free(h->server_name);
+	free(h);
+}
+
+size_t httpd_connections(const struct httpd *h)
+{
+	return h->n_connections;
+}
+
+struct http_req *httpd_find(struct httpd *h, uint64_t id)
+{
+	list_for_each (it, &h->by_id[id % HTTPD_BUCKETS]) {
+		struct http_reply_state *st =
+		    LIST_ITEM(it, struct http_reply_state, link);
+
+		if (st->req.id == id)
+			return st->is_gone ? NULL : &st->req;
+	}
+	return NULL;
+}

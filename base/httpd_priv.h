@@ -1,0 +1,114 @@
+/*
+ * What the parts of the HTTP server share: httpd.c (daemon, connections, life
+ * of a request), httpd_head.c (checks of the head), httpd_reply.c (answers and
+ * streams), httpd_linger.c (closing without losing the answer). Nobody else
+ * includes this.
+ */
+#ifndef CARREL_BASE_HTTPD_PRIV_H
+#define CARREL_BASE_HTTPD_PRIV_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/httpd.h"
+#include "base/list.h"
+#include "base/loop.h"
+
+/* Request ids count up, so a plain modulus spreads them evenly. */
+#define HTTPD_BUCKETS 512
+
+struct httpd {
+	struct loop *loop;
+	struct MHD_Daemon *daemon;
+	struct watch watch;
+	struct timer timer;
+	struct defer run_later;
+	struct httpd_options opt;
+	struct httpd_callbacks cb;
+	char *server_name;
+	struct list by_id[HTTPD_BUCKETS];
+	struct list lingering;
+	size_t n_connections, n_lingering;
+	uint64_t last_id;
+	bool is_running; /* inside MHD_run */
+	bool is_quiesced;
+	bool is_closing;
+};
+
+/* One accepted connection. */
+struct http_link {
+	bool must_linger; /* the client may still be sending what we refused */
+};
+
+struct http_set_header {
+	struct http_set_header *next;
+	const char *name, *value;
+};
+
+/*
+ * The server's side of a request. Order of events: made with the request line;
+ * head (checked, on_head); body; complete (on_request); replied (an answer
+ * exists); queued (libmicrohttpd has it); completed (freed).
+ */
+struct http_reply_state {
+	struct http_req req;
+	struct list link; /* in httpd.by_id */
+	struct MHD_Connection *conn;
+	struct http_link *conn_link;
+	int fd;
+	struct timer deadline;
+	struct watch hangup; /* only while suspended */
+	struct buf body;
+	uint64_t n_discarded;
+
+	struct http_set_header *headers, **headers_end;
+	struct MHD_Response
+	    *response; /* NULL before the answer and once queued */
+	int status;
+	struct buf queue; /* of a stream */
+
+	bool has_head;
+	bool has_body; /* announced */
+	bool is_seen;  /* the application knows it: on_done will be called */
+	bool is_complete;
+	bool is_suspended;
+	bool is_replied;
+	bool is_ours; /* answered by the server itself, the application's is
+			 late */
+	bool is_queued;
+	bool is_gone; /* the client left, or must be cut off */
+	bool is_stream, has_stream_end;
+};
+
+/* ---- httpd.c ---- */
+void httpd_run_soon(struct httpd *h);
+void httpd_suspend(struct http_reply_state *st);
+void httpd_wake(struct http_reply_state *st);
+/* End the connection; on_done comes later, from libmicrohttpd. */
+void httpd_cut(struct http_reply_state *st);
+
+/* ---- httpd_head.c ---- */
+/*
+ * Strictness that libmicrohttpd lacks. 0: fine; otherwise the status to refuse
+ * the request with, and *why_out says why in one line. Fills in method, path,
+ * query, has_body.
+ */
+int httpd_head_check(struct http_reply_state *st, const char *method,
+    const char *version, const char **why_out);
+void httpd_head_peer(struct http_reply_state *st);
+
+/* ---- httpd_reply.c ---- */
+/* The server's own answer: headers of the application are dropped. */
+void httpd_refuse(struct http_reply_state *st, int status, const char *why);
+/* Hand the answer to libmicrohttpd. */
+enum MHD_Result httpd_queue(struct http_reply_state *st);
+
+/* ---- httpd_linger.c ---- */
+/* The connection closes; fd stays the caller's. */
+void httpd_linger(struct httpd *h, int fd);
+void httpd_linger_end_all(struct httpd *h);
+
+#endif

@@ -1,0 +1,652 @@
+/*
+ * Sockets: the sock_ functions of fd.h.
+ */
+#include "base/fd.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+/* As err_sys, with the codes that callers tell apart. */
+static int fail_sys(struct err *err, const char *what, const char *path)
+{
+	(void)err_sys(err, "%s %s", what, path);
+	if (err == NULL)
+		return -1;
+	if (errno == ENOENT)
+		err->code = ERR_NOT_FOUND;
+	if (errno == EACCES || errno == EPERM)
+		err->code = ERR_DENIED;
+	return -1;
+}
+
+/* ---- unix sockets -------------------------------------------------------- */
+
+static int unix_address(
+    const char *path, struct sockaddr_un *out, struct err *err)
+{
+	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (path[0] == '\0')
+		return err_set(
+		    err, ERR_INVALID, "the path of a socket is empty");
+	if (str_copy(out->sun_path, sizeof out->sun_path, path) < 0)
+		return err_set(err, ERR_INVALID,
+		    "the path of a socket has %zu bytes, and the kernel allows "
+		    "%zu: choose a shorter directory than %s",
+		    strlen(path), sizeof out->sun_path - 1, path);
+	return 0;
+}
+
+static int new_socket(int family, int type)
+{
+	return socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/*
+ * Make room for a socket file: 0 when there is nothing, or was a socket that
+ * nobody listens on.
+ */
+static int clear_stale(const struct sockaddr_un *sa, int type, struct err *err)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (lstat(sa->sun_path, &st) < 0)
+		return errno == ENOENT ? 0
+				       : fail_sys(err, "stat", sa->sun_path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(err, ERR_EXISTS,
+		    "%s exists and is no socket: move it away", sa->sun_path);
+	fd = new_socket(AF_UNIX, type);
+	if (fd < 0)
+		return err_sys(err, "socket");
+	rc = connect(fd, (const struct sockaddr *)sa, sizeof *sa);
+	fd_close(&fd);
+	/* All other answers (a full queue, another type) come from a peer. */
+	if (rc == 0 || (errno != ECONNREFUSED && errno != ENOENT))
+		return err_set(err, ERR_EXISTS,
+		    "%s is in use: a program listens on it already",
+		    sa->sun_path);
+	if (unlink(sa->sun_path) < 0 && errno != ENOENT)
+		return fail_sys(err, "remove the stale socket", sa->sun_path);
+	return 0;
+}
+
+static int set_access(
+    const char *path, mode_t mode, uid_t uid, gid_t gid, struct err *err)
+{
+	if (chmod(path, mode) < 0)
+		return fail_sys(err, "set the mode of", path);
+	if ((uid != (uid_t)-1 || gid != (gid_t)-1) &&
+	    lchown(path, uid, gid) < 0)
+		return fail_sys(err, "set the owner of", path);
+	return 0;
+}
+
+int sock_listen_unix(const char *path, int type, mode_t mode, uid_t uid,
+    gid_t gid, struct err *err)
+{
+	struct sockaddr_un sa;
+	int fd;
+
+	if (unix_address(path, &sa, err) < 0 || clear_stale(&sa, type, err) < 0)
+		return -1;
+	fd = new_socket(AF_UNIX, type);
+	if (fd < 0)
+		return err_sys(err, "socket");
+	if (bind(fd, (const struct sockaddr *)&sa, sizeof sa) < 0) {
+		(void)fail_sys(err, "bind", path);
+		fd_close(&fd);
+		return -1;
+	}
+	/* Until listen(2) every connect is refused: access is set by then. */
+	if (set_access(path, mode, uid, gid, err) == 0) {
+		if (listen(fd, SOMAXCONN) == 0)
+			return fd;
+		(void)fail_sys(err, "listen on", path);
+	}
+	(void)unlink(path);
+	fd_close(&fd);
+	return -1;
+}
+
+static int connect_to(const struct sockaddr *sa, socklen_t len, int type,
+    int *fd_out, struct err *err)
+{
+	int fd = new_socket(sa->sa_family, type), saved;
+
+	if (fd < 0)
+		return err_sys(err, "socket");
+	if (connect(fd, sa, len) == 0 || errno == EINPROGRESS) {
+		*fd_out = fd;
+		return 0;
+	}
+	saved = errno;
+	fd_close(&fd);
+	errno = saved;
+	(void)err_sys(err, "connect");
+	if (err == NULL)
+		return -1;
+	if (saved == EACCES || saved == EPERM)
+		err->code = ERR_DENIED;
+	else if (saved == EAGAIN)
+		err->code = ERR_BUSY;
+	else if (saved != EMFILE && saved != ENFILE && saved != ENOMEM)
+		err->code = ERR_UNAVAILABLE;
+	return -1;
+}
+
+int sock_connect_unix(const char *path, int type, int *fd_out, struct err *err)
+{
+	struct sockaddr_un sa;
+
+	if (unix_address(path, &sa, err) < 0)
+		return -1;
+	if (connect_to(
+		(const struct sockaddr *)&sa, sizeof sa, type, fd_out, err) < 0)
+		return err_wrap(err, "%s", path);
+	return 0;
+}
+
+int sock_connect_addr(
+    const struct sockaddr *sa, socklen_t len, int *fd_out, struct err *err)
+{
+	return connect_to(sa, len, SOCK_STREAM, fd_out, err);
+}
+
+int sock_peer(int fd, uid_t *uid_out, pid_t *pid_out, struct err *err)
+{
+	struct ucred cred;
+	socklen_t len = sizeof cred;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return err_sys(err, "ask who the peer of a socket is");
+	/* On a socket that is none of unix the kernel answers pid 0. */
+	if (len != sizeof cred || cred.pid == 0)
+		return err_set(
+		    err, ERR_INVALID, "the socket has no peer process");
+	*uid_out = cred.uid;
+	*pid_out = cred.pid;
+	return 0;
+}
+
+/* ---- TCP ----------------------------------------------------------------- */
+
+uint16_t sock_port(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return 0;
+	if (ss.ss_family == AF_INET)
+		return ntohs(((struct sockaddr_in *)&ss)->sin_port);
+	if (ss.ss_family == AF_INET6)
+		return ntohs(((struct sockaddr_in6 *)&ss)->sin6_port);
+	return 0;
+}
+
+/* The text of a bind or listen that failed says what a person can do. */
+static int fail_listen(
+    int saved, const char *host, uint16_t port, struct err *err)
+{
+	char owner[64];
+
+	if (saved == EADDRINUSE) {
+		sock_port_owner(port, owner, sizeof owner);
+		return err_set(
+		    err, ERR_EXISTS, "port %u is in use by %s", port, owner);
+	}
+	errno = saved;
+	if (saved == EACCES) {
+		(void)err_sys(err,
+		    "port %u is reserved for the system: choose one from 1024 "
+		    "on, or give the program CAP_NET_BIND_SERVICE",
+		    port);
+		if (err != NULL)
+			err->code = ERR_DENIED;
+		return -1;
+	}
+	return err_sys(err, "listen on %s port %u", host, port);
+}
+
+static int listen_on(const struct addrinfo *ai, bool reuseport, int *errno_out)
+{
+	static const int on = 1, off = 0;
+	int fd = new_socket(ai->ai_family, SOCK_STREAM), rc = 0;
+
+	if (fd < 0)
+		goto fail;
+	rc |= setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (reuseport)
+		rc |= setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+	/* "::" is everything, IPv4 included, whatever the sysctl says. */
+	if (ai->ai_family == AF_INET6)
+		rc |=
+		    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+	if (rc == 0 && bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
+	    listen(fd, SOMAXCONN) == 0)
+		return fd;
+fail:
+	*errno_out = errno;
+	fd_close(&fd);
+	return -1;
+}
+
+static bool is_wildcard(const char *host)
+{
+	return host == NULL || host[0] == '\0' || str_eq(host, "*");
+}
+
+/* For every address: IPv6 with IPv4 in it, or IPv4 where there is no IPv6. */
+static int listen_wildcard(uint16_t port, bool reuseport, int *errno_out)
+{
+	struct sockaddr_in6 sa6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(port),
+		.sin6_addr = IN6ADDR_ANY_INIT,
+	};
+	struct sockaddr_in sa4 = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+	};
+	const struct addrinfo ai6 = {
+		.ai_family = AF_INET6,
+		.ai_addr = (struct sockaddr *)&sa6,
+		.ai_addrlen = sizeof sa6,
+	};
+	const struct addrinfo ai4 = {
+		.ai_family = AF_INET,
+		.ai_addr = (struct sockaddr *)&sa4,
+		.ai_addrlen = sizeof sa4,
+	};
+	int fd = listen_on(&ai6, reuseport, errno_out);
+
+	if (fd < 0 &&
+	    (*errno_out == EAFNOSUPPORT || *errno_out == EADDRNOTAVAIL))
+		fd = listen_on(&ai4, reuseport, errno_out);
+	return fd;
+}
+
+int sock_listen_tcp(
+    const char *host, uint16_t port, bool reuseport, struct err *err)
+{
+	const struct addrinfo hints = {
+		.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+	};
+	struct addrinfo *list = NULL;
+	char service[8];
+	int fd = -1, saved = 0, rc;
+
+	if (is_wildcard(host)) {
+		fd = listen_wildcard(port, reuseport, &saved);
+		return fd >= 0 ? fd : fail_listen(saved, "*", port, err);
+	}
+	if (str_format(service, sizeof service, "%u", port) < 0)
+		return err_set(err, ERR_INTERNAL, "port number");
+	rc = getaddrinfo(host, service, &hints, &list);
+	if (rc != 0)
+		return err_set(err, ERR_INVALID,
+		    "\"%s\" is no address that can be listened on: %s", host,
+		    gai_strerror(rc));
+	for (struct addrinfo *ai = list; ai != NULL && fd < 0; ai = ai->ai_next)
+		fd = listen_on(ai, reuseport, &saved);
+	freeaddrinfo(list);
+	return fd >= 0 ? fd : fail_listen(saved, host, port, err);
+}
+
+/* ---- who listens on a port (sock_diag(7)) -------------------------------- */
+
+struct listener {
+	/* How surely it is the one that a client of 127.0.0.1 reaches; 0: none
+	 * found; 1: it listens on the port at an address of other networks. */
+	int score;
+	uid_t uid;
+	unsigned inode;
+};
+
+static int score_ipv4(const uint32_t *src)
+{
+	if (src[0] == htonl(INADDR_LOOPBACK))
+		return 6;
+	return src[0] == htonl(INADDR_ANY) ? 5 : 1;
+}
+
+static int score_ipv6(const uint32_t *src, bool is_v6only)
+{
+	struct in6_addr a;
+
+	memcpy(&a, src, sizeof a);
+	if (IN6_IS_ADDR_V4MAPPED(&a))
+		return score_ipv4(src + 3);
+	if (IN6_IS_ADDR_UNSPECIFIED(&a))
+		return is_v6only ? 2 : 4;
+	return IN6_IS_ADDR_LOOPBACK(&a) ? 3 : 1;
+}
+
+/* The attributes after the message: only whether the socket is IPv6 alone. */
+static bool says_v6only(const struct nlmsghdr *h)
+{
+	const struct inet_diag_msg *m = NLMSG_DATA(h);
+	size_t left = h->nlmsg_len - NLMSG_LENGTH(sizeof *m);
+	const char *at = (const char *)(m + 1);
+
+	while (left >= sizeof(struct nlattr)) {
+		struct nlattr a;
+		size_t step;
+
+		memcpy(&a, at, sizeof a);
+		step = NLA_ALIGN(a.nla_len);
+		if (a.nla_len < sizeof a || step > left)
+			break;
+		if (a.nla_type == INET_DIAG_SKV6ONLY && a.nla_len > sizeof a)
+			return at[sizeof a] != 0;
+		at += step;
+		left -= step;
+	}
+	return false;
+}
+
+static void consider(
+    struct listener *best, const struct nlmsghdr *h, uint16_t port)
+{
+	const struct inet_diag_msg *m = NLMSG_DATA(h);
+	int score;
+
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof *m) ||
+	    m->id.idiag_sport != htons(port) || m->idiag_state != TCP_LISTEN)
+		return;
+	score = m->idiag_family == AF_INET6
+		    ? score_ipv6(m->id.idiag_src, says_v6only(h))
+		    : score_ipv4(m->id.idiag_src);
+	if (score <= best->score)
+		return;
+	best->score = score;
+	best->uid = m->idiag_uid;
+	best->inode = m->idiag_inode;
+}
+
+static int diag_ask(int fd, int family, uint16_t port)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 body;
+	} ask = {
+		.head = {
+			.nlmsg_len = sizeof ask,
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		},
+		.body = {
+			.sdiag_family = (unsigned char)family,
+			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_states = 1u << TCP_LISTEN,
+			.id.idiag_sport = htons(port),
+		},
+	};
+
+	return send(fd, &ask, sizeof ask, 0) == (ssize_t)sizeof ask ? 0 : -1;
+}
+
+/* One datagram of the answer: 1 more follow, 0 that was all, -1 error. */
+static int diag_take(int fd, uint16_t port, struct listener *best)
+{
+	union {
+		struct nlmsghdr head;
+		char bytes[16384];
+	} in;
+	ssize_t n = recv(fd, &in, sizeof in, 0);
+	size_t left;
+
+	if (n < 0)
+		return errno == EINTR ? 1 : -1;
+	left = (size_t)n;
+	for (struct nlmsghdr *h = &in.head; NLMSG_OK(h, left);
+	     h = NLMSG_NEXT(h, left)) {
+		if (h->nlmsg_type == NLMSG_DONE)
+			return 0;
+		if (h->nlmsg_type == NLMSG_ERROR) {
+			const struct nlmsgerr *e = NLMSG_DATA(h);
+
+			errno = -e->error;
+			return -1;
+		}
+		consider(best, h, port);
+	}
+	return 1;
+}
+
+static int find_listener(uint16_t port, struct listener *best, struct err *err)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	/* Blocking on purpose: the kernel answers within the call. */
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	int rc = fd >= 0 ? 0 : -1;
+
+	*best = (struct listener){ .score = 0 };
+	for (size_t i = 0; i < 2 && rc == 0; i++) {
+		rc = diag_ask(fd, families[i], port);
+		if (rc < 0)
+			break;
+		do
+			rc = diag_take(fd, port, best);
+		while (rc > 0);
+	}
+	fd_close(&fd);
+	if (rc < 0)
+		return err_sys(err, "ask the kernel who listens on port %u",
+		    (unsigned)port);
+	return 0;
+}
+
+int sock_listener_uid(uint16_t port, uid_t *uid_out, struct err *err)
+{
+	struct listener best;
+
+	if (find_listener(port, &best, err) < 0)
+		return -1;
+	if (best.score <= 1)
+		return 0;
+	*uid_out = best.uid;
+	return 1;
+}
+
+/* Has the process `pid` (a name in /proc) a descriptor that is `link`? */
+static bool holds(const char *pid, const char *link)
+{
+	char path[64], target[64];
+	bool is_found = false;
+	struct dirent *e;
+	DIR *dir;
+
+	if (str_format(path, sizeof path, "/proc/%s/fd", pid) < 0)
+		return false;
+	dir = opendir(path);
+	if (dir == NULL)
+		return false;
+	while (!is_found && (e = readdir(dir)) != NULL) {
+		ssize_t n = readlinkat(
+		    dirfd(dir), e->d_name, target, sizeof target - 1);
+
+		target[n > 0 ? n : 0] = '\0';
+		is_found = str_eq(target, link);
+	}
+	closedir(dir);
+	return is_found;
+}
+
+static void describe_process(const char *pid, char *out, size_t cap)
+{
+	char path[64], shown[48], *name = NULL;
+	size_t len;
+
+	if (str_format(path, sizeof path, "/proc/%s/comm", pid) < 0 ||
+	    file_read_all(path, 256, &name, &len, NULL) < 0)
+		return;
+	if (len > 0 && name[len - 1] == '\n')
+		len--;
+	str_printable(shown, sizeof shown, name, len);
+	free(name);
+	if (str_format(path, sizeof path, "%s (pid %s)", shown, pid) == 0)
+		str_printable(out, cap, path, strlen(path));
+}
+
+void sock_port_owner(uint16_t port, char *out, size_t cap)
+{
+	static const char unknown[] = "another process";
+	struct listener found;
+	struct dirent *e;
+	char link[48];
+	DIR *dir;
+
+	str_printable(out, cap, unknown, sizeof unknown - 1);
+	if (find_listener(port, &found, NULL) < 0 || found.score == 0 ||
+	    str_format(link, sizeof link, "socket:[%u]", found.inode) < 0)
+		return;
+	dir = opendir("/proc");
+	if (dir == NULL)
+		return;
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
+		    !holds(e->d_name, link))
+			continue;
+		describe_process(e->d_name, out, cap);
+		break;
+	}
+	closedir(dir);
+}
+
+/* ---- packets with descriptors -------------------------------------------- */
+
+union packet_control {
+	struct cmsghdr head;
+	char bytes[CMSG_SPACE(SOCK_PACKET_FDS_MAX * sizeof(int))];
+};
+
+static int fail_send(struct err *err)
+{
+	int saved = errno;
+
+	if (saved == EAGAIN)
+		return err_set(err, ERR_BUSY, "the peer does not read now");
+	if (saved == EMSGSIZE)
+		return err_set(err, ERR_LIMIT, "the packet is too long");
+	(void)err_sys(err, "send a packet");
+	if (err != NULL && (saved == EPIPE || saved == ECONNRESET))
+		err->code = ERR_UNAVAILABLE;
+	return -1;
+}
+
+int sock_send_packet(int fd, const void *p, size_t n, const int *fds,
+    size_t n_fds, struct err *err)
+{
+	union packet_control control = { .bytes = { 0 } };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = n };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	assert(n > 0);
+	if (n_fds > SOCK_PACKET_FDS_MAX)
+		return err_set(err, ERR_LIMIT,
+		    "%zu descriptors are more than a packet carries (%d)",
+		    n_fds, SOCK_PACKET_FDS_MAX);
+	if (n_fds > 0) {
+		struct cmsghdr *c = &control.head;
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof *fds);
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof *fds);
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof *fds);
+	}
+	do
+		sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? fail_send(err) : 0;
+}
+
+struct fd_set_in {
+	int fds[SOCK_PACKET_FDS_MAX];
+	size_t n;
+};
+
+static void take_fds(struct msghdr *msg, struct fd_set_in *in)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
+	     c = CMSG_NXTHDR(msg, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		assert(n <= SOCK_PACKET_FDS_MAX - in->n);
+		memcpy(in->fds + in->n, CMSG_DATA(c), n * sizeof(int));
+		in->n += n;
+	}
+}
+
+static int fail_receive(struct err *err)
+{
+	int saved = errno;
+
+	if (saved == EAGAIN)
+		return err_set(err, ERR_BUSY, "no packet is there now");
+	(void)err_sys(err, "receive a packet");
+	if (err != NULL && saved == ECONNRESET)
+		err->code = ERR_UNAVAILABLE;
+	return -1;
+}
+
+int sock_recv_packet(int fd, void *p, size_t cap, size_t *n_out, int *fds,
+    size_t cap_fds, size_t *n_fds_out, struct err *err)
+{
+	union packet_control control = { .bytes = { 0 } };
+	struct iovec iov = { .iov_base = p, .iov_len = cap };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control,
+	};
+	struct fd_set_in in = { .n = 0 };
+	bool is_cut;
+	ssize_t n;
+
+	*n_out = *n_fds_out = 0;
+	do
+		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return fail_receive(err);
+	take_fds(&msg, &in);
+	is_cut = (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+	if (n == 0 || is_cut || in.n > cap_fds) {
+		while (in.n > 0)
+			fd_close(&in.fds[--in.n]);
+		if (n == 0 && !is_cut)
+			return 0;
+		return err_set(err, ERR_LIMIT,
+		    "a packet has more than %zu bytes or %zu descriptors", cap,
+		    cap_fds);
+	}
+	if (in.n > 0)
+		memcpy(fds, in.fds, in.n * sizeof *fds);
+	*n_out = (size_t)n;
+	*n_fds_out = in.n;
+	return 1;
+}

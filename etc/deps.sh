@@ -1,0 +1,89 @@
+#!/bin/sh
+# Installs what Carrel needs on Debian 12, only what is missing, and says what
+# and why.
+#
+#   etc/deps.sh run     what `make run` needs: compiler, libraries, a notebook
+#   etc/deps.sh check   what `make check` needs as well: test tools, a browser
+set -eu
+
+build="gcc make pkg-config libc6-dev
+libmicrohttpd-dev libcurl4-openssl-dev libsqlite3-dev libjansson-dev
+libyaml-dev libpam0g-dev libcap-dev libssl-dev"
+notebook="jupyterhub jupyter-notebook python3-ipykernel"
+test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
+python3 python3-websocket python3-selenium chromium chromium-driver
+iproute2 util-linux procps passwd libpam-modules"
+
+say() { echo "deps: $*"; }
+
+fail() {
+	echo "deps: $*" >&2
+	exit 1
+}
+
+installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing() {
+	for p in "$@"; do
+		installed "$p" || printf '%s ' "$p"
+	done
+}
+
+# The package jupyterhub would start its own hub, as root, on our ports. We want
+# its program jupyterhub-singleuser only. A service that is there is left alone.
+mask_new_service() {
+	[ -d /run/systemd/system ] || return 0
+	installed jupyterhub && return 0
+	if systemctl cat jupyterhub.service >/dev/null 2>&1; then
+		say "jupyterhub.service exists already; it is left as it is"
+		return 0
+	fi
+	say "masking jupyterhub.service: its package would start a second hub"
+	say "  (undo with: systemctl unmask jupyterhub.service)"
+	$sudo systemctl mask jupyterhub.service
+}
+
+wanted=$build
+case ${1:-} in
+run) wanted="$wanted $notebook" ;;
+check) wanted="$wanted $notebook $test_tools" ;;
+build) ;;
+*) fail "usage: etc/deps.sh build|run|check" ;;
+esac
+
+# shellcheck disable=SC2086 # word lists
+new=$(missing $wanted)
+if [ -z "$new" ]; then
+	exit 0
+fi
+command -v apt-get >/dev/null 2>&1 ||
+	fail "this is no Debian: install these by hand: $new"
+
+sudo=
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null 2>&1 ||
+		fail "as root: apt-get install --no-install-recommends $new"
+	sudo=sudo
+fi
+
+say "installing Debian packages: $new"
+for p in $new; do
+	case " $build " in
+	*"$p"*) why="to build the programs" ;;
+	*) case " $notebook " in
+		*"$p"*) why="the notebook server that people get" ;;
+		*) why="for the tests" ;;
+		esac ;;
+	esac
+	say "  $p: $why"
+done
+[ -z "$sudo" ] || say "sudo is used for this installation only"
+case " $new" in
+*" jupyterhub "*) mask_new_service ;;
+esac
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -q || say "apt-get update failed; trying with the old lists"
+# shellcheck disable=SC2086
+$sudo apt-get install -q -y --no-install-recommends $new

@@ -1,0 +1,40 @@
+/*
+ * Where Carrel keeps its things on this machine, and whom it serves: all
+ * accounts when root starts it, else the one account that does
+ * (docs/architecture.md "places").
+ */
+#ifndef CARREL_HUB_CLI_PLACES_H
+#define CARREL_HUB_CLI_PLACES_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct places {
+	bool all_accounts; /* started by root */
+	char run_dir[PATH_MAX];
+	char hub_state_dir[PATH_MAX];
+	char proxy_state_dir[PATH_MAX];
+	char token_file[PATH_MAX];
+	char bin_dir[PATH_MAX];
+	uid_t hub_uid, proxy_uid; /* only when all_accounts */
+	gid_t hub_gid, proxy_gid;
+};
+
+#define PLACES_HUB_ACCOUNT   "carrel"
+#define PLACES_PROXY_ACCOUNT "carrel-proxy"
+
+/* Names only; nothing is made. NULL arguments: the defaults. */
+int places_find(struct places *p, const char *run_dir, const char *state_dir,
+    struct err *err) MUST_CHECK;
+/*
+ * As root: the two system accounts (said when they are made), directories with
+ * their owners, the proxy's token, once. Else: directories and the token.
+ */
+int places_make(struct places *p, struct err *err) MUST_CHECK;
+/* Servers whose keepers are there. */
+int places_count_servers(const struct places *p);
+
+#endif
