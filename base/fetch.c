@@ -128,6 +128,20 @@ static void fail_timeout(struct exchange *x)
 		    (long long)x->timeout_ms);
 }
 
+/* Before the status line the peer is just not there; after it, it is wrong. */
+static void fail_broken(struct exchange *x)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status)
+		(void)err_set(&x->err, ERR_PROTOCOL,
+		    "the answer of %s broke off or is malformed", x->peer);
+	else
+		(void)err_set(&x->err, ERR_UNAVAILABLE,
+		    "%s closed the connection without an answer", x->peer);
+}
+
 static void fail_limit(struct exchange *x)
 {
 	if (x->has_long_head)
@@ -161,13 +175,8 @@ static void fail(struct exchange *x, CURLcode code)
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
-		(void)err_set(&x->err, ERR_UNAVAILABLE,
-		    "%s closed the connection without an answer", x->peer);
-		break;
 	case CURLE_PARTIAL_FILE:
-		(void)err_set(&x->err, ERR_PROTOCOL,
-		    "%s closed the connection in the middle of its answer",
-		    x->peer);
+		fail_broken(x);
 		break;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:

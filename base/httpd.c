@@ -144,10 +144,10 @@ static void call_head(struct http_reply_state *st)
 }
 
 static enum MHD_Result take_head(
-    struct http_reply_state *st, const char *method, const char *version)
+    struct http_reply_state *st, const struct http_line *line)
 {
 	const char *why = NULL;
-	int status = httpd_head_check(st, method, version, &why);
+	int status = httpd_head_check(st, line, &why);
 
 	st->has_head = true;
 	httpd_head_peer(st);
@@ -219,12 +219,13 @@ static enum MHD_Result access_handler(void *cls, struct MHD_Connection *conn,
     size_t *size, void **ctx)
 {
 	struct http_reply_state *st = *ctx;
+	const struct http_line line = { method, url, version };
 
-	(void)cls, (void)conn, (void)url;
+	(void)cls, (void)conn;
 	if (!st)
 		return MHD_NO;
 	if (!st->has_head)
-		return take_head(st, method, version);
+		return take_head(st, &line);
 	if (*size)
 		return take_body(st, data, size);
 	return take_rest(st);
@@ -250,6 +251,8 @@ static struct http_reply_state *state_new(
 	info =
 	    MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	st->conn_link = info->socket_context;
+	assert(!st->conn_link->current);
+	st->conn_link->current = st;
 	st->hangup.fd = -1;
 	st->headers_end = &st->headers;
 	buf_init(&st->body, h->opt.max_body_bytes);
@@ -282,24 +285,17 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *conn, char *s)
 	return strlen(s);
 }
 
-static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx,
-    enum MHD_RequestTerminationCode code)
+static void request_end(struct http_reply_state *st)
 {
-	struct httpd *h = cls;
-	struct http_reply_state *st = *ctx;
+	struct httpd *h = st->req.httpd;
 
-	(void)conn;
-	if (!st)
-		return;
-	*ctx = NULL;
-	if (code == MHD_REQUEST_TERMINATED_WITH_ERROR && !st->is_gone)
-		st->conn_link->must_linger = true;
 	watch_stop(&st->hangup);
 	timer_stop(&st->deadline);
 	st->is_gone = true;
 	if (st->is_seen && h->cb.on_done)
 		h->cb.on_done(
 		    &st->req, st->is_queued ? st->status : 0, h->cb.arg);
+	st->conn_link->current = NULL;
 	list_del(&st->link);
 	if (st->response)
 		MHD_destroy_response(st->response);
@@ -307,6 +303,20 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx,
 	buf_fini(&st->queue);
 	arena_fini(&st->req.arena);
 	free(st);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx,
+    enum MHD_RequestTerminationCode code)
+{
+	struct http_reply_state *st = *ctx;
+
+	(void)cls, (void)conn;
+	if (!st)
+		return;
+	*ctx = NULL;
+	if (code == MHD_REQUEST_TERMINATED_WITH_ERROR && !st->is_gone)
+		st->conn_link->must_linger = true;
+	request_end(st);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *conn,
@@ -323,7 +333,14 @@ static void on_connection(void *cls, struct MHD_Connection *conn,
 		return;
 	}
 	l = *socket_context;
-	h->n_connections--;
+	/* A connection that dies within a head ends without on_completed. */
+	if (l->current) {
+		l->current->conn = NULL;
+		request_end(l->current);
+	}
+	/* At its limit, libmicrohttpd listens again only in its next run. */
+	if (h->n_connections-- == h->opt.max_connections)
+		httpd_run_soon(h);
 	info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
 	if (!h->is_closing &&
 	    (l->must_linger ||
@@ -458,6 +475,8 @@ void httpd_close(struct httpd **hp)
 		resume_all(h);
 		MHD_stop_daemon(h->daemon);
 	}
+	for (size_t i = 0; i < HTTPD_BUCKETS; i++)
+		assert(list_empty(&h->by_id[i]));
 	httpd_linger_end_all(h);
 	free(h->server_name);
 	free(h);

@@ -15,6 +15,8 @@ struct scan {
 	unsigned n_host, n_length, n_coding;
 	bool has_bad_name, is_chunked;
 	uint64_t length;
+	const char *next; /* where the next line must begin */
+	bool is_broken;
 };
 
 /* RFC 9110 section 5.6.2. */
@@ -39,6 +41,8 @@ static enum MHD_Result scan_header(void *cls, enum MHD_ValueKind kind,
 	struct slice n = slice_make(name, name_len);
 
 	(void)kind;
+	s->is_broken |= name != s->next || !value;
+	s->next = value ? value + value_len + 2 : NULL;
 	if (!is_token(name, name_len)) {
 		s->has_bad_name = true;
 	} else if (slice_ieq(n, "Host")) {
@@ -83,6 +87,25 @@ static int split_target(struct http_reply_state *st)
 	return *req->path == '/' || str_eq(req->path, "*") ? 0 : -1;
 }
 
+/*
+ * libmicrohttpd hands out pointers into the bytes as they came, so the lines
+ * must join without a gap: method, one space, target, one space, version, CRLF,
+ * each header and its CRLF, CRLF. Whatever it skips or takes in silence breaks
+ * the chain: a NUL, a bare LF, a folded line, more spaces, and a line with an
+ * empty name, which it takes for the end of the head.
+ */
+static bool is_contiguous(const struct http_reply_state *st,
+    const struct http_line *line, const struct scan *s)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	    st->conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	const char *end = line->method + info->header_size;
+
+	return !s->is_broken && s->next + 2 == end &&
+	       line->url == line->method + strlen(line->method) + 1 &&
+	       line->version == line->url + strlen(st->req.target) + 1;
+}
+
 static int check_framing(
     const struct scan *s, bool is_1_0, const char **why_out)
 {
@@ -109,15 +132,14 @@ static int check_framing(
 	return 0;
 }
 
-static int check_size(struct http_reply_state *st, const struct scan *s,
-    size_t target_len, const char **why_out)
+static int check_size(
+    struct http_reply_state *st, const struct scan *s, const char **why_out)
 {
 	const struct httpd_options *opt = &st->req.httpd->opt;
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 	    st->conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
-	if (info->header_size > opt->max_head_bytes ||
-	    target_len > opt->max_head_bytes)
+	if (info->header_size > opt->max_head_bytes)
 		return refuse(431,
 		    "the request's headers are longer than this server accepts",
 		    why_out);
@@ -128,24 +150,27 @@ static int check_size(struct http_reply_state *st, const struct scan *s,
 	return 0;
 }
 
-int httpd_head_check(struct http_reply_state *st, const char *method,
-    const char *version, const char **why_out)
+int httpd_head_check(struct http_reply_state *st, const struct http_line *line,
+    const char **why_out)
 {
-	struct scan s = { 0 };
+	struct scan s = { .next = line->version + strlen("HTTP/1.1\r\n") };
 	int status;
 
-	st->req.method = arena_strdup(&st->req.arena, method);
+	st->req.method = arena_strdup(&st->req.arena, line->method);
 	(void)MHD_get_connection_values_n(
 	    st->conn, MHD_HEADER_KIND, scan_header, &s);
 	st->has_body = s.n_coding > 0 || s.length > 0;
-	if (!is_token(method, strlen(method)))
+	if (!is_contiguous(st, line, &s))
+		return refuse(
+		    400, "the head of the request is malformed", why_out);
+	if (!is_token(line->method, strlen(line->method)))
 		return refuse(400, "the method is malformed", why_out);
 	if (split_target(st))
 		return refuse(400, "the request target is malformed", why_out);
-	status = check_framing(&s, str_eq(version, "HTTP/1.0"), why_out);
+	status = check_framing(&s, str_eq(line->version, "HTTP/1.0"), why_out);
 	if (status)
 		return status;
-	return check_size(st, &s, strlen(st->req.target), why_out);
+	return check_size(st, &s, why_out);
 }
 
 /* ---- the peer ----------------------------------------------------------- */
@@ -199,9 +224,11 @@ static const char *trimmed(const struct http_req *req, const char *value)
 
 const char *http_header(const struct http_req *req, const char *name)
 {
-	const char *value = MHD_lookup_connection_value(
-	    req->state->conn, MHD_HEADER_KIND, name);
+	const char *value = NULL;
 
+	if (req->state->conn)
+		value = MHD_lookup_connection_value(
+		    req->state->conn, MHD_HEADER_KIND, name);
 	return value ? trimmed(req, value) : NULL;
 }
 
@@ -224,7 +251,8 @@ size_t http_header_count(const struct http_req *req, const char *name)
 {
 	struct count c = { .name = name };
 
-	(void)MHD_get_connection_values(
-	    req->state->conn, MHD_HEADER_KIND, count_header, &c);
+	if (req->state->conn)
+		(void)MHD_get_connection_values(
+		    req->state->conn, MHD_HEADER_KIND, count_header, &c);
 	return c.n;
 }

@@ -40,7 +40,13 @@ struct httpd {
 
 /* One accepted connection. */
 struct http_link {
+	struct http_reply_state *current; /* the request on it, or NULL */
 	bool must_linger; /* the client may still be sending what we refused */
+};
+
+/* The request line, in libmicrohttpd's buffer. */
+struct http_line {
+	const char *method, *url, *version;
 };
 
 struct http_set_header {
@@ -96,8 +102,8 @@ void httpd_cut(struct http_reply_state *st);
  * the request with, and *why_out says why in one line. Fills in method, path,
  * query, has_body.
  */
-int httpd_head_check(struct http_reply_state *st, const char *method,
-    const char *version, const char **why_out);
+int httpd_head_check(struct http_reply_state *st, const struct http_line *line,
+    const char **why_out);
 void httpd_head_peer(struct http_reply_state *st);
 
 /* ---- httpd_reply.c ---- */

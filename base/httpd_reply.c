@@ -87,11 +87,6 @@ static bool may_reply(struct http_reply_state *st)
 	return true;
 }
 
-static bool has_no_body(int status)
-{
-	return status < 200 || status == 204 || status == 304;
-}
-
 void http_reply_take(struct http_req *req, int status, char *body, size_t len)
 {
 	struct http_reply_state *st = req->state;
@@ -101,7 +96,8 @@ void http_reply_take(struct http_req *req, int status, char *body, size_t len)
 		free(body);
 		return;
 	}
-	if (has_no_body(status) || !body) {
+	/* The body of a 304 is not sent either, but its length is said. */
+	if (status == 204 || !body) {
 		free(body);
 		body = NULL;
 		len = 0;
@@ -174,14 +170,20 @@ void http_stream_begin(struct http_req *req, int status, size_t max_queue)
 {
 	struct http_reply_state *st = req->state;
 
-	assert(status >= 200 && status <= 599 && !has_no_body(status));
+	assert(status >= 200 && status <= 599 && status != 204);
 	if (!may_reply(st))
 		return;
 	st->is_stream = true;
 	buf_init(&st->queue, max_queue);
-	settle(st, status,
-	    MHD_create_response_from_callback(
-		MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, st, NULL));
+	/* libmicrohttpd would send the last chunk in answer to HEAD. */
+	if (str_eq(req->method, "HEAD"))
+		settle(st, status,
+		    MHD_create_response_from_buffer(
+			0, NULL, MHD_RESPMEM_PERSISTENT));
+	else
+		settle(st, status,
+		    MHD_create_response_from_callback(
+			MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, st, NULL));
 }
 
 bool http_stream_write(struct http_req *req, const void *p, size_t n)

@@ -31,6 +31,23 @@ static bool has_only_group(gid_t gid)
 	return n == 0 || (n == 1 && groups[0] == gid);
 }
 
+/* What cannot be used now could be raised again if it is permitted. */
+static bool may_change_ids(void)
+{
+	static const cap_value_t caps[] = { CAP_SETUID, CAP_SETGID };
+	cap_t now = cap_get_proc();
+	bool may = now == NULL;
+
+	for (size_t i = 0; i < 2 && !may; i++) {
+		cap_flag_value_t has = CAP_SET;
+
+		(void)cap_get_flag(now, caps[i], CAP_PERMITTED, &has);
+		may = has == CAP_SET;
+	}
+	cap_free(now);
+	return may;
+}
+
 static void verify(const char *name, uid_t uid, gid_t gid)
 {
 	uid_t r, e, s;
@@ -47,6 +64,8 @@ static void verify(const char *name, uid_t uid, gid_t gid)
 	if (gid != 0 &&
 	    (setgid(0) == 0 || setresgid((gid_t)-1, 0, (gid_t)-1) == 0))
 		regained("gid 0 could be taken back");
+	if (may_change_ids())
+		regained("capabilities to take them back were kept");
 }
 
 int privs_drop(const char *name, uid_t uid, gid_t gid, struct err *err)

@@ -99,6 +99,8 @@ static void sim_bytes(void *p, size_t n)
 
 void rand_bytes(void *p, size_t n)
 {
+	if (n == 0)
+		return;
 	if (sim.is_on)
 		sim_bytes(p, n);
 	else if (n > STORE_SIZE / 2)

@@ -10,7 +10,7 @@
 
 #include "base/str.h"
 #include "hub/cli/cli.h"
-#include "hub/cli/places.h"
+#include "hub/cli/site.h"
 
 static const char help[] =
     "usage: carrel stop --all [--run-dir DIR]\n"
@@ -20,11 +20,11 @@ static const char help[] =
 
 static int stop_all(const char *run_dir)
 {
-	struct places p;
+	struct site p;
 	struct err err;
 	char program[PATH_MAX + 32];
 
-	if (places_find(&p, run_dir, NULL, &err) < 0)
+	if (site_find(&p, run_dir, NULL, &err) < 0)
 		return cli_fail(&err);
 	if (str_format(
 		program, sizeof program, "%s/carrel-spawner", p.bin_dir) < 0)

@@ -23,7 +23,7 @@
 #include "hub/cli/child.h"
 #include "hub/cli/cli.h"
 #include "hub/cli/logins.h"
-#include "hub/cli/places.h"
+#include "hub/cli/site.h"
 
 #define READY_TIMEOUT_MS 30000
 #define STOP_TIMEOUT_MS  15000
@@ -40,7 +40,7 @@ struct up_options {
 struct up {
 	struct loop *loop;
 	struct up_options opt;
-	struct places places;
+	struct site site;
 	struct child child[N_CHILDREN];
 	struct fetcher *fetcher;
 	struct watch notify;
@@ -118,7 +118,7 @@ static void on_signal(int signo, void *arg)
 
 static void say_goodbye(const struct up *up)
 {
-	int n = places_count_servers(&up->places);
+	int n = site_count_servers(&up->site);
 	if (n == 0) {
 		printf("carrel: stopped; no notebook server was running\n");
 		return;
@@ -155,7 +155,7 @@ static void say_ready(struct up *up)
 		ip = "127.0.0.1";
 	printf("\n  Carrel is ready at http://%s:%u\n\n", ip,
 	    (unsigned)up->opt.port);
-	logins_explain(up->places.all_accounts);
+	logins_explain(up->site.all_accounts);
 	printf("  Stop with Ctrl-C; running notebooks go on.\n\n");
 	fflush(stdout);
 }
@@ -306,11 +306,10 @@ static int derive(struct up *up, struct err *err)
 	struct arena a;
 	int rc = 0;
 
-	if (path_in(
-		up->spawner_sock, up->places.run_dir, "spawner.sock", err) ||
-	    path_in(up->hub_sock, up->places.run_dir, "hub.sock", err) ||
+	if (path_in(up->spawner_sock, up->site.run_dir, "spawner.sock", err) ||
+	    path_in(up->hub_sock, up->site.run_dir, "hub.sock", err) ||
 	    path_in(
-		up->journal, up->places.proxy_state_dir, "routes.journal", err))
+		up->journal, up->site.proxy_state_dir, "routes.journal", err))
 		return -1;
 	arena_init(&a);
 	if (str_format(up->error_target, sizeof up->error_target,
@@ -330,7 +329,7 @@ static int add_child(
     struct up *up, int i, const struct child_spec *spec, struct err *err)
 {
 	struct child *c = &up->child[i];
-	if (child_init(c, up->loop, spec, up->places.bin_dir, err) < 0)
+	if (child_init(c, up->loop, spec, up->site.bin_dir, err) < 0)
 		return -1;
 	c->exited = on_child_exit;
 	c->arg = up;
@@ -339,28 +338,28 @@ static int add_child(
 
 static int add_children(struct up *up, struct err *err)
 {
-	bool all = up->places.all_accounts;
+	bool all = up->site.all_accounts;
 	const struct up_options *o = &up->opt;
 	struct child_spec spawner = { .name = "spawner",
 		.program = "carrel-spawner",
 		.config = o->spawner_config,
 		.args = { "--config-fd", "3", "--socket", up->spawner_sock,
-		    "--run-dir", up->places.run_dir,
+		    "--run-dir", up->site.run_dir,
 		    o->pam_dir ? "--pam-dir" : NULL, o->pam_dir } };
 	struct child_spec hub = { .name = "hub",
 		.program = "carrel-hub",
-		.account = all ? PLACES_HUB_ACCOUNT : NULL,
+		.account = all ? SITE_HUB_ACCOUNT : NULL,
 		.config = o->config,
-		.token_file = up->places.token_file,
+		.token_file = up->site.token_file,
 		.args = { "--config-fd", "3", "--state-dir",
-		    up->places.hub_state_dir, "--run-dir", up->places.run_dir,
+		    up->site.hub_state_dir, "--run-dir", up->site.run_dir,
 		    "--spawner-socket", up->spawner_sock, "--hub-socket",
 		    up->hub_sock, "--proxy-api-url", up->api_url,
-		    all ? "--hub-socket-group" : NULL, PLACES_PROXY_ACCOUNT } };
+		    all ? "--hub-socket-group" : NULL, SITE_PROXY_ACCOUNT } };
 	struct child_spec proxy = { .name = "proxy",
 		.program = "carrel-proxy",
-		.account = all ? PLACES_PROXY_ACCOUNT : NULL,
-		.token_file = up->places.token_file,
+		.account = all ? SITE_PROXY_ACCOUNT : NULL,
+		.token_file = up->site.token_file,
 		.args = { "--ip", o->ip, "--port", up->port_text, "--api-ip",
 		    "127.0.0.1", "--api-port", up->api_port_text, "--journal",
 		    up->journal, "--error-target", up->error_target,
@@ -403,17 +402,17 @@ static int check_port(uint16_t port, const char *flag, struct err *err)
 
 static int up_begin(struct up *up, struct err *err)
 {
-	if (places_find(&up->places, up->opt.run_dir, up->opt.state_dir, err))
+	if (site_find(&up->site, up->opt.run_dir, up->opt.state_dir, err))
 		return -1;
 	printf("carrel: %s\n",
-	    up->places.all_accounts
+	    up->site.all_accounts
 		? "started by root: serving all accounts of this machine"
 		: "started by an ordinary account: serving that account only "
 		  "(sudo make run serves all)");
 	fflush(stdout);
 	if (check_port(up->opt.port, "--port", err) < 0 ||
 	    check_port(up->opt.api_port, "--api-port", err) < 0 ||
-	    places_make(&up->places, err) < 0 || derive(up, err) < 0 ||
+	    site_make(&up->site, err) < 0 || derive(up, err) < 0 ||
 	    open_notify(up, err) < 0 ||
 	    loop_signal(up->loop, SIGINT, on_signal, up, err) < 0 ||
 	    loop_signal(up->loop, SIGTERM, on_signal, up, err) < 0 ||

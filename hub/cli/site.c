@@ -1,7 +1,7 @@
 /*
  * Places and system accounts, made when they are missing.
  */
-#include "hub/cli/places.h"
+#include "hub/cli/site.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 
 extern char **environ;
 
-static int find_bin_dir(struct places *p, struct err *err)
+static int find_bin_dir(struct site *p, struct err *err)
 {
 	ssize_t n = readlink("/proc/self/exe", p->bin_dir, sizeof p->bin_dir);
 	if (n < 0 || (size_t)n >= sizeof p->bin_dir)
@@ -75,8 +75,8 @@ static int own_defaults(const char **run_dir, const char **state_dir,
 	return 0;
 }
 
-int places_find(struct places *p, const char *run_dir, const char *state_dir,
-    struct err *err)
+int site_find(
+    struct site *p, const char *run_dir, const char *state_dir, struct err *err)
 {
 	char run_buf[PATH_MAX], state_buf[PATH_MAX];
 
@@ -161,10 +161,10 @@ static int check_member(
 		if (groups[i] == wanted)
 			return 0;
 	printf("carrel: adding the account %s to the group %s\n", name,
-	    PLACES_PROXY_ACCOUNT);
+	    SITE_PROXY_ACCOUNT);
 	fflush(stdout);
 	const char *argv[] = { "usermod", "--append", "--groups",
-		PLACES_PROXY_ACCOUNT, name, NULL };
+		SITE_PROXY_ACCOUNT, name, NULL };
 	return run_program(argv, err);
 }
 
@@ -220,15 +220,15 @@ static int make_token(const char *path, gid_t gid, mode_t mode, struct err *err)
 	return rc;
 }
 
-static int make_for_all(struct places *p, struct err *err)
+static int make_for_all(struct site *p, struct err *err)
 {
 	char servers[PATH_MAX];
 
-	if (make_account(PLACES_PROXY_ACCOUNT, NULL, &p->proxy_uid,
-		&p->proxy_gid, err) < 0 ||
-	    make_account(PLACES_HUB_ACCOUNT, PLACES_PROXY_ACCOUNT, &p->hub_uid,
+	if (make_account(SITE_PROXY_ACCOUNT, NULL, &p->proxy_uid, &p->proxy_gid,
+		err) < 0 ||
+	    make_account(SITE_HUB_ACCOUNT, SITE_PROXY_ACCOUNT, &p->hub_uid,
 		&p->hub_gid, err) < 0 ||
-	    check_member(PLACES_HUB_ACCOUNT, p->hub_gid, p->proxy_gid, err) < 0)
+	    check_member(SITE_HUB_ACCOUNT, p->hub_gid, p->proxy_gid, err) < 0)
 		return -1;
 	/* Sticky: the hub makes its socket here, but cannot move what is
 	 * root's. The spawner's directory is made first for the same reason. */
@@ -243,7 +243,7 @@ static int make_for_all(struct places *p, struct err *err)
 	return make_token(p->token_file, p->proxy_gid, 0640, err);
 }
 
-int places_make(struct places *p, struct err *err)
+int site_make(struct site *p, struct err *err)
 {
 	if (p->all_accounts)
 		return make_for_all(p, err);
@@ -256,7 +256,7 @@ int places_make(struct places *p, struct err *err)
 	return make_token(p->token_file, gid, 0600, err);
 }
 
-int places_count_servers(const struct places *p)
+int site_count_servers(const struct site *p)
 {
 	char path[PATH_MAX];
 	int n = 0;

@@ -3,8 +3,8 @@
  * accounts when root starts it, else the one account that does
  * (docs/architecture.md "places").
  */
-#ifndef CARREL_HUB_CLI_PLACES_H
-#define CARREL_HUB_CLI_PLACES_H
+#ifndef CARREL_HUB_CLI_SITE_H
+#define CARREL_HUB_CLI_SITE_H
 
 #include <limits.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 
-struct places {
+struct site {
 	bool all_accounts; /* started by root */
 	char run_dir[PATH_MAX];
 	char hub_state_dir[PATH_MAX];
@@ -23,18 +23,18 @@ struct places {
 	gid_t hub_gid, proxy_gid;
 };
 
-#define PLACES_HUB_ACCOUNT   "carrel"
-#define PLACES_PROXY_ACCOUNT "carrel-proxy"
+#define SITE_HUB_ACCOUNT   "carrel"
+#define SITE_PROXY_ACCOUNT "carrel-proxy"
 
 /* Names only; nothing is made. NULL arguments: the defaults. */
-int places_find(struct places *p, const char *run_dir, const char *state_dir,
+int site_find(struct site *p, const char *run_dir, const char *state_dir,
     struct err *err) MUST_CHECK;
 /*
  * As root: the two system accounts (said when they are made), directories with
  * their owners, the proxy's token, once. Else: directories and the token.
  */
-int places_make(struct places *p, struct err *err) MUST_CHECK;
+int site_make(struct site *p, struct err *err) MUST_CHECK;
 /* Servers whose keepers are there. */
-int places_count_servers(const struct places *p);
+int site_count_servers(const struct site *p);
 
 #endif
