@@ -121,7 +121,7 @@ $(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
 
 unit-build: $(UNIT)
 unit: $(UNIT)
-	@fail=0; for t in $(UNIT); do echo "== $$t"; $$t || fail=1; done; exit $$fail
+	@tests/run.py --jobs $(JOBS) --only '$(ONLY)' $(UNIT)
 
 # ---- run and install -----------------------------------------------------
 # What is missing is installed first; etc/deps.sh says what and why.
@@ -152,6 +152,68 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system etc/systemd/*.service
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/sysusers.d etc/sysusers.d/carrel.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/tmpfiles.d etc/tmpfiles.d/carrel.conf
+
+# ---- check, lint, fuzz ---------------------------------------------------
+# make check [ONLY=text] [REQUIRE=root,pam,browser,single-user]: a skip in the
+# groups of REQUIRE is a failure. A test that is no cmocka program prints
+# "ok NAME" lines (tests/run.py) and stands, executable, in one of SUITES; one
+# that is built, in $(B), joins SUITES by itself.
+SUITES := $(wildcard tests/run_test.py tests/lint/selftest.py tests/table \
+	tests/contract tests/sim tests/scenario tests/root tests/browser)
+JOBS ?= $(shell nproc)
+check: deps-check
+	@$(MAKE) --no-print-directory -j$(JOBS) all unit-build fuzz-build \
+	  $(filter $(B)/%,$(SUITES))
+	@CARREL_BUILD=$(abspath $(B)) tests/run.py --jobs $(JOBS) \
+	  --require '$(REQUIRE)' --only '$(ONLY)' $(UNIT) $(FUZZERS) $(SUITES)
+
+lint:
+	@tests/lint/selftest.py --quiet
+	@tests/lint/lint.py
+
+# tests/fuzz/fuzz_X.c with clang, libFuzzer, ASan and UBSan, linked against the
+# rooms that it includes. Seeds: tests/fuzz/seeds/X.
+FUZZ_B := $(B)-fuzz
+FUZZ_SECONDS ?= 600
+FUZZERS := $(patsubst tests/fuzz/%.c,$(FUZZ_B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_CC := clang -std=c11 -O1 -g -fno-omit-frame-pointer \
+	-fno-sanitize-recover=undefined $(CPPFLAGS)
+FUZZ_SAN := address,undefined
+$(FUZZ_B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $< (fuzz)"
+	@$(FUZZ_CC) -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP -c -o $@ $<
+$(FUZZ_B)/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -c -o $@ $<
+define fuzz_room
+$(FUZZ_B)/lib$(1).a: $$(patsubst %.c,$(FUZZ_B)/obj/%.o,$$(SRC_$(1))) \
+		$$(patsubst $(B)/%,$(FUZZ_B)/%,$$(GEN_$(1)))
+	@rm -f $$@
+	@ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call fuzz_room,$(r))))
+rooms_of = $(sort $(foreach r,$(ROOMS),\
+	$(if $(shell grep -m1 '^#include "$(r)/' $(1)),$(below_$(r)))))
+define fuzz_rule
+$(FUZZ_B)/$(1): tests/fuzz/$(1).c $(patsubst %,$(FUZZ_B)/lib%.a,$(call rooms_of,tests/fuzz/$(1).c))
+	@mkdir -p $$(@D)
+	@echo "  LD $$@"
+	@$$(FUZZ_CC) -fsanitize=fuzzer,$$(FUZZ_SAN) -MMD -MP -MF $$@.d -o $$@ $$< \
+	  -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS)
+endef
+$(foreach f,$(notdir $(FUZZERS)),$(eval $(call fuzz_rule,$(f))))
+
+fuzz-build: $(FUZZERS)
+# 10,000 runs each, the same every time.
+fuzz-brief: fuzz-build
+	@tests/run.py --jobs $(JOBS) $(FUZZERS)
+# FUZZ_SECONDS each; what was learned stays in build-fuzz/corpus.
+fuzz: fuzz-build
+	@tests/run.py --jobs $(JOBS) --fuzz-seconds $(FUZZ_SECONDS) $(FUZZERS)
+
+.PHONY: check lint fuzz fuzz-build fuzz-brief
+-include $(shell find $(FUZZ_B) -name '*.d' 2>/dev/null)
 
 clean:
 	rm -rf build build-san build-fuzz

@@ -280,7 +280,7 @@ static bool is_section(const struct binder *b, const char *path)
 	return false;
 }
 
-/* A name known in this section that is spelled almost like `key`, or "". */
+/* A name known in this section that is spelled almost like `key`, if any. */
 static void nearest_name(const struct binder *b, const char *section,
     const char *key, char *out, size_t cap)
 {
@@ -289,7 +289,6 @@ static void nearest_name(const struct binder *b, const char *section,
 	if (best > 3)
 		best = 3;
 	best++;
-	*out = '\0';
 	for (size_t i = 0; i < b->n; i++) {
 		const char *below = conf_path_below(b->table[i].path, section);
 		char name[PATH_CAP];
@@ -304,7 +303,7 @@ static void nearest_name(const struct binder *b, const char *section,
 	}
 }
 
-/* An option elsewhere that ends in this very name: the section is missing. */
+/* An option elsewhere that ends in this very name, if any. */
 static void same_name(
     const struct binder *b, const char *key, char *out, size_t cap)
 {
@@ -325,8 +324,11 @@ static void unknown_key(
 	char shown[TEXT_SHOWN], near[PATH_CAP];
 
 	str_printable(shown, sizeof shown, n->key, strlen(n->key));
-	nearest_name(b, section, n->key, near, sizeof near);
-	if (!*near)
+	*near = '\0';
+	/* Only for those that are shown: a file may have very many. */
+	if (b->n_problems < PROBLEMS_MAX)
+		nearest_name(b, section, n->key, near, sizeof near);
+	if (!*near && b->n_problems < PROBLEMS_MAX)
 		same_name(b, n->key, near, sizeof near);
 	problem(b, b->file, n->key_line, n->key_column,
 	    "unknown key \"%s\"%s%s%s%s%s%s", shown, *section ? " in \"" : "",

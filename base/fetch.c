@@ -8,13 +8,10 @@
 #include "base/fetch.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "base/buf.h"
-#include "base/list.h"
+#include "base/fetch_priv.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/url.h"
@@ -23,9 +20,6 @@
 #define DEFAULT_CONNECT_TIMEOUT_MS 5000
 #define DEFAULT_TIMEOUT_MS         30000
 #define DEFAULT_BODY_BYTES         ((size_t)1 << 20)
-/* Bounds of an answer's head. */
-#define MAX_HEADERS                128
-#define MAX_HEADER_BYTES           ((size_t)64 << 10)
 /* Idle connections that are kept for the next exchange. */
 #define MAX_IDLE                   32
 
@@ -43,29 +37,6 @@ struct sock {
 	struct list link;
 	struct watch watch;
 	struct fetcher *fetcher;
-};
-
-struct exchange {
-	struct list link;
-	struct fetcher *fetcher;
-	uint64_t id;
-	fetch_done_fn *done;
-	void *arg;
-	struct defer deliver;
-
-	CURL *easy;
-	bool is_in_multi;
-	struct curl_slist *head;
-	struct arena arena;
-	const char *peer; /* "127.0.0.1:8001" or the socket's path */
-	int64_t connect_timeout_ms, timeout_ms;
-
-	struct fetch_header *headers;
-	size_t n_headers;
-	struct buf body;
-	bool has_long_head;
-	int status;
-	struct err err;
 };
 
 static void exchange_free(struct exchange *x)
@@ -98,97 +69,6 @@ static void deliver(void *arg)
 	exchange_free(x);
 }
 
-/* ---- what went wrong ---------------------------------------------------- */
-
-static void fail_connect(struct exchange *x)
-{
-	long number = 0;
-
-	(void)curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &number);
-	(void)err_set(&x->err, ERR_UNAVAILABLE, "connect to %s: %s", x->peer,
-	    number ? strerror((int)number) : "not possible");
-	x->err.sys_errno = (int)number;
-}
-
-static void fail_timeout(struct exchange *x)
-{
-	curl_off_t connected_us = 0;
-
-	(void)curl_easy_getinfo(
-	    x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-	if (connected_us == 0)
-		(void)err_set(&x->err, ERR_TIMEOUT,
-		    "connect to %s: no answer within %lld ms", x->peer,
-		    (long long)(x->connect_timeout_ms < x->timeout_ms
-				    ? x->connect_timeout_ms
-				    : x->timeout_ms));
-	else
-		(void)err_set(&x->err, ERR_TIMEOUT,
-		    "%s did not answer within %lld ms", x->peer,
-		    (long long)x->timeout_ms);
-}
-
-/* Before the status line the peer is just not there; after it, it is wrong. */
-static void fail_broken(struct exchange *x)
-{
-	long status = 0;
-
-	(void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status)
-		(void)err_set(&x->err, ERR_PROTOCOL,
-		    "the answer of %s broke off or is malformed", x->peer);
-	else
-		(void)err_set(&x->err, ERR_UNAVAILABLE,
-		    "%s closed the connection without an answer", x->peer);
-}
-
-static void fail_limit(struct exchange *x)
-{
-	if (x->has_long_head)
-		(void)err_set(&x->err, ERR_LIMIT,
-		    "%s answered with more than %d headers or %zu bytes of "
-		    "them",
-		    x->peer, MAX_HEADERS, MAX_HEADER_BYTES);
-	else
-		(void)err_set(&x->err, ERR_LIMIT,
-		    "%s answered with more than %zu bytes", x->peer,
-		    x->body.max);
-}
-
-/* curl's own texts may repeat a URL, so ours say it. */
-static void fail(struct exchange *x, CURLcode code)
-{
-	switch ((int)code) {
-	case CURLE_COULDNT_CONNECT:
-		fail_connect(x);
-		break;
-	case CURLE_COULDNT_RESOLVE_HOST:
-		(void)err_set(&x->err, ERR_UNAVAILABLE,
-		    "connect to %s: the host name has no address", x->peer);
-		break;
-	case CURLE_OPERATION_TIMEDOUT:
-		fail_timeout(x);
-		break;
-	case CURLE_WRITE_ERROR:
-		fail_limit(x);
-		break;
-	case CURLE_GOT_NOTHING:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-	case CURLE_PARTIAL_FILE:
-		fail_broken(x);
-		break;
-	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_WEIRD_SERVER_REPLY:
-		(void)err_set(&x->err, ERR_PROTOCOL,
-		    "%s does not answer with HTTP", x->peer);
-		break;
-	default:
-		(void)err_set(&x->err, ERR_PROTOCOL, "exchange with %s: %s",
-		    x->peer, curl_easy_strerror(code));
-	}
-}
-
 /* ---- curl's events ------------------------------------------------------ */
 
 static void finish(struct fetcher *f, CURL *easy, CURLcode code)
@@ -201,7 +81,7 @@ static void finish(struct fetcher *f, CURL *easy, CURLcode code)
 		(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 		x->status = (int)status;
 	} else {
-		fail(x, code);
+		fetch_fail(x, code);
 	}
 	(void)curl_multi_remove_handle(f->multi, easy);
 	x->is_in_multi = false;
@@ -316,12 +196,12 @@ static int add_header(struct exchange *x, struct slice line)
 
 	if (!colon)
 		return 0;
-	if (x->n_headers == MAX_HEADERS ||
-	    x->arena.used_bytes + line.len > MAX_HEADER_BYTES)
+	if (x->n_headers == FETCH_MAX_HEADERS ||
+	    x->arena.used_bytes + line.len > FETCH_MAX_HEADER_BYTES)
 		return -1;
 	if (!x->headers)
-		x->headers =
-		    arena_array(&x->arena, MAX_HEADERS, sizeof *x->headers);
+		x->headers = arena_array(
+		    &x->arena, FETCH_MAX_HEADERS, sizeof *x->headers);
 	name = slice_make(line.p, (size_t)(colon - line.p));
 	value = slice_trim(slice_make(colon + 1, line.len - name.len - 1));
 	h = &x->headers[x->n_headers++];

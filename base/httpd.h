@@ -41,7 +41,8 @@ struct httpd_callbacks {
 	/* May be NULL. Answering here refuses the body. */
 	void (*on_head)(struct http_req *req, void *arg);
 	void (*on_request)(struct http_req *req, void *arg);
-	/* May be NULL. status 0: the client left before an answer. */
+	/* May be NULL. status 0: the client left before an answer; one that
+	 * shuts its sending side while it waits counts as having left. */
 	void (*on_done)(struct http_req *req, int status, void *arg);
 	void *arg;
 };
