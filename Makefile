@@ -159,13 +159,32 @@ install: all
 # "ok NAME" lines (tests/run.py) and stands, executable, in one of SUITES; one
 # that is built, in $(B), joins SUITES by itself.
 SUITES := $(wildcard tests/run_test.py tests/lint/selftest.py tests/table \
-	tests/contract tests/sim tests/scenario tests/root tests/browser)
+	tests/contract tests/scenario tests/root tests/browser)
 JOBS ?= $(shell nproc)
 check: deps-check
 	@$(MAKE) --no-print-directory -j$(JOBS) all unit-build fuzz-build \
 	  $(filter $(B)/%,$(SUITES))
 	@CARREL_BUILD=$(abspath $(B)) tests/run.py --jobs $(JOBS) \
 	  --require '$(REQUIRE)' --only '$(ONLY)' $(UNIT) $(FUZZERS) $(SUITES)
+
+# ---- simulation ----------------------------------------------------------
+# The real hub around simulated spawner, proxy, network, clock and randomness.
+# make sim SIM="--seed 7 --trace" tells one story; the fakes come before the
+# archives and win.
+SIM :=
+SIM_OBJ := $(call obj,$(wildcard tests/sim/*.c))
+$(B)/sim/sim: $(SIM_OBJ) $(LIBS)
+	$(call link)
+sim: $(B)/sim/sim
+	@$< $(SIM)
+SUITES += $(B)/sim/sim
+
+# ---- generated documents -------------------------------------------------
+# From hub/config.def; tests/table/generated.sh says when they are out of date.
+docs: $(B)/bin/carrel-hub
+	$< --print-sample-config > etc/carrel.yaml
+	$< --print-config-manual > docs/config.md
+.PHONY: sim docs
 
 lint:
 	@tests/lint/selftest.py --quiet

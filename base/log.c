@@ -30,7 +30,7 @@ static char program[32] = "carrel";
 static atomic_int wanted = LOG_INFO;
 static void (*sink)(const char *line, void *arg);
 static void *sink_arg;
-static int copy_fd = -1;
+static int log_fd = STDERR_FILENO;
 
 void log_open(const char *name, enum log_level level)
 {
@@ -68,7 +68,7 @@ void log_set_sink(void (*fn)(const char *line, void *arg), void *arg)
 
 void log_set_fd(int fd)
 {
-	copy_fd = fd;
+	log_fd = fd >= 0 ? fd : STDERR_FILENO;
 }
 
 /* The line under construction; text has room for NUL or a newline after len. */
@@ -140,7 +140,7 @@ static void put(int fd, const char *text, size_t len)
 	}
 }
 
-static void emit(struct line *l, enum log_level level)
+static void emit(struct line *l)
 {
 	int saved = errno;
 
@@ -148,9 +148,7 @@ static void emit(struct line *l, enum log_level level)
 		sink(l->text, sink_arg);
 	} else {
 		l->text[l->len++] = '\n';
-		put(STDERR_FILENO, l->text, l->len);
-		if (copy_fd >= 0 && level == LOG_INFO)
-			put(copy_fd, l->text, l->len);
+		put(log_fd, l->text, l->len);
 	}
 	errno = saved;
 }
@@ -178,5 +176,5 @@ void log_write(enum log_level level, const struct log_ctx *ctx,
 		add_str(&l, " ");
 		add_str(&l, facts);
 	}
-	emit(&l, level);
+	emit(&l);
 }

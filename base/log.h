@@ -31,7 +31,7 @@ bool log_wants(enum log_level level);
 int log_level_parse(const char *s, enum log_level *out) MUST_CHECK;
 /* Lines go to this function instead of stderr (tests); NULL restores. */
 void log_set_sink(void (*sink)(const char *line, void *arg), void *arg);
-/* A copy for CHP's contract: info lines on stdout (proxy only). */
+/* Lines go to this descriptor instead of stderr; -1 restores. */
 void log_set_fd(int fd);
 
 void log_write(enum log_level level, const struct log_ctx *ctx,

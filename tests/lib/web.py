@@ -167,10 +167,9 @@ class Kernel:
             cookie=browser.cookie_header(path))
 
     def call(self, method, path, body=None):
-        xsrf = ""
-        for (n, p), v in self.browser.jar.items():
-            if n == "_xsrf" and p == self.prefix:
-                xsrf = v
+        found = [(len(p), v) for (n, p), v in self.browser.jar.items()
+                 if n == "_xsrf" and self.prefix.startswith(p)]
+        xsrf = max(found)[1] if found else ""
         return self.browser.request(method, self.prefix + path, json.dumps(body) if body is not None else None,
                                     {"X-XSRFToken": xsrf, "Content-Type": "application/json",
                                      "Referer": self.browser.base + self.prefix})

@@ -150,9 +150,9 @@ def restart_keeps():
         carrel.kill(name)
         equal(k.execute("kept + 1"), "42", "kernel after %s was killed" % name)
     until("the hub serves again", 20, lambda: _home(at_ann))
-    claim("stop" in at_ann.get("/hub/home").text.lower(), "home offers no stop for the adopted server")
     model = until("the server is ready again", 20, _ready_model)
     claim(model["servers"][""]["ready"], "the adopted server is not ready")
+    claim(">Stop<" in at_ann.get("/hub/home").text, "home offers no stop for the adopted server")
 
 
 def _home(browser):

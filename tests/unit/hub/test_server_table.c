@@ -27,7 +27,7 @@ static const struct {
 	{ SERVER_UNROUTING, "U!!!UCCUCU!!!!TUT" },
 	{ SERVER_STOPPING, "T!!!TFGTGT!!!!!TT" },
 	{ SERVER_CLEANING, "C!!!!!!!!C!!!!GCG" },
-	{ SERVER_CHECKING, "c!!ccCCcCcrUcc!U!" },
+	{ SERVER_CHECKING, "c!!ccCCcCcrUcc!UU" },
 	{ SERVER_FAILED, "s!!!!!!!!F!!!!!GG" },
 };
 

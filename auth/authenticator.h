@@ -1,0 +1,96 @@
+/*
+ * The plug for "who are you": one const struct per kind, one file, one line in
+ * registry.c. The contract of the callbacks stands here.
+ *
+ * An attempt belongs to hub/login.c; a kind sees its id only, because the
+ * attempt may be gone when an answer comes. `begin` ends in exactly one
+ * attempt_done; on the way it may ask for further form steps by
+ * attempt_prompt. Deny and allow rules are not a kind's business
+ * (auth/rules.h): it says who somebody is, never whether they may come in.
+ */
+#ifndef CARREL_AUTH_AUTHENTICATOR_H
+#define CARREL_AUTH_AUTHENTICATOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/loop.h"
+
+struct spawner_client;
+
+/* What a kind found out. Borrowed for the call of done. */
+struct auth_identity {
+	const char *name;          /* as the source says it, not normalised */
+	const char *account;       /* Unix account; NULL: by the name */
+	const char *const *groups; /* as the source knows them */
+	size_t n_groups;
+};
+
+enum auth_result {
+	AUTH_RES_OK,
+	AUTH_RES_DENIED,      /* wrong name or password: one text for all */
+	AUTH_RES_EXPIRED,     /* account or password; text says what to do */
+	AUTH_RES_UNAVAILABLE, /* cannot tell now */
+	AUTH_RES_TIMEOUT,
+	AUTH_RES_LIMIT,
+};
+
+/* What the login code gives to every kind. */
+struct auth_sink {
+	/* One more form step; the answer comes by `reply`. */
+	void (*prompt)(
+	    uint64_t attempt, const char *text, bool echo, void *arg);
+	/* identity is NULL unless AUTH_RES_OK; text is for the person. */
+	void (*done)(uint64_t attempt, enum auth_result res,
+	    const struct auth_identity *identity, const char *text, void *arg);
+	void *arg;
+};
+
+struct auth_env {
+	struct loop *loop;
+	struct spawner_client *spawner; /* the owner forwards auth_prompt and
+					 * auth_end to pam.c by the id */
+	const struct auth_sink *sink;
+	const struct conf_node *options; /* the kind's own map; NULL: none */
+	const char *file;    /* of the configuration, for messages */
+	bool public_address; /* people from elsewhere can reach us */
+};
+
+/* What the first form brought. */
+struct auth_form {
+	const char *username, *password;
+	const char *rhost; /* the person's address */
+};
+
+struct authenticator_kind;
+
+/* One opened instance: the first member of a kind's own state. */
+struct authenticator {
+	const struct authenticator_kind *kind;
+};
+
+struct authenticator_kind {
+	const char *name; /* as in carrel.yaml: "pam" */
+	bool has_form;    /* user name and password on our login page */
+	/* NULL with err: the options are wrong (fatal at start). */
+	struct authenticator *(*open)(
+	    const struct auth_env *env, struct err *err);
+	/* Never calls the sink before it returned. */
+	void (*begin)(struct authenticator *au, uint64_t attempt,
+	    const struct auth_form *form);
+	/* Answer to a prompt. */
+	void (*reply)(
+	    struct authenticator *au, uint64_t attempt, const char *text);
+	/* No call of the sink for this attempt comes after. */
+	void (*cancel)(struct authenticator *au, uint64_t attempt);
+	void (*close)(struct authenticator **au);
+};
+
+/* registry.c; NULL: no such kind (names lists them all for the message). */
+const struct authenticator_kind *authenticator_find(const char *name);
+const char *authenticator_names(void);
+
+#endif

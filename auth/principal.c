@@ -1,0 +1,242 @@
+/*
+ * Who makes a request: see principal.h.
+ */
+#include "auth/principal.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "db/oauth.h"
+#include "db/server.h"
+#include "db/token.h"
+#include "db/user.h"
+
+/* ---- the Authorization header ---- */
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static size_t skip_spaces(const char *s)
+{
+	size_t n = 0;
+
+	while (is_space(s[n]))
+		n++;
+	return n;
+}
+
+/* Source: contract/hub.md 2.1. */
+bool principal_bearer(const char *header, struct slice *out)
+{
+	struct slice word = { header, 0 };
+	size_t gap;
+
+	while (header[word.len] != 0 && !is_space(header[word.len]))
+		word.len++;
+	if (!slice_ieq(word, "token") && !slice_ieq(word, "bearer"))
+		return false;
+	gap = skip_spaces(header + word.len);
+	*out = slice_make(header + word.len + gap, 0);
+	while (out->p[out->len] != 0 && !is_space(out->p[out->len]))
+		out->len++;
+	return gap > 0 && out->len > 0 &&
+	       out->p[out->len + skip_spaces(out->p + out->len)] == 0;
+}
+
+/* ---- who ---- */
+
+static int nobody(struct principal *out, int rc)
+{
+	memset(out, 0, sizeof *out);
+	return rc;
+}
+
+/* 1 the owner is there; 0 gone. */
+static int read_owner(struct db *db, struct arena *a, int64_t id,
+    struct principal *out, struct err *err)
+{
+	struct user u;
+	int rc = user_get(db, a, id, &u, err);
+
+	if (rc != 1)
+		return rc;
+	out->user_id = u.id;
+	out->user_name = u.name;
+	out->admin = u.admin;
+	out->user_activity_us = u.last_activity_us;
+	out->ctx.user = u.name;
+	scope_set_init(&out->scopes, a);
+	return 1;
+}
+
+static int by_session(struct db *db, struct arena *a, const char *secret,
+    int64_t now_us, struct principal *out, struct err *err)
+{
+	int rc = session_find(db, secret, now_us, &out->session, err);
+
+	if (rc != 1)
+		return rc;
+	rc = read_owner(db, a, out->session.user_id, out, err);
+	if (rc != 1)
+		return rc;
+	out->kind = PRINCIPAL_USER;
+	out->session_id = arena_strdup(a, out->session.public_id);
+	return scope_effective_user(
+		   out->user_name, out->admin, &out->scopes, err) < 0
+		   ? -1
+		   : 1;
+}
+
+int principal_by_session(struct db *db, struct arena *a, const char *secret,
+    int64_t now_us, struct principal *out, struct err *err)
+{
+	int rc;
+
+	memset(out, 0, sizeof *out);
+	rc = by_session(db, a, secret, now_us, out, err);
+	return rc == 1 ? 1 : nobody(out, rc);
+}
+
+/* ---- tokens ---- */
+
+/* "alice/" of a row id; NULL when there is no such server. */
+static int server_path_of(struct db *db, struct arena *a, int64_t id,
+    const char **out, struct err *err)
+{
+	struct server_row row;
+	int rc;
+
+	if (id == 0)
+		return 0;
+	rc = server_row_get(db, a, id, &row, err);
+	if (rc == 1)
+		*out = arena_printf(a, "%s/%s", row.user_name, row.name);
+	return rc;
+}
+
+/* What !server means: the server whose token it is, or whose OAuth client it
+ * came through. */
+static int read_context(struct db *db, struct arena *a, const struct token *t,
+    struct principal *out, struct err *err)
+{
+	struct oauth_client client;
+	int64_t server_id = t->server_id;
+	int rc;
+
+	if (server_id == 0 && strcmp(t->client_id, "jupyterhub") != 0) {
+		rc = oauth_client_find(db, a, t->client_id, &client, err);
+		if (rc < 0)
+			return -1;
+		server_id = rc == 1 ? client.server_id : 0;
+	}
+	return server_path_of(db, a, server_id, &out->ctx.server, err);
+}
+
+static int token_scopes(struct db *db, struct arena *a, const struct token *t,
+    struct principal *out, struct err *err)
+{
+	struct scope_set raw, owner;
+
+	scope_set_init(&raw, a);
+	scope_set_init(&owner, a);
+	if (scope_set_add_stored(&raw, t->scopes, err) < 0)
+		return err_wrap(err, "token a%lld", (long long)t->id);
+	if (scope_effective_user(out->user_name, out->admin, &owner, err) < 0)
+		return -1;
+	return scope_effective_token(&raw, &out->ctx, &owner,
+	    principal_is_member, db, &out->scopes, err);
+}
+
+static void take_token(const struct token *t, struct principal *out)
+{
+	out->kind = PRINCIPAL_TOKEN;
+	out->token_id = t->id;
+	out->token_note = t->note;
+	out->token_used_us = t->used_us;
+	out->client_id = t->client_id;
+	out->session_id = t->session_id;
+	out->server_id = t->server_id;
+}
+
+static int by_token(struct db *db, struct arena *a, const char *plain,
+    int64_t now_us, struct principal *out, struct err *err)
+{
+	struct token t;
+	int rc = token_find(db, a, plain, now_us, &t, err);
+
+	if (rc != 1)
+		return rc;
+	rc = read_owner(db, a, t.user_id, out, err);
+	if (rc != 1)
+		return rc;
+	take_token(&t, out);
+	if (read_context(db, a, &t, out, err) < 0 ||
+	    token_scopes(db, a, &t, out, err) < 0)
+		return -1;
+	return 1;
+}
+
+int principal_by_token(struct db *db, struct arena *a, const char *plain,
+    int64_t now_us, struct principal *out, struct err *err)
+{
+	int rc;
+
+	memset(out, 0, sizeof *out);
+	rc = by_token(db, a, plain, now_us, out, err);
+	return rc == 1 ? 1 : nobody(out, rc);
+}
+
+/* ---- use ---- */
+
+static bool is_stale(int64_t stored_us, int64_t now_us)
+{
+	return now_us - stored_us >= PRINCIPAL_TOUCH_S * INT64_C(1000000);
+}
+
+static int touch_credential(
+    struct db *db, struct principal *p, int64_t now_us, struct err *err)
+{
+	if (p->kind == PRINCIPAL_USER && is_stale(p->session.used_us, now_us)) {
+		p->session.used_us = now_us;
+		return session_touch(db, p->session.id, now_us, err);
+	}
+	if (p->kind == PRINCIPAL_TOKEN && is_stale(p->token_used_us, now_us)) {
+		p->token_used_us = now_us;
+		return token_touch(db, p->token_id, now_us, err);
+	}
+	return 0;
+}
+
+int principal_touch(struct db *db, struct principal *p, int64_t now_us,
+    bool count_user, struct err *err)
+{
+	if (p->kind == PRINCIPAL_NONE)
+		return 0;
+	if (touch_credential(db, p, now_us, err) < 0)
+		return -1;
+	/* Servers call by themselves: that is not their owner's doing. */
+	if (!count_user || p->server_id != 0 ||
+	    !is_stale(p->user_activity_us, now_us))
+		return 0;
+	p->user_activity_us = now_us;
+	return user_touch(db, p->user_id, now_us, err);
+}
+
+bool principal_is_member(const char *user, const char *group, void *arg)
+{
+	struct err err = { 0 };
+	int rc = user_in_group(arg, user, group, &err);
+
+	if (rc < 0)
+		log_error(NULL, "group not checked", "%s", err.text);
+	return rc == 1;
+}
+
+enum scope_verdict principal_check(const struct principal *p, struct db *db,
+    enum scope_id id, const struct scope_resource *res)
+{
+	return scope_check(&p->scopes, id, res, principal_is_member, db);
+}

@@ -1,0 +1,42 @@
+/*
+ * The kinds of authenticators: one line each. See authenticator.h.
+ */
+#include "auth/authenticator.h"
+
+#include <assert.h>
+
+#include "auth/dummy.h"
+#include "auth/pam.h"
+#include "base/str.h"
+
+#define NAMES_CAP 256
+
+static const struct authenticator_kind *const kinds[] = {
+	&authenticator_pam,
+	&authenticator_dummy,
+};
+#define N_KINDS (sizeof kinds / sizeof kinds[0])
+
+const struct authenticator_kind *authenticator_find(const char *name)
+{
+	for (size_t i = 0; i < N_KINDS; i++) {
+		if (str_eq(kinds[i]->name, name))
+			return kinds[i];
+	}
+	return NULL;
+}
+
+const char *authenticator_names(void)
+{
+	static char names[NAMES_CAP];
+	size_t len = 0;
+
+	for (size_t i = 0; i < N_KINDS; i++) {
+		int rc = str_format(names + len, sizeof names - len, "%s%s",
+		    i > 0 ? ", " : "", kinds[i]->name);
+
+		assert(rc == 0);
+		len += slice_of(names + len).len;
+	}
+	return names;
+}

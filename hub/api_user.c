@@ -1,0 +1,63 @@
+/*
+ * Users over REST (contract/hub.md 1.5, 1.6). GET /user is what notebook
+ * servers and services ask to learn whose token they were shown.
+ */
+#include <strings.h>
+
+#include "hub/handlers.h"
+#include "hub/model.h"
+
+/* ?include_stopped_servers counts as true, with any value but 0 and false. */
+static bool with_stopped(const struct req *r)
+{
+	const char *v = url_pair_get(&r->query, "include_stopped_servers");
+
+	return v && strcasecmp(v, "0") != 0 && strcasecmp(v, "false") != 0;
+}
+
+void api_user_get(struct req *r)
+{
+	struct user user;
+	json_t *model;
+	struct err err = { 0 };
+
+	if (req_user(r, &user) != 0)
+		return;
+	if (model_user(r, &user, with_stopped(r), &model, &err) != 0)
+		reply_err(r, &err);
+	else
+		reply_json(r, 200, model);
+}
+
+/* "a12", or null for a cookie. */
+static json_t *token_id(const struct req *r)
+{
+	if (!r->who.token_id)
+		return json_null();
+	return json_sprintf("a%lld", (long long)r->who.token_id);
+}
+
+/* `scopes` tells what the request may do; the model tells at least who it is,
+ * even for a token that permits nothing (contract/hub.md 1.5). */
+void api_user_self(struct req *r)
+{
+	json_t *scopes = scope_set_json(&r->who.scopes), *model;
+	struct user user;
+	struct err err = { 0 };
+
+	if (req_user(r, &user) != 0) {
+		json_decref(scopes);
+		return;
+	}
+	if (scope_add_identify(&r->who.scopes, user.name, &err) != 0 ||
+	    model_user(r, &user, false, &model, &err) != 0) {
+		json_decref(scopes);
+		reply_err(r, &err);
+		return;
+	}
+	json_object_set_new(model, "token_id", token_id(r));
+	json_object_set_new(model, "session_id",
+	    r->who.session_id ? json_string(r->who.session_id) : json_null());
+	json_object_set_new(model, "scopes", scopes);
+	reply_json(r, 200, model);
+}

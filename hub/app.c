@@ -1,0 +1,256 @@
+/*
+ * See app.h: login and the two listeners around the core; orderly stop.
+ */
+#include "hub/app.h"
+
+#include <grp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "auth/authenticator.h"
+#include "auth/rules.h"
+#include "auth/throttle.h"
+#include "base/fd.h"
+#include "base/httpd.h"
+#include "base/log.h"
+#include "base/sysd.h"
+#include "hub/login.h"
+#include "hub/route.h"
+#include "hub/web.h"
+
+#define FIRST_PASSED_FD 3
+/* An orderly end: answers under way get this long. */
+#define STOP_STEP_MS    50
+#define STOP_MAX_MS     1000
+
+const char *app_hub_prefix(struct app *app)
+{
+	return arena_printf(&app->config_arena, "%shub/", app->cfg.base_url);
+}
+
+/* ---- login --------------------------------------------------------------- */
+
+static bool is_public(const struct app *app)
+{
+	return *app->cfg.public_url != '\0';
+}
+
+static int open_authenticator(struct app *app, struct err *err)
+{
+	const struct auth_env env = {
+		.loop = app->loop,
+		.spawner = app->spawner,
+		.sink = login_sink(app->login),
+		.options = app->cfg.auth_options,
+		.file = app->places.config_file,
+		.public_address = is_public(app),
+	};
+
+	app->auth_kind = authenticator_find(app->cfg.auth_type);
+	if (!app->auth_kind)
+		return err_set(err, ERR_INVALID,
+		    "\"auth.type\" must be one of %s", authenticator_names());
+	app->auth = app->auth_kind->open(&env, err);
+	return app->auth ? 0 : -1;
+}
+
+static int open_login(struct app *app, struct err *err)
+{
+	if (keys_load(app->places.keys_dir, &app->keys, err) != 0)
+		return err_wrap(err, "keys");
+	app->rules = rules_open(&app->cfg.rules, err);
+	if (!app->rules)
+		return -1;
+	app->throttle =
+	    throttle_open(app->db, app->loop, &app->cfg.throttle, err);
+	if (!app->throttle)
+		return -1;
+	app->web = web_open(app, err);
+	if (!app->web)
+		return -1;
+	app->login = login_new(app);
+	return open_authenticator(app, err);
+}
+
+static void close_login(struct app *app)
+{
+	if (app->login)
+		login_free(&app->login);
+	if (app->auth)
+		app->auth_kind->close(&app->auth);
+	if (app->throttle)
+		throttle_close(&app->throttle);
+	if (app->rules)
+		rules_close(&app->rules);
+	keys_wipe(&app->keys);
+	if (app->web)
+		web_close(&app->web);
+}
+
+/* ---- listeners ----------------------------------------------------------- */
+
+/* A socket that systemd (or carrel up) opened for us; -1: none. */
+static int passed_socket(int family)
+{
+	int n = sysd_listen_fds();
+
+	for (int fd = FIRST_PASSED_FD; fd < FIRST_PASSED_FD + n; fd++) {
+		struct sockaddr_storage sa;
+		socklen_t len = sizeof sa;
+
+		if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+		    (sa.ss_family == family ||
+			(family == AF_INET && sa.ss_family == AF_INET6)))
+			return fd;
+	}
+	return -1;
+}
+
+static int socket_group(const struct app *app, gid_t *out, struct err *err)
+{
+	const struct group *gr;
+
+	*out = (gid_t)-1;
+	if (!*app->cfg.socket_group)
+		return 0;
+	gr = getgrnam(app->cfg.socket_group);
+	if (!gr)
+		return err_set(err, ERR_INVALID,
+		    "hub.socket_group: there is no group \"%s\"",
+		    app->cfg.socket_group);
+	*out = gr->gr_gid;
+	return 0;
+}
+
+static int make_parent(struct app *app, const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir;
+
+	if (!slash || slash == path)
+		return 0;
+	dir = arena_strndup(&app->config_arena, path, (size_t)(slash - path));
+	return dir_make(dir, 0711, err);
+}
+
+static int listen_for_proxy(struct app *app, struct err *err)
+{
+	int fd = passed_socket(AF_UNIX);
+	gid_t gid;
+
+	if (fd >= 0)
+		return fd;
+	if (socket_group(app, &gid, err) != 0 ||
+	    make_parent(app, app->places.hub_socket, err) != 0)
+		return -1;
+	return sock_listen_unix(
+	    app->places.hub_socket, SOCK_STREAM, 0660, (uid_t)-1, gid, err);
+}
+
+static int listen_for_servers(struct app *app, struct err *err)
+{
+	int fd = passed_socket(AF_INET);
+
+	if (fd >= 0)
+		return fd;
+	return sock_listen_tcp(
+	    app->cfg.hub_host, (uint16_t)app->cfg.hub_port, false, err);
+}
+
+static struct httpd *open_httpd(struct app *app, int fd, struct err *err)
+{
+	const struct httpd_options opt = {
+		.max_connections = (unsigned)app->cfg.max_connections,
+		.server_name = "Carrel/" CARREL_VERSION,
+	};
+	const struct httpd_callbacks cb = {
+		.on_head = route_head,
+		.on_request = route_request,
+		.on_done = route_done,
+		.arg = app,
+	};
+
+	return httpd_open(app->loop, fd, &opt, &cb, err);
+}
+
+static int open_listeners(struct app *app, struct err *err)
+{
+	int fd = listen_for_proxy(app, err);
+
+	if (fd < 0)
+		return err_wrap(err, "the proxy's way in");
+	app->http_proxy = open_httpd(app, fd, err);
+	if (!app->http_proxy)
+		return -1;
+	fd = listen_for_servers(app, err);
+	if (fd < 0)
+		return err_wrap(
+		    err, "the notebook servers' way in (hub.host, hub.port)");
+	app->http_servers = open_httpd(app, fd, err);
+	return app->http_servers ? 0 : -1;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+int app_open(struct app *app, const char *token, struct err *err)
+{
+	if (dir_make(app->places.state_dir, 0700, err) != 0)
+		return err_wrap(err, "the state directory (see --state-dir)");
+	app->offload = offload_new(app->loop, 2, 1024);
+	if (core_open(app, token, err) != 0 || open_login(app, err) != 0 ||
+	    open_listeners(app, err) != 0)
+		return -1;
+	core_begin(app);
+	return 0;
+}
+
+void app_close(struct app *app)
+{
+	timer_stop(&app->stop_timer);
+	if (app->http_proxy)
+		httpd_close(&app->http_proxy);
+	if (app->http_servers)
+		httpd_close(&app->http_servers);
+	close_login(app);
+	core_close(app);
+	if (app->offload)
+		offload_free(&app->offload);
+}
+
+static size_t open_connections(const struct app *app)
+{
+	size_t n = 0;
+
+	if (app->http_proxy)
+		n += httpd_connections(app->http_proxy);
+	if (app->http_servers)
+		n += httpd_connections(app->http_servers);
+	return n;
+}
+
+static void on_stop_step(struct timer *t, void *arg)
+{
+	struct app *app = arg;
+
+	app->stop_steps++;
+	if (open_connections(app) == 0 ||
+	    app->stop_steps * STOP_STEP_MS >= STOP_MAX_MS)
+		loop_stop(app->loop);
+	else
+		timer_start(app->loop, t, STOP_STEP_MS, on_stop_step, app);
+}
+
+void app_stop(struct app *app)
+{
+	if (app->stopping) {
+		loop_stop(app->loop);
+		return;
+	}
+	app->stopping = true;
+	if (app->http_proxy)
+		httpd_quiesce(app->http_proxy);
+	if (app->http_servers)
+		httpd_quiesce(app->http_servers);
+	timer_start(
+	    app->loop, &app->stop_timer, STOP_STEP_MS, on_stop_step, app);
+}

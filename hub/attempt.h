@@ -1,0 +1,40 @@
+/*
+ * Steps of one login, as the pages see it (hub/page_login.c). login.c owns the
+ * attempts.
+ */
+#ifndef CARREL_HUB_ATTEMPT_H
+#define CARREL_HUB_ATTEMPT_H
+
+#include <stdbool.h>
+
+#include "auth/authenticator.h"
+#include "hub/route.h"
+
+#define ATTEMPT_NAME_LEN 32
+
+/* What the browser is to be told; strings are borrowed for the call. */
+struct attempt_prompt {
+	const char *attempt; /* its name, for the next form */
+	const char *username, *text;
+	bool echo;
+};
+
+/* The rest of page_login.c: an attempt's request gets its answer there. */
+void page_login_prompt(struct req *r, const struct attempt_prompt *p);
+void page_login_ended(struct req *r, const char *username, enum auth_result res,
+    const struct auth_identity *id, const char *text);
+/* The form again: its XSRF token was missing, wrong or over. */
+void page_login_expired(struct req *r);
+
+/*
+ * Begin; the request waits and is answered by one of the above. -1 with err:
+ * LIMIT (too many at a time).
+ */
+int attempt_begin(struct req *r, const char *username, const char *password,
+    struct err *err) MUST_CHECK;
+/* The answer to a prompt. -1 with err: NOT_FOUND (over, or of another
+ * browser). */
+int attempt_answer(struct req *r, const char *attempt, const char *answer,
+    struct err *err) MUST_CHECK;
+
+#endif

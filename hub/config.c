@@ -1,0 +1,259 @@
+/*
+ * See config.h. What a table cannot say (relations, URLs, the hint for people
+ * who look for "command") is checked here.
+ */
+#include "hub/config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "base/url.h"
+
+static const struct conf_option options[] = {
+#define OPT(member, kind, path_, fallback_, lo_, hi_, words_, restart_, doc_)  \
+	{                                                                      \
+		.path = path_,                                                 \
+		.type = CONF_##kind,                                           \
+		.offset = offsetof(struct config, member),                     \
+		.fallback = fallback_,                                         \
+		.lo = lo_,                                                     \
+		.hi = hi_,                                                     \
+		.words = words_,                                               \
+		.doc = doc_,                                                   \
+		.restart = restart_,                                           \
+	},
+#define OPT_IN OPT
+#include "hub/config.def"
+};
+
+#define N_OPTIONS (sizeof options / sizeof *options)
+
+/* What the shipped file says beyond the built-in defaults. */
+static const struct conf_pair shipped[] = {
+	{ .name = "auth.allow_all", .value = "true" },
+	{ .name = "auth.admin_groups", .value = "[sudo]" },
+};
+
+const struct conf_option *config_options(size_t *n_out)
+{
+	*n_out = N_OPTIONS;
+	return options;
+}
+
+/* ---- problems ------------------------------------------------------------ */
+
+struct checker {
+	struct arena *arena;
+	const char *file;
+	const struct conf_node *tree;
+	struct buf *problems;
+	struct err first;
+	size_t n;
+};
+
+static void problem(struct checker *c, const struct conf_node *at,
+    const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void problem(
+    struct checker *c, const struct conf_node *at, const char *fmt, ...)
+{
+	char text[sizeof c->first.text];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (c->n++ == 0)
+		err_set(&c->first, ERR_INVALID, "%s:%d:%d: %s", c->file,
+		    at ? at->line : 1, at ? at->column : 1, text);
+	if (c->problems)
+		buf_printf(c->problems, "%s:%d:%d: %s\n", c->file,
+		    at ? at->line : 1, at ? at->column : 1, text);
+}
+
+/* The node of an option, "a.b.c"; NULL: not in the file. */
+static const struct conf_node *node_at(
+    const struct checker *c, const char *path)
+{
+	const struct conf_node *n = c->tree;
+	struct slice rest = slice_of(path), part;
+
+	while (n && slice_split(&rest, '.', &part)) {
+		char key[64];
+
+		if (str_copy_slice(key, sizeof key, part) != 0)
+			return NULL;
+		n = conf_child(n, key);
+	}
+	return n;
+}
+
+/* ---- programs do not belong here ----------------------------------------- */
+
+static bool names_a_program(const char *key)
+{
+	static const char *const names[] = { "command", "cmd", "args" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (str_eq(key, names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Depth is bounded by conf_parse (32). */
+static void find_programs(struct checker *c, const struct conf_node *map)
+{
+	for (const struct conf_node *n = map->child; n; n = n->next) {
+		if (n->key && names_a_program(n->key)) {
+			struct conf_node at = *n;
+
+			at.line = n->key_line;
+			at.column = n->key_column;
+			problem(c, &at,
+			    "\"%s\" has no place in this file: what is "
+			    "executed "
+			    "is root's choice and stands in "
+			    "/etc/carrel/spawner.yaml, as a profile; name the "
+			    "profile here (server.default_profile)",
+			    n->key);
+		} else if (n->kind == CONF_MAP || n->kind == CONF_LIST) {
+			find_programs(c, n);
+		}
+	}
+}
+
+/* ---- values -------------------------------------------------------------- */
+
+/* Is it scheme://host[:port], without a path? */
+static void check_origin(struct checker *c, const char *path, const char *value)
+{
+	struct url u;
+	struct err err;
+
+	if (!*value)
+		return;
+	if (url_parse(c->arena, value, &u, &err) != 0)
+		problem(c, node_at(c, path), "\"%s\": %s", path, err.text);
+	else if (u.scheme == URL_HTTP_UNIX || !str_eq(u.path, "/") || u.query)
+		problem(c, node_at(c, path),
+		    "\"%s\" must be http://host:port or https://host, without "
+		    "a path",
+		    path);
+}
+
+static void check_base_url(struct checker *c, const char *value)
+{
+	if (value[0] == '/' && value[strlen(value) - 1] == '/' &&
+	    !strstr(value, "//") &&
+	    strspn(value,
+		"/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"abcdefghijklmnopqrstuvwxyz0123456789-_.~@") == strlen(value))
+		return;
+	problem(c, node_at(c, "hub.base_url"),
+	    "\"hub.base_url\" must begin and end with a slash and have only "
+	    "letters, digits and -_.~@ between single slashes, such as "
+	    "/notebooks/");
+}
+
+/* "/lab" is a page here; "//elsewhere" would be another host. */
+static void check_local_path(
+    struct checker *c, const char *path, const char *value)
+{
+	if (!*value)
+		return;
+	if (value[0] != '/' || value[1] == '/' || strchr(value, '\\') ||
+	    str_has_control(value, strlen(value)))
+		problem(c, node_at(c, path),
+		    "\"%s\" must be a path with one slash in front, such as "
+		    "/hub/home",
+		    path);
+}
+
+static void check_values(struct checker *c, const struct config *cfg)
+{
+	check_base_url(c, cfg->base_url);
+	check_origin(c, "hub.public_url", cfg->public_url);
+	check_origin(c, "hub.connect_url", cfg->connect_url);
+	check_origin(c, "proxy.api_url", cfg->proxy_api_url);
+	check_local_path(c, "hub.default_url", cfg->default_url);
+	check_local_path(c, "server.default_url", cfg->server_default_url);
+	if (cfg->throttle.max_s < cfg->throttle.first_s)
+		problem(c, node_at(c, "auth.throttle.longest_wait"),
+		    "\"auth.throttle.longest_wait\" must not be shorter than "
+		    "\"auth.throttle.first_wait\"");
+	if (cfg->auth_options && cfg->auth_options->kind != CONF_MAP)
+		problem(c, cfg->auth_options,
+		    "\"auth.options\" must be a section: its options stand "
+		    "below it, indented");
+}
+
+/* ---- all together -------------------------------------------------------- */
+
+static int check(struct checker *c, struct err *err)
+{
+	if (c->n == 0)
+		return 0;
+	if (c->n == 1)
+		return err_set(err, ERR_INVALID, "%s", c->first.text);
+	return err_set(
+	    err, ERR_INVALID, "%s (%zu problems in all)", c->first.text, c->n);
+}
+
+int config_load(struct arena *a, const char *text, size_t len, const char *file,
+    struct config *out, struct buf *problems, struct err *err)
+{
+	struct checker c = { .arena = a, .file = file, .problems = problems };
+	struct conf_node *tree = NULL;
+
+	memset(out, 0, sizeof *out);
+	if (text && conf_parse(a, text, len, file, &tree, err) != 0) {
+		if (problems && err)
+			buf_printf(problems, "%s\n", err->text);
+		return -1;
+	}
+	c.tree = tree;
+	if (tree)
+		find_programs(&c, tree);
+	if (check(&c, err) != 0)
+		return -1;
+	if (conf_bind(a, tree, file, options, N_OPTIONS, out, problems, err) !=
+	    0)
+		return -1;
+	check_values(&c, out);
+	return check(&c, err);
+}
+
+/* ---- what is generated ----------------------------------------------------
+ */
+
+void config_write_sample(struct buf *b)
+{
+	buf_str(b,
+	    "# Carrel: the hub. Every option stands here with its default, "
+	    "commented out;\n"
+	    "# take the '#' off to change one. `carrel-hub --check` says what "
+	    "is wrong with\n"
+	    "# this file. What is executed, and as whom, stands in "
+	    "spawner.yaml.\n\n");
+	conf_write_sample_set(
+	    b, options, N_OPTIONS, shipped, sizeof shipped / sizeof *shipped);
+}
+
+void config_write_manual(struct buf *b)
+{
+	buf_str(b,
+	    "# carrel.yaml\n\n"
+	    "Made from hub/config.def by `make docs`; do not edit. The "
+	    "built-in "
+	    "defaults admit\n"
+	    "nobody; the shipped etc/carrel.yaml says `allow_all: true` and "
+	    "`admin_groups: [sudo]`.\n"
+	    "An unknown key is an error that names the nearest known one. What "
+	    "is executed stands\n"
+	    "in root's spawner.yaml, never here.\n\n");
+	conf_write_manual(b, options, N_OPTIONS);
+}

@@ -1,0 +1,58 @@
+/*
+ * The hub's configuration: carrel.yaml bound to one struct. Options are
+ * declared in config.def and nowhere else. Knows nothing of the running hub.
+ */
+#ifndef CARREL_HUB_CONFIG_H
+#define CARREL_HUB_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/rules.h"
+#include "auth/throttle.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/conf.h"
+#include "base/err.h"
+
+/* The C type behind each kind of option. */
+#define CONFIG_C_BOOL    bool
+#define CONFIG_C_INT     int64_t
+#define CONFIG_C_SECONDS int64_t
+#define CONFIG_C_BYTES   int64_t
+#define CONFIG_C_STRING  const char *
+#define CONFIG_C_WORD    const char *
+#define CONFIG_C_STRINGS struct conf_strings
+#define CONFIG_C_MAP_STR struct conf_pairs
+#define CONFIG_C_TREE    struct conf_node *
+
+/* Strings are "" when unset, live in the arena of config_load. */
+struct config {
+	struct auth_rules_config rules;
+	struct throttle_config throttle;
+#define OPT(member, kind, ...) CONFIG_C_##kind member;
+#define OPT_IN(...)
+#include "hub/config.def"
+};
+
+#define CONFIG_FILE_MAX (1024 * 1024)
+
+/*
+ * Parse, bind, check: all problems (one a line, "file:line:column: ...") go
+ * into *problems, which may be NULL; err has the first. text NULL: the built-in
+ * defaults, under which nobody may log in.
+ */
+int config_load(struct arena *a, const char *text, size_t len, const char *file,
+    struct config *out, struct buf *problems, struct err *err) MUST_CHECK;
+
+/* etc/carrel.yaml: all options commented, the shipped choices in plain sight.
+ */
+void config_write_sample(struct buf *b);
+/* docs/config.md */
+void config_write_manual(struct buf *b);
+
+/* The table itself (tests/table). */
+const struct conf_option *config_options(size_t *n_out);
+
+#endif

@@ -1,0 +1,418 @@
+/*
+ * See gate.h. The order of refusals is part of the contract: identity, XSRF,
+ * unknown path or method, login, scopes.
+ */
+#include "hub/gate.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "hub/attempt.h"
+#include "hub/handlers.h"
+#include "hub/redirect.h"
+#include "hub/web.h"
+
+/* ---- where from -----------------------------------------------------------
+ */
+
+static bool is_address(const char *s)
+{
+	unsigned char buf[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, s, buf) == 1 ||
+	       inet_pton(AF_INET6, s, buf) == 1;
+}
+
+static bool is_loopback(const char *s)
+{
+	return str_starts(s, "127.") || str_eq(s, "::1") ||
+	       str_starts(s, "::ffff:127.");
+}
+
+/* The last address that is not a front end on this machine. */
+static const char *forwarded_for(struct req *r)
+{
+	const char *header = http_header(r->http, "X-Forwarded-For");
+	struct slice rest = slice_of(header ? header : ""), item;
+	const char *best = "";
+	char text[64];
+
+	while (slice_split(&rest, ',', &item)) {
+		if (str_copy_slice(text, sizeof text, slice_trim(item)) != 0 ||
+		    !is_address(text))
+			continue;
+		if (!*best || !is_loopback(text))
+			best = arena_strdup(&r->http->arena, text);
+	}
+	return best;
+}
+
+static bool forwarded_https(const struct req *r)
+{
+	const char *header = http_header(r->http, "X-Forwarded-Proto");
+	struct slice rest = slice_of(header ? header : ""), first;
+
+	return slice_split(&rest, ',', &first) &&
+	       slice_ieq(slice_trim(first), "https");
+}
+
+void gate_origin(struct req *r)
+{
+	const char *origin = r->app->web->public_origin;
+
+	r->client = r->http->peer;
+	if (r->from_proxy)
+		r->client = forwarded_for(r);
+	if (origin)
+		r->is_https = str_starts(origin, "https:");
+	else
+		r->is_https = r->from_proxy && forwarded_https(r);
+	r->cookie_env = (struct cookie_env){
+		.base_path = r->app->web->base,
+		.hub_path = r->app->web->hub,
+		.secure = r->is_https,
+		.host_prefix = r->is_https && r->app->cfg.cookie_host_prefix,
+	};
+}
+
+/* ---- what kind of request --------------------------------------------------
+ */
+
+static bool is_method(const struct req *r, const char *method)
+{
+	return !strcmp(r->http->method, method);
+}
+
+static bool is_reading(const struct req *r)
+{
+	return is_method(r, "GET") || is_method(r, "HEAD");
+}
+
+static bool is_api(const struct req *r)
+{
+	return r->gate == GATE_API;
+}
+
+static bool fetch_is(const struct req *r, const char *header, const char *value)
+{
+	const char *have = http_header(r->http, header);
+
+	return have && !strcasecmp(have, value);
+}
+
+/* A browser that follows a link, or something that is no browser. */
+static bool is_navigation(const struct req *r)
+{
+	return !http_header(r->http, "Sec-Fetch-Mode") ||
+	       fetch_is(r, "Sec-Fetch-Mode", "navigate");
+}
+
+static struct slice cookie_header(const struct req *r)
+{
+	const char *header = http_header(r->http, "Cookie");
+
+	return slice_of(header ? header : "");
+}
+
+/* ---- who -------------------------------------------------------------------
+ */
+
+static int by_token(struct req *r, struct err *err)
+{
+	const char *header = http_header(r->http, "Authorization");
+	struct slice token;
+
+	if ((r->gate != GATE_API && r->gate != GATE_EITHER) || !header ||
+	    !principal_bearer(header, &token))
+		return 0;
+	const char *text = arena_strndup(&r->http->arena, token.p, token.len);
+	return principal_by_token(
+	    r->app->db, &r->http->arena, text, clock_wall_us(), &r->who, err);
+}
+
+/* A form of another site can send a body of these types only, so JSON with a
+ * cookie must say that it is JSON (contract/hub.md 2.4). */
+static bool has_foreign_body(const struct req *r)
+{
+	const char *type = http_header(r->http, "Content-Type");
+	struct slice rest = slice_of(type ? type : ""), first;
+
+	if (!is_api(r) || !is_method(r, "POST") || !type)
+		return false;
+	return !slice_split(&rest, ';', &first) ||
+	       !slice_ieq(slice_trim(first), "application/json");
+}
+
+static int by_cookie(struct req *r, struct err *err)
+{
+	if (!r->cookies.login[0] || has_foreign_body(r))
+		return 0;
+	return principal_by_session(r->app->db, &r->http->arena,
+	    r->cookies.login, clock_wall_us(), &r->who, err);
+}
+
+/* A token that is not valid falls through to the cookie. */
+static int identify(struct req *r, struct err *err)
+{
+	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH)
+		return 0;
+	cookie_read(cookie_header(r), &r->cookie_env, &r->cookies);
+	int found = by_token(r, err);
+	if (found == 0)
+		found = by_cookie(r, err);
+	return found < 0 ? -1 : 0;
+}
+
+/* ---- XSRF ------------------------------------------------------------------
+ */
+
+static struct xsrf_binding binding(const struct req *r)
+{
+	return (struct xsrf_binding){
+		.login =
+		    r->who.kind == PRINCIPAL_USER ? r->cookies.login : NULL,
+		.browser = r->cookies.browser,
+	};
+}
+
+/* Reading without a token: by scripts that are no browser, by navigation, by
+ * images of our own pages, by WebSockets. Never for writing. */
+static bool may_read_without_token(const struct req *r)
+{
+	if (!is_reading(r))
+		return false;
+	return is_navigation(r) || fetch_is(r, "Sec-Fetch-Mode", "websocket") ||
+	       (fetch_is(r, "Sec-Fetch-Mode", "no-cors") &&
+		   fetch_is(r, "Sec-Fetch-Site", "same-origin"));
+}
+
+static bool wants_xsrf(const struct req *r)
+{
+	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH ||
+	    r->who.kind == PRINCIPAL_TOKEN || is_method(r, "HEAD") ||
+	    is_method(r, "OPTIONS"))
+		return false;
+	if (!is_api(r))
+		return !is_method(r, "GET");
+	if (!r->path_known || may_read_without_token(r))
+		return false;
+	return r->who.kind == PRINCIPAL_USER ||
+	       http_header(r->http, "Origin") != NULL;
+}
+
+static const char *submitted_token(const struct req *r)
+{
+	const char *t = req_arg(r, "_xsrf");
+
+	if (!t)
+		t = http_header(r->http, "X-XSRFToken");
+	return t ? t : http_header(r->http, "X-CSRFToken");
+}
+
+/* Another site makes this browser ask, and it is no link that was followed. */
+static bool is_foreign_fetch(const struct req *r)
+{
+	return fetch_is(r, "Sec-Fetch-Site", "cross-site") && !is_navigation(r);
+}
+
+static bool pass_xsrf(struct req *r)
+{
+	struct xsrf_binding b = binding(r);
+
+	if (r->who.kind == PRINCIPAL_USER && is_foreign_fetch(r)) {
+		reply_refusal(r, 403, "Requests from other sites are refused.");
+		return false;
+	}
+	if (!wants_xsrf(r))
+		return true;
+	enum xsrf_verdict v =
+	    xsrf_check(&r->app->keys, &b, cookie_header(r), submitted_token(r));
+	if (v == XSRF_OK)
+		return true;
+	if (r->route && r->route->handler == page_login_post) {
+		page_login_expired(r);
+		return false;
+	}
+	reply_refusal(
+	    r, 403, "%s", xsrf_text(&r->http->arena, v, r->http->method));
+	return false;
+}
+
+/* ---- may they ---------------------------------------------------------------
+ */
+
+static bool pass_login(struct req *r)
+{
+	if (r->who.kind != PRINCIPAL_NONE || r->gate == GATE_PUBLIC ||
+	    r->gate == GATE_OPEN || r->gate == GATE_OAUTH)
+		return true;
+	if (is_api(r))
+		reply_error(r, 403, "Missing or invalid credentials.");
+	else if (is_reading(r))
+		reply_redirect(r, 302, redirect_login(r));
+	else
+		reply_page_error(r, 403,
+		    "You are not logged in, or your login is over. Log in and "
+		    "try again.");
+	return false;
+}
+
+static struct scope_resource resource(const struct req *r)
+{
+	struct scope_resource res = { 0 };
+
+	if (r->route->target == TARGET_NONE)
+		return res;
+	res.user = r->user_param ? r->user_param : r->who.user_name;
+	if (r->route->target == TARGET_SERVER)
+		res.server = r->server_param ? r->server_param : "";
+	return res;
+}
+
+static const char *names_of(struct req *r)
+{
+	const char *list = "";
+
+	for (size_t i = 0; i < ROUTE_SCOPES_MAX; i++) {
+		enum scope_id id = r->route->scopes[i];
+		if (id == SCOPE_NO_SCOPE)
+			break;
+		list = arena_printf(&r->http->arena, "%s%s%s", list,
+		    i ? ", " : "", scope_name(id));
+	}
+	return list;
+}
+
+static bool pass_scopes(struct req *r)
+{
+	struct scope_resource res = resource(r);
+	enum scope_verdict best = SCOPE_DENIED;
+
+	if (r->route->scopes[0] == SCOPE_NO_SCOPE)
+		return true;
+	for (size_t i = 0; i < ROUTE_SCOPES_MAX; i++) {
+		if (r->route->scopes[i] == SCOPE_NO_SCOPE)
+			break;
+		enum scope_verdict v = principal_check(
+		    &r->who, r->app->db, r->route->scopes[i], &res);
+		best = v > best ? v : best;
+	}
+	if (best == SCOPE_GRANTED)
+		return true;
+	if (best == SCOPE_OTHER)
+		reply_refusal(
+		    r, 404, "No access to resources or resources not found");
+	else
+		reply_refusal(r, 403,
+		    "Action is not authorized with current scopes; requires "
+		    "any of [%s]",
+		    names_of(r));
+	return false;
+}
+
+static bool pass_path(struct req *r)
+{
+	if (r->route)
+		return true;
+	if (r->is_outside && !is_method(r, "HEAD"))
+		reply_refusal(r, 403,
+		    "Nothing can be sent to this address: no notebook server "
+		    "runs here.");
+	else if (r->path_known || r->is_outside)
+		reply_refusal(r, 405, "Method Not Allowed");
+	else
+		reply_refusal(r, 404, "Not Found");
+	return false;
+}
+
+bool gate_pass(struct req *r)
+{
+	struct err err = { 0 };
+
+	if (identify(r, &err) != 0) {
+		reply_err(r, &err);
+		return false;
+	}
+	return pass_xsrf(r) && pass_path(r) && pass_login(r) && pass_scopes(r);
+}
+
+/* ---- cookies of pages -------------------------------------------------------
+ */
+
+static void set_cookie(struct req *r, const char *value)
+{
+	http_set(r->http, "Set-Cookie", value);
+}
+
+static void set_xsrf_cookie(struct req *r)
+{
+	set_cookie(r, cookie_xsrf(&r->http->arena, &r->cookie_env, r->xsrf,
+			  r->who.kind != PRINCIPAL_USER));
+}
+
+static int mint(struct req *r)
+{
+	struct xsrf_binding b = binding(r);
+	char token[XSRF_LEN + 1];
+
+	if (xsrf_mint(&r->app->keys, &b, token) != 0)
+		return -1;
+	r->xsrf = arena_strdup(&r->http->arena, token);
+	return 0;
+}
+
+/* The browser's session-id cookie must name the session, because notebook
+ * servers tie their tokens to it (contract/hub.md 2.3). */
+static void keep_session_id(struct req *r)
+{
+	const char *id = r->who.session.public_id;
+
+	if (r->who.kind == PRINCIPAL_USER && !str_eq(r->cookies.session_id, id))
+		set_cookie(
+		    r, cookie_session_id(&r->http->arena, &r->cookie_env, id));
+}
+
+void gate_prepare_forms(struct req *r)
+{
+	struct arena *a = &r->http->arena;
+
+	if (r->xsrf || r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH)
+		return;
+	if (r->who.kind != PRINCIPAL_USER && !r->cookies.browser[0]) {
+		browser_new(r->cookies.browser);
+		set_cookie(
+		    r, cookie_browser(a, &r->cookie_env, r->cookies.browser));
+	}
+	struct xsrf_binding b = binding(r);
+	if (mint(r) != 0 || !is_navigation(r))
+		return;
+	if (r->who.kind != PRINCIPAL_USER ||
+	    !xsrf_cookie_sent(&r->app->keys, &b, cookie_header(r)))
+		set_xsrf_cookie(r);
+	keep_session_id(r);
+}
+
+void gate_set_login(struct req *r, const char *secret, const char *session_id)
+{
+	struct arena *a = &r->http->arena;
+
+	set_cookie(r, cookie_login(a, &r->cookie_env, secret,
+			  r->app->cfg.cookie_max_age_s));
+	set_cookie(r, cookie_session_id(a, &r->cookie_env, session_id));
+	struct xsrf_binding b = { .login = secret };
+	char token[XSRF_LEN + 1];
+	if (xsrf_mint(&r->app->keys, &b, token) == 0)
+		set_cookie(r, cookie_xsrf(a, &r->cookie_env, token, false));
+}
+
+void gate_clear_login(struct req *r)
+{
+	static const char *const names[] = { COOKIE_LOGIN, COOKIE_SESSION_ID,
+		COOKIE_SERVICES, COOKIE_XSRF };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		set_cookie(
+		    r, cookie_clear(&r->http->arena, &r->cookie_env, names[i]));
+}

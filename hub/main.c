@@ -1,0 +1,426 @@
+/*
+ * carrel-hub: the command line, the signals, the exit code. Everything else is
+ * made in app.c.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "auth/authenticator.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/sysd.h"
+#include "hub/app.h"
+#include "hub/places.h"
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1, /* could not start, or could not go on */
+	EXIT_USAGE = 2,  /* the command line is wrong */
+	EXIT_CONFIG = 78 /* the configuration is wrong (sysexits.h) */
+};
+
+enum action {
+	ACTION_RUN,
+	ACTION_CHECK,
+	ACTION_SAMPLE,
+	ACTION_MANUAL,
+	ACTION_VERSION,
+	ACTION_HELP,
+};
+
+struct args {
+	enum action action;
+	struct places_args places;
+	int config_fd; /* -1: by name */
+	const char *proxy_api_url;
+	const char *socket_group;
+	const char *proxy_token_file;
+	uint16_t port; /* 0: as configured */
+};
+
+static const char usage[] =
+    "carrel-hub: the part of Carrel that decides and keeps the database.\n"
+    "\n"
+    "  --config FILE           carrel.yaml (default /etc/carrel/carrel.yaml)\n"
+    "  --config-fd N           read it from this open descriptor\n"
+    "  --check                 check the configuration and end\n"
+    "  --state-dir DIR         database and keys (/var/lib/carrel)\n"
+    "  --run-dir DIR           sockets (/run/carrel)\n"
+    "  --hub-socket PATH       our socket for the proxy\n"
+    "  --hub-socket-group NAME the group that may connect to it\n"
+    "  --spawner-socket PATH   the spawner's socket\n"
+    "  --port N                our port for notebook servers (8081)\n"
+    "  --proxy-api-url URL     the proxy's REST API (http://127.0.0.1:8001)\n"
+    "  --proxy-token-file FILE its token; $CONFIGPROXY_AUTH_TOKEN wins\n"
+    "  --print-sample-config   carrel.yaml with every option, commented\n"
+    "  --print-config-manual   the same as a manual in Markdown\n"
+    "  --version, --help\n"
+    "\n"
+    "Exit codes: 0 ended in order, 1 failed, 2 wrong command line,\n"
+    "78 wrong configuration. The hub refuses to run as root.\n";
+
+enum {
+	OPT_CONFIG = 256,
+	OPT_CONFIG_FD,
+	OPT_CHECK,
+	OPT_STATE_DIR,
+	OPT_RUN_DIR,
+	OPT_HUB_SOCKET,
+	OPT_HUB_SOCKET_GROUP,
+	OPT_SPAWNER_SOCKET,
+	OPT_PORT,
+	OPT_PROXY_API_URL,
+	OPT_PROXY_TOKEN_FILE,
+	OPT_SAMPLE,
+	OPT_MANUAL,
+	OPT_VERSION,
+	OPT_HELP,
+};
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "config-fd", required_argument, NULL, OPT_CONFIG_FD },
+	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
+	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
+	{ "hub-socket", required_argument, NULL, OPT_HUB_SOCKET },
+	{ "hub-socket-group", required_argument, NULL, OPT_HUB_SOCKET_GROUP },
+	{ "spawner-socket", required_argument, NULL, OPT_SPAWNER_SOCKET },
+	{ "port", required_argument, NULL, OPT_PORT },
+	{ "proxy-api-url", required_argument, NULL, OPT_PROXY_API_URL },
+	{ "proxy-token-file", required_argument, NULL, OPT_PROXY_TOKEN_FILE },
+	{ "print-sample-config", no_argument, NULL, OPT_SAMPLE },
+	{ "print-config-manual", no_argument, NULL, OPT_MANUAL },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int take_number(struct args *a, int option, struct err *err)
+{
+	int64_t fd;
+
+	if (option == OPT_PORT) {
+		if (num_u16(optarg, &a->port, err) != 0 || a->port == 0)
+			return err_set(err, ERR_INVALID,
+			    "--port wants a number from 1 to 65535");
+		return 0;
+	}
+	if (num_range(optarg, 0, 1023, &fd, err) != 0)
+		return err_wrap(err, "--config-fd");
+	a->config_fd = (int)fd;
+	return 0;
+}
+
+static int take_option(struct args *a, int option, struct err *err)
+{
+	switch (option) {
+	case OPT_CONFIG:
+		a->places.config = optarg;
+		return 0;
+	case OPT_STATE_DIR:
+		a->places.state_dir = optarg;
+		return 0;
+	case OPT_RUN_DIR:
+		a->places.run_dir = optarg;
+		return 0;
+	case OPT_HUB_SOCKET:
+		a->places.hub_socket = optarg;
+		return 0;
+	case OPT_HUB_SOCKET_GROUP:
+		a->socket_group = optarg;
+		return 0;
+	case OPT_SPAWNER_SOCKET:
+		a->places.spawner_socket = optarg;
+		return 0;
+	case OPT_PROXY_API_URL:
+		a->proxy_api_url = optarg;
+		return 0;
+	case OPT_PROXY_TOKEN_FILE:
+		a->proxy_token_file = optarg;
+		return 0;
+	case OPT_CONFIG_FD:
+	case OPT_PORT:
+		return take_number(a, option, err);
+	case OPT_CHECK:
+		a->action = ACTION_CHECK;
+		return 0;
+	case OPT_SAMPLE:
+		a->action = ACTION_SAMPLE;
+		return 0;
+	case OPT_MANUAL:
+		a->action = ACTION_MANUAL;
+		return 0;
+	case OPT_VERSION:
+		a->action = ACTION_VERSION;
+		return 0;
+	case OPT_HELP:
+		a->action = ACTION_HELP;
+		return 0;
+	}
+	/* getopt has said what is wrong. */
+	return err_set(err, ERR_INVALID, "see carrel-hub --help");
+}
+
+static int parse_args(int argc, char **argv, struct args *a, struct err *err)
+{
+	int option;
+
+	*a = (struct args){ .config_fd = -1 };
+	while (
+	    (option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (take_option(a, option, err) != 0)
+			return -1;
+	}
+	if (optind < argc)
+		return err_set(err, ERR_INVALID,
+		    "unexpected \"%s\"; see carrel-hub --help", argv[optind]);
+	if (a->config_fd >= 0 && a->places.config)
+		return err_set(err, ERR_INVALID,
+		    "--config and --config-fd exclude each other");
+	return 0;
+}
+
+/* ---- configuration ------------------------------------------------------- */
+
+static int read_config(const struct args *a, struct arena *arena,
+    const char **file, char **text, size_t *len, struct err *err)
+{
+	if (a->config_fd >= 0) {
+		*file = "carrel.yaml";
+		if (fd_read_all(
+			a->config_fd, CONFIG_FILE_MAX, text, len, err) != 0)
+			return err_wrap(err, "--config-fd %d", a->config_fd);
+		return 0;
+	}
+	*file = a->places.config ? a->places.config : places_config(arena);
+	if (file_read_all(*file, CONFIG_FILE_MAX, text, len, err) != 0)
+		return err_wrap(err, "the configuration (see --config)");
+	return 0;
+}
+
+/* What the table cannot know: the kind exists, the rules can be compiled. */
+static int check_auth(const struct config *cfg, struct err *err)
+{
+	struct auth_rules *rules;
+
+	if (!authenticator_find(cfg->auth_type))
+		return err_set(err, ERR_INVALID,
+		    "\"auth.type\" must be one of %s; found \"%.32s\"",
+		    authenticator_names(), cfg->auth_type);
+	rules = rules_open(&cfg->rules, err);
+	if (!rules)
+		return -1;
+	if (rules_admit_nobody(rules))
+		log_warn(NULL, "nobody may log in",
+		    "hint=\"set auth.allow_all or auth.allowed_users, or "
+		    "another list of section auth\"");
+	rules_close(&rules);
+	return 0;
+}
+
+static int load_config(
+    const struct args *a, struct app *app, struct buf *problems)
+{
+	struct err err = { .code = ERR_NONE };
+	const char *file = "carrel.yaml";
+	char *text = NULL;
+	size_t len = 0;
+	int rc;
+
+	rc = read_config(a, &app->config_arena, &file, &text, &len, &err);
+	if (rc != 0)
+		buf_printf(problems, "%s\n", err.text);
+	else
+		rc = config_load(&app->config_arena, text, len, file, &app->cfg,
+		    problems, &err);
+	free(text);
+	if (rc == 0 && check_auth(&app->cfg, &err) != 0) {
+		buf_printf(problems, "%s: %s\n", file, err.text);
+		rc = -1;
+	}
+	app->places.config_file = file;
+	if (a->proxy_api_url)
+		app->cfg.proxy_api_url = a->proxy_api_url;
+	if (a->socket_group)
+		app->cfg.socket_group = a->socket_group;
+	if (a->proxy_token_file)
+		app->cfg.proxy_token_file = a->proxy_token_file;
+	if (a->port)
+		app->cfg.hub_port = a->port;
+	return rc;
+}
+
+static int check_only(const struct app *app, const struct buf *problems, int rc)
+{
+	if (rc != 0) {
+		fputs(buf_view(problems), stderr);
+		return EXIT_CONFIG;
+	}
+	printf("%s: the configuration is right\n", app->places.config_file);
+	return EXIT_OK;
+}
+
+/* ---- running ------------------------------------------------------------- */
+
+static int fail(const char *doing, const struct err *err)
+{
+	log_error(NULL, doing, "why=\"%s\"", err->text);
+	return EXIT_FAILED;
+}
+
+static void on_end_signal(int signo, void *arg)
+{
+	struct app *app = arg;
+
+	log_info(NULL, "asked to end", "signal=%d", signo);
+	sysd_notify("STOPPING=1");
+	app_stop(app);
+}
+
+static void on_hangup(int signo, void *arg)
+{
+	(void)signo;
+	(void)arg;
+	log_info(NULL, "the configuration is read at start only",
+	    "hint=\"restart the hub: notebook servers run on\"");
+}
+
+static int take_signals(struct app *app, struct err *err)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (loop_signal(app->loop, SIGTERM, on_end_signal, app, err) != 0 ||
+	    loop_signal(app->loop, SIGINT, on_end_signal, app, err) != 0)
+		return -1;
+	return loop_signal(app->loop, SIGHUP, on_hangup, app, err);
+}
+
+static int set_places(const struct args *a, struct app *app, struct err *err)
+{
+	struct places p;
+
+	if (places_find(&app->config_arena, &a->places, app->cfg.spawner_socket,
+		app->cfg.socket, &p, err) != 0)
+		return -1;
+	app->places.state_dir = p.state_dir;
+	app->places.keys_dir = p.keys_dir;
+	app->places.hub_socket = p.hub_socket;
+	app->places.spawner_socket = p.spawner_socket;
+	app->places.database = p.database;
+	return 0;
+}
+
+static int open_all(const struct args *a, struct app *app, struct err *err)
+{
+	const char *token;
+
+	app->loop = loop_new();
+	if (!app->loop)
+		return err_set(err, ERR_IO, "no event loop could be made");
+	if (take_signals(app, err) != 0 || set_places(a, app, err) != 0)
+		return -1;
+	if (places_proxy_token(&app->config_arena, app->cfg.proxy_token_file,
+		&token, err) != 0)
+		return -1;
+	return app_open(app, token, err);
+}
+
+static int run(const struct args *a, struct app *app)
+{
+	struct err err = { .code = ERR_NONE };
+	int code;
+
+	if (open_all(a, app, &err) != 0) {
+		code = fail("the hub cannot start", &err);
+	} else {
+		sysd_notify("READY=1");
+		log_info(NULL, "ready", "version=%s port=%d socket=%s",
+		    CARREL_VERSION, (int)app->cfg.hub_port,
+		    app->places.hub_socket);
+		loop_run(app->loop);
+		code = app->exit_code;
+	}
+	app_close(app);
+	loop_free(&app->loop);
+	return code;
+}
+
+static int load_and_run(const struct args *a)
+{
+	struct app app = { .started_us = clock_wall_us() };
+	enum log_level level = LOG_INFO;
+	struct buf problems;
+	int code, rc;
+
+	arena_init(&app.config_arena);
+	buf_init(&problems, 64 * 1024);
+	rc = load_config(a, &app, &problems);
+	if (a->action == ACTION_CHECK || rc != 0) {
+		code = check_only(&app, &problems, rc);
+	} else {
+		if (log_level_parse(app.cfg.log_level, &level) == 0)
+			log_set_level(level);
+		code = run(a, &app);
+	}
+	buf_fini(&problems);
+	arena_fini(&app.config_arena);
+	return code;
+}
+
+static int print_generated(void (*write)(struct buf *b))
+{
+	struct buf b;
+	int code;
+
+	buf_init(&b, 1024 * 1024);
+	write(&b);
+	code = !b.overflow && fputs(buf_view(&b), stdout) >= 0 &&
+		       fflush(stdout) == 0
+		   ? EXIT_OK
+		   : EXIT_FAILED;
+	buf_fini(&b);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct args args;
+	struct err err;
+
+	log_open("hub", LOG_INFO);
+	if (parse_args(argc, argv, &args, &err) != 0) {
+		fprintf(stderr, "carrel-hub: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	switch (args.action) {
+	case ACTION_HELP:
+		fputs(usage, stdout);
+		return EXIT_OK;
+	case ACTION_VERSION:
+		printf("carrel-hub %s (speaks JupyterHub %s)\n", CARREL_VERSION,
+		    COMPAT_VERSION);
+		return EXIT_OK;
+	case ACTION_SAMPLE:
+		return print_generated(config_write_sample);
+	case ACTION_MANUAL:
+		return print_generated(config_write_manual);
+	case ACTION_CHECK:
+	case ACTION_RUN:
+		break;
+	}
+	if (args.action == ACTION_RUN && geteuid() == 0) {
+		fprintf(stderr,
+		    "carrel-hub: refuses to run as root. Run it as the account "
+		    "\"" PLACES_ACCOUNT "\" (carrel up and the systemd unit do "
+		    "that) or as yourself\n");
+		return EXIT_USAGE;
+	}
+	return load_and_run(&args);
+}

@@ -1,0 +1,40 @@
+/*
+ * Users and servers as JSON: what the requester may see of them
+ * (contract/hub.md 1.3). Also the ways from a request to the user and the
+ * server that it names.
+ */
+#ifndef CARREL_HUB_MODEL_H
+#define CARREL_HUB_MODEL_H
+
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "db/server.h"
+#include "db/user.h"
+#include "hub/route.h"
+#include "hub/server.h"
+
+/*
+ * The user in the path (or who asks). 0: found; -1: the request was answered
+ * (404, 500).
+ */
+int req_user(struct req *r, struct user *out) MUST_CHECK;
+/* The server's name in the path; "" is the default server. */
+const char *req_server_name(const struct req *r);
+/* "<prefix>/alice" or "<prefix>/alice/name" below the hub's, escaped. */
+const char *req_server_url(
+    struct req *r, const char *prefix, const char *user, const char *server);
+/* Does the requester hold the scope for that user (server NULL) or server? */
+bool req_may(
+    struct req *r, enum scope_id id, const char *user, const char *server);
+
+/* Which fields are seen is decided by the scopes that r->who holds now. */
+int model_user(struct req *r, const struct user *u, bool with_stopped,
+    json_t **out, struct err *err) MUST_CHECK;
+/* s NULL: at rest, as the row says; else row may be NULL. */
+json_t *model_server(struct req *r, const char *user, const struct server *s,
+    const struct server_row *row);
+/* A timestamp, or null for 0. */
+json_t *model_time(int64_t wall_us);
+
+#endif

@@ -1,0 +1,337 @@
+/*
+ * See oauth.h: an authorization request, checked in the order of the contract:
+ * what cannot be told to the client is shown to the person, everything else
+ * goes back by redirect, then access, then what is granted.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mac.h"
+#include "hub/model.h"
+#include "hub/oauth.h"
+#include "hub/server.h"
+
+#define STATE_MAX 8192
+
+static int fatal(struct req *r, int status, const char *text)
+{
+	reply_page_error(r, status, "%s", text);
+	return -1;
+}
+
+/* Back to the client, with what is wrong. */
+static int refuse(struct req *r, const struct oauth_request *q,
+    const char *error, const char *description)
+{
+	struct buf b;
+
+	buf_init(&b, STATE_MAX * 4);
+	url_pair_append(&b, "error", error);
+	url_pair_append(&b, "error_description", description);
+	if (q->state)
+		url_pair_append(&b, "state", q->state);
+	reply_redirect(r, 302,
+	    arena_printf(&r->http->arena, "%s%c%s", q->redirect_uri,
+		strchr(q->redirect_uri, '?') ? '&' : '?', buf_view(&b)));
+	buf_fini(&b);
+	return -1;
+}
+
+/* ---- what may not be told to the client --------------------------- */
+
+static bool has_twice(const struct req *r)
+{
+	static const char *const names[] = { "client_id", "redirect_uri",
+		"response_type", "state", "scope", "code_challenge",
+		"code_challenge_method" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (url_pair_count(&r->query, names[i]) > 1)
+			return true;
+	return false;
+}
+
+static int find_client(struct req *r, struct oauth_request *q)
+{
+	const char *id = url_pair_get(&r->query, "client_id");
+	const char *uri = url_pair_get(&r->query, "redirect_uri");
+	struct err err = { 0 };
+
+	if (has_twice(r))
+		return fatal(
+		    r, 400, "The request to log in names something twice.");
+	int found = id ? oauth_client_find(
+			     r->app->db, &r->http->arena, id, &q->client, &err)
+		       : 0;
+	if (found < 0) {
+		reply_err(r, &err);
+		return -1;
+	}
+	if (!found || !q->client.redirect_uri[0])
+		return fatal(r, 400,
+		    "The server or service that asks you to log in is not "
+		    "known here. It may have been stopped: go to the home page "
+		    "and open your server from there.");
+	if (uri && strcmp(uri, q->client.redirect_uri) != 0)
+		return fatal(r, 400,
+		    "The address to return to is not the registered one.");
+	q->redirect_uri = q->client.redirect_uri;
+	return 0;
+}
+
+/* Until services exist, every client is a notebook server's. */
+static int find_server(struct req *r, struct oauth_request *q)
+{
+	struct arena *a = &r->http->arena;
+	struct server *s = server_by_id(r->app, q->client.server_id);
+
+	if (!s)
+		return fatal(r, 500,
+		    "The notebook server that asks you to log in has gone.");
+	q->owner = arena_strdup(a, server_user(s));
+	q->server_name = arena_strdup(a, server_name(s));
+	q->is_own = server_user_id(s) == r->who.user_id;
+	q->ctx = (struct scope_context){
+		.user = r->who.user_name,
+		.server = arena_printf(a, "%s/%s", q->owner, q->server_name),
+	};
+	return 0;
+}
+
+/* ---- what is told to the client ----------------------------------- */
+
+static bool is_pkce_text(const char *s)
+{
+	static const char ok[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "abcdefghijklmnopqrstuvwxyz0123456789-._~";
+	size_t len = strlen(s);
+
+	return len >= PKCE_MIN && len <= PKCE_MAX && strspn(s, ok) == len;
+}
+
+static int read_pkce(struct req *r, struct oauth_request *q)
+{
+	const char *method = url_pair_get(&r->query, "code_challenge_method");
+
+	q->challenge = url_pair_get(&r->query, "code_challenge");
+	q->challenge_method = method ? method : "plain";
+	if (!q->challenge)
+		return method ? refuse(r, q, "invalid_request",
+				    "code_challenge is missing")
+			      : 0;
+	if (strcmp(q->challenge_method, "S256") != 0 &&
+	    strcmp(q->challenge_method, "plain") != 0)
+		return refuse(r, q, "invalid_request",
+		    "code_challenge_method must be S256 or plain");
+	if (!is_pkce_text(q->challenge))
+		return refuse(
+		    r, q, "invalid_request", "code_challenge is malformed");
+	return 0;
+}
+
+static int read_core(struct req *r, struct oauth_request *q)
+{
+	const char *type = url_pair_get(&r->query, "response_type");
+
+	q->state = url_pair_get(&r->query, "state");
+	if (q->state && strlen(q->state) > STATE_MAX)
+		return fatal(
+		    r, 400, "The request to log in has too long a state.");
+	if (!type)
+		return refuse(
+		    r, q, "invalid_request", "response_type is missing");
+	if (strcmp(type, "code") != 0)
+		return refuse(r, q, "unsupported_response_type",
+		    "response_type must be code");
+	return read_pkce(r, q);
+}
+
+/* ---- scopes ------------------------------------------------------- */
+
+/* What every client of a server gets: who it is, and that they may use it. */
+static int add_base(struct req *r, const struct oauth_request *q,
+    struct scope_set *set, struct err *err)
+{
+	const char *access = arena_printf(
+	    &r->http->arena, "access:servers!server=%s", q->ctx.server);
+
+	if (scope_set_add(set, "read:users:name!user", err) != 0 ||
+	    scope_set_add(set, "read:users:groups!user", err) != 0)
+		return -1;
+	return scope_set_add(set, access, err);
+}
+
+/* `identify` is what old clients ask for; it is always granted. */
+static int add_words(struct scope_set *set, const char *words, struct err *err)
+{
+	struct slice rest = slice_of(words), word;
+	char text[SCOPE_LEN_MAX + 1];
+
+	while (slice_split(&rest, ' ', &word)) {
+		if (word.len == 0 || slice_eq(word, "identify"))
+			continue;
+		if (str_copy_slice(text, sizeof text, word) != 0)
+			return err_set(err, ERR_INVALID, "a scope is too long");
+		if (scope_set_add(set, text, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_form(struct req *r, struct scope_set *set, struct err *err)
+{
+	for (size_t i = 0; i < r->form.n; i++)
+		if (!strcmp(r->form.items[i].name, "scopes") &&
+		    add_words(set, r->form.items[i].value, err) != 0)
+			return -1;
+	return 0;
+}
+
+static int read_wanted(
+    struct req *r, bool is_confirm, struct oauth_request *q, struct err *err)
+{
+	const char *words = url_pair_get(&r->query, "scope");
+
+	scope_set_init(&q->wanted, &r->http->arena);
+	if (is_confirm)
+		return add_form(r, &q->wanted, err);
+	if (words && *words)
+		return add_words(&q->wanted, words, err);
+	if (scope_set_add_json_text(
+		&q->wanted, q->client.allowed_scopes, err) != 0)
+		return -1;
+	return add_base(r, q, &q->wanted, err);
+}
+
+static bool has_inherit(const struct scope_set *raw)
+{
+	for (size_t i = 0; i < raw->n; i++)
+		if (raw->items[i].id == SCOPE_INHERIT)
+			return true;
+	return false;
+}
+
+/* Is all that was wanted within what the client may ask for? 1/0/-1 */
+static int check_allowed(struct req *r, struct oauth_request *q,
+    struct scope_set *wanted, struct err *err)
+{
+	struct scope_set raw, allowed;
+
+	scope_set_init(&raw, &r->http->arena);
+	scope_set_init(&allowed, &r->http->arena);
+	if (scope_set_add_json_text(&raw, q->client.allowed_scopes, err) != 0 ||
+	    add_base(r, q, &raw, err) != 0 ||
+	    scope_expand(&raw, &q->ctx, &allowed, err) != 0)
+		return -1;
+	q->inherits = has_inherit(&q->wanted);
+	if (has_inherit(&raw))
+		return 1;
+	return !q->inherits && scope_covers(&allowed, wanted,
+				   principal_is_member, r->app->db, NULL);
+}
+
+/* The wanted ones that the person holds, and always the base. */
+static int grant(struct req *r, struct oauth_request *q,
+    const struct scope_set *wanted, struct err *err)
+{
+	struct scope_set held, base_raw, base;
+
+	scope_set_init(&held, &r->http->arena);
+	scope_set_init(&base_raw, &r->http->arena);
+	scope_set_init(&base, &r->http->arena);
+	scope_set_init(&q->granted, &r->http->arena);
+	if (scope_intersect(wanted, &r->who.scopes, principal_is_member,
+		r->app->db, &held, err) != 0 ||
+	    add_base(r, q, &base_raw, err) != 0 ||
+	    scope_expand(&base_raw, &q->ctx, &base, err) != 0 ||
+	    scope_set_join(&q->granted, &held, err) != 0)
+		return -1;
+	return scope_set_join(&q->granted, &base, err);
+}
+
+static int read_scopes(struct req *r, bool is_confirm, struct oauth_request *q)
+{
+	struct scope_set wanted;
+	struct err err = { 0 };
+
+	scope_set_init(&wanted, &r->http->arena);
+	if (read_wanted(r, is_confirm, q, &err) != 0 ||
+	    scope_expand(&q->wanted, &q->ctx, &wanted, &err) != 0)
+		return refuse(r, q, "invalid_scope", err.text);
+	int ok = check_allowed(r, q, &wanted, &err);
+	if (ok == 0)
+		return refuse(r, q, "invalid_scope",
+		    "the client may not ask for these scopes");
+	if (ok < 0 || grant(r, q, &wanted, &err) != 0) {
+		reply_err(r, &err);
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- all together ------------------------------------------------- */
+
+int oauth_request_read(
+    struct req *r, bool is_confirm, struct oauth_request *out)
+{
+	*out = (struct oauth_request){ 0 };
+	if (find_client(r, out) != 0 || read_core(r, out) != 0 ||
+	    find_server(r, out) != 0)
+		return -1;
+	if (!req_may(r, SCOPE_ACCESS_SERVERS, out->owner, out->server_name)) {
+		reply_page_error(r, 403,
+		    "You do not have permission to access %s",
+		    out->client.description);
+		return -1;
+	}
+	return read_scopes(r, is_confirm, out);
+}
+
+int oauth_request_wants_consent(
+    struct req *r, const struct oauth_request *q, struct err *err)
+{
+	struct scope_set raw, before;
+	const char *json;
+
+	if (q->is_own)
+		return 0;
+	int any = oauth_client_scopes_granted(r->app->db, &r->http->arena,
+	    q->client.id, r->who.user_id, &json, err);
+	if (any <= 0 || q->inherits)
+		return any < 0 ? -1 : 1;
+	scope_set_init(&raw, &r->http->arena);
+	scope_set_init(&before, &r->http->arena);
+	if (scope_set_add_json_text(&raw, json, err) != 0 ||
+	    scope_expand(&raw, &q->ctx, &before, err) != 0)
+		return -1;
+	return !scope_covers(
+	    &before, &q->granted, principal_is_member, r->app->db, NULL);
+}
+
+const char *oauth_request_scopes(struct req *r, const struct oauth_request *q)
+{
+	json_t *list = scope_set_json(&q->granted);
+
+	if (q->inherits)
+		json_array_append_new(list, json_string("inherit"));
+	char *text = json_text(list, NULL);
+	const char *out = arena_strdup(&r->http->arena, text);
+	free(text);
+	json_decref(list);
+	return out;
+}
+
+bool oauth_pkce_ok(
+    const char *challenge, const char *method, const char *verifier)
+{
+	unsigned char digest[MAC_SHA256_LEN];
+	char text[64];
+
+	if (!is_pkce_text(verifier))
+		return false;
+	if (strcmp(method, "S256") != 0)
+		return mac_equal_str(challenge, verifier);
+	mac_sha256(verifier, strlen(verifier), digest);
+	return b64url_encode(digest, sizeof digest, text, sizeof text) == 0 &&
+	       mac_equal_str(challenge, text);
+}

@@ -1,0 +1,111 @@
+/*
+ * The home page: one's servers with what can be done about each, as plain forms
+ * that work without scripts; and the form's target for stopping.
+ */
+#include "hub/handlers.h"
+#include "hub/model.h"
+#include "hub/redirect.h"
+#include "hub/web.h"
+
+/* Which words and buttons a server gets. */
+static const char *state_of(const struct server *s)
+{
+	const char *pending = s ? server_pending(s) : NULL;
+
+	if (s && server_is_ready(s))
+		return "running";
+	if (str_eq(pending, "spawn"))
+		return "starting";
+	if (str_eq(pending, "stop"))
+		return "stopping";
+	if (pending)
+		return "checking";
+	return s && server_failure(s) ? "failed" : "stopped";
+}
+
+static json_t *card(struct req *r, const char *user, const char *name)
+{
+	struct server *s = server_by_name(r->app, user, name);
+	const char *state = state_of(s);
+	json_t *c = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "label",
+	    name[0] ? name : "Notebook server", "state", state, "open_url",
+	    server_path(r->app, &r->http->arena, user, name), "start_url",
+	    req_server_url(r, "spawn", user, name), "stop_url",
+	    req_server_url(r, "stop", user, name), "pending_url",
+	    req_server_url(r, "spawn-pending", user, name));
+
+	json_object_set_new(c, state, json_true());
+	if (s && server_is_ready(s)) {
+		json_object_set_new(
+		    c, "since", model_time(server_started_us(s)));
+		json_object_set_new(
+		    c, "active", model_time(server_last_activity_us(s)));
+	}
+	if (str_eq(state, "failed"))
+		json_object_set_new(
+		    c, "failure", json_string(server_failure(s)));
+	return c;
+}
+
+static bool is_moving(const json_t *card)
+{
+	return json_object_get(card, "starting") ||
+	       json_object_get(card, "stopping") ||
+	       json_object_get(card, "checking");
+}
+
+struct listing {
+	struct req *r;
+	json_t *cards;
+};
+
+static int add_named(const struct server_row *row, void *arg, struct err *err)
+{
+	struct listing *l = arg;
+
+	(void)err;
+	if (row->name[0])
+		json_array_append_new(
+		    l->cards, card(l->r, row->user_name, row->name));
+	return 0;
+}
+
+void page_home(struct req *r)
+{
+	struct listing l = { r, json_array() };
+	struct err err = { 0 };
+
+	json_array_append_new(l.cards, card(r, r->who.user_name, ""));
+	if (r->app->cfg.allow_named_servers &&
+	    server_row_each_of_user(
+		r->app->db, r->who.user_id, add_named, &l, &err) != 0) {
+		json_decref(l.cards);
+		reply_err(r, &err);
+		return;
+	}
+	bool moving = false;
+	for (size_t i = 0; i < json_array_size(l.cards); i++)
+		moving = moving || is_moving(json_array_get(l.cards, i));
+	json_t *data =
+	    json_pack("{s:s, s:o}", "title", "Home", "servers", l.cards);
+	if (moving)
+		json_object_set_new(data, "refresh", json_true());
+	reply_page(r, 200, "home", data);
+}
+
+void page_stop(struct req *r)
+{
+	const char *name = req_server_name(r);
+	struct user user;
+	struct err err = { 0 };
+
+	if (req_user(r, &user) != 0)
+		return;
+	struct server *s = server_by_name(r->app, user.name, name);
+	if (s && server_stop(r->app, s, &err) != 0) {
+		reply_err(r, &err);
+		return;
+	}
+	const char *next = redirect_req_next(r);
+	reply_redirect(r, 303, next ? next : req_hub(r, "home"));
+}

@@ -1,0 +1,322 @@
+/*
+ * The login page: the form, its steps, and what comes of it (contract/hub.md
+ * 5.2). Wrong password and unknown name are told with one text. On success the
+ * user and session rows are written in one transaction.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/rules.h"
+#include "auth/throttle.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "db/session.h"
+#include "db/user.h"
+#include "hub/attempt.h"
+#include "hub/gate.h"
+#include "hub/handlers.h"
+#include "hub/redirect.h"
+#include "hub/web.h"
+
+#define USERNAME_MAX 255
+#define PROMPT_MAX   512
+
+#define TEXT_DENIED  "Invalid username or password"
+#define TEXT_EXPIRED "Login form invalid or expired. Try again."
+
+/* ---- the form ----------------------------------------------------- */
+
+/* After the login a client of our OAuth provider may be redirected to, which a
+ * browser counts as a target of this form. */
+static void allow_form_target(struct req *r, const char *next)
+{
+	if (next && str_starts(next, req_hub(r, "api/oauth2/authorize")))
+		r->form_action = "'self' https: http:";
+}
+
+static json_t *form_data(struct req *r, const char *username)
+{
+	const char *next = redirect_req_next(r);
+
+	allow_form_target(r, next);
+	return json_pack("{s:s, s:s*, s:s*}", "title", "Log in", "next", next,
+	    "username", username);
+}
+
+static void show_form(
+    struct req *r, int status, const char *username, const char *problem)
+{
+	json_t *data = form_data(r, username);
+
+	json_object_set_new(data, "form", json_true());
+	if (problem)
+		json_object_set_new(data, "problem", json_string(problem));
+	reply_page(r, status, "login", data);
+}
+
+void page_login(struct req *r)
+{
+	const char *next = redirect_req_next(r);
+
+	if (r->who.kind == PRINCIPAL_USER)
+		reply_redirect(r, 302, next ? next : redirect_default(r));
+	else
+		show_form(r, 200, url_pair_get(&r->query, "username"), NULL);
+}
+
+void page_login_expired(struct req *r)
+{
+	show_form(r, 403, url_pair_get(&r->form, "username"), TEXT_EXPIRED);
+}
+
+void page_login_prompt(struct req *r, const struct attempt_prompt *p)
+{
+	char text[PROMPT_MAX];
+	json_t *data = form_data(r, p->username);
+
+	str_printable(text, sizeof text, p->text, strlen(p->text));
+	json_object_set_new(data, "step",
+	    json_pack("{s:s, s:s, s:b}", "attempt", p->attempt, "text", text,
+		"echo", p->echo));
+	reply_page(r, 200, "login", data);
+}
+
+/* ---- a form comes ------------------------------------------------- */
+
+/* One name however it is written, so that the throttle counts it once. */
+static const char *throttle_name(struct req *r, const char *username)
+{
+	char name[RULES_NAME_MAX + 1];
+	struct err err;
+
+	if (rules_normalise(r->app->rules, username, name, &err) != 0)
+		return username;
+	return arena_strdup(&r->http->arena, name);
+}
+
+static const char *trimmed(struct req *r, const char *s)
+{
+	struct slice t = slice_trim(slice_of(s));
+
+	return arena_strndup(&r->http->arena, t.p, t.len);
+}
+
+static void refuse_wait(struct req *r, const char *username, int64_t wait_s)
+{
+	char text[160];
+
+	throttle_text(wait_s, text, sizeof text);
+	http_set(r->http, "Retry-After",
+	    arena_printf(&r->http->arena, "%lld", (long long)wait_s));
+	show_form(r, 429, username, text);
+}
+
+static void first_step(struct req *r)
+{
+	const char *typed = url_pair_get(&r->form, "username");
+	const char *password = url_pair_get(&r->form, "password");
+	struct err err = { 0 };
+
+	if (!typed || !password || !*trimmed(r, typed)) {
+		show_form(
+		    r, 403, typed, "Please enter your name and password.");
+		return;
+	}
+	const char *username = trimmed(r, typed);
+	if (strlen(username) > USERNAME_MAX) {
+		show_form(r, 403, NULL, TEXT_DENIED);
+		return;
+	}
+	int64_t wait_s = throttle_wait_s(
+	    r->app->throttle, throttle_name(r, username), r->client);
+	if (wait_s > 0)
+		refuse_wait(r, username, wait_s);
+	else if (attempt_begin(r, username, password, &err) != 0)
+		show_form(r, 503, username, err.text);
+}
+
+static void next_step(struct req *r, const char *attempt)
+{
+	const char *answer = url_pair_get(&r->form, "answer");
+	struct err err = { 0 };
+
+	if (attempt_answer(r, attempt, answer ? answer : "", &err) != 0)
+		show_form(r, 403, NULL, err.text);
+}
+
+void page_login_post(struct req *r)
+{
+	const char *attempt = url_pair_get(&r->form, "attempt");
+
+	if (attempt)
+		next_step(r, attempt);
+	else
+		first_step(r);
+}
+
+/* ---- it ends ------------------------------------------------------ */
+
+struct entry {
+	struct user user;
+	char secret[SESSION_SECRET_LEN + 1];
+	char session_id[SESSION_ID_LEN + 1];
+};
+
+static int write_user(struct req *r, const struct auth_identity *id,
+    const struct rules_decision *d, struct entry *e, struct err *err)
+{
+	struct db *db = r->app->db;
+	int64_t now = clock_wall_us();
+	bool admin = d->admin == RULES_ADMIN_YES;
+	int found = user_find(db, &r->http->arena, d->name, &e->user, err);
+
+	if (found < 0)
+		return -1;
+	if (!found && user_create(db, d->name, admin, now, &e->user.id, err))
+		return -1;
+	if (found && d->admin != RULES_ADMIN_KEEP && admin != e->user.admin &&
+	    user_set_admin(db, e->user.id, admin, err) != 0)
+		return -1;
+	if (user_set_groups(db, e->user.id, id->groups, id->n_groups, err) != 0)
+		return -1;
+	return user_touch(db, e->user.id, now, err);
+}
+
+/* A browser that was logged in as somebody else is so no longer. */
+static int write_session(struct req *r, struct entry *e, struct err *err)
+{
+	struct db *db = r->app->db;
+	int64_t now = clock_wall_us();
+
+	if (r->who.kind == PRINCIPAL_USER &&
+	    session_end(db, &r->who.session, err) != 0)
+		return -1;
+	session_id_new(e->session_id);
+	return session_create(db, e->user.id, e->session_id, now,
+	    now + r->app->cfg.cookie_max_age_s * 1000000, e->secret, err);
+}
+
+static int write_entry(struct req *r, const struct auth_identity *id,
+    const struct rules_decision *d, struct entry *e, struct err *err)
+{
+	if (db_begin(r->app->db, err) != 0)
+		return -1;
+	if (write_user(r, id, d, e, err) == 0 &&
+	    write_session(r, e, err) == 0 && db_commit(r->app->db, err) == 0)
+		return 0;
+	db_rollback(r->app->db);
+	return -1;
+}
+
+/* The answer leaves when the rows are on disk (reply.c). */
+static void let_in(
+    struct req *r, const struct rules_decision *d, struct entry *e)
+{
+	const char *next = redirect_req_next(r);
+
+	log_info(&(struct log_ctx){ .user = d->name }, "logged in",
+	    "from=%s rule=%s", r->client, rules_reason_name(d->reason));
+	gate_set_login(r, e->secret, e->session_id);
+	mem_wipe(e->secret, sizeof e->secret);
+	r->who = (struct principal){ .kind = PRINCIPAL_NONE,
+		.user_name = arena_strdup(&r->http->arena, d->name) };
+	r->gate = GATE_PUBLIC;
+	reply_redirect(r, 302, next ? next : redirect_default(r));
+}
+
+static void succeeded(
+    struct req *r, const char *username, const struct auth_identity *id)
+{
+	struct rules_decision d;
+	struct entry e = { 0 };
+	struct err err = { 0 };
+
+	rules_decide(r->app->rules, id, &d);
+	throttle_succeeded(
+	    r->app->throttle, throttle_name(r, username), r->client);
+	if (!d.allowed) {
+		log_warn(&(struct log_ctx){ .user = d.name }, "not let in",
+		    "from=%s why=\"%s\"", r->client, d.text);
+		show_form(r, 403, username,
+		    "Your password is right, but you may not use this hub. Ask "
+		    "its administrator to let you in.");
+		return;
+	}
+	if (write_entry(r, id, &d, &e, &err) != 0)
+		reply_err(r, &err);
+	else
+		let_in(r, &d, &e);
+}
+
+static void denied(struct req *r, const char *username)
+{
+	char shown[RULES_NAME_MAX + 1];
+
+	str_printable(shown, sizeof shown, username, strlen(username));
+	log_warn(
+	    NULL, "login refused", "name=\"%s\" from=%s", shown, r->client);
+	throttle_failed(
+	    r->app->throttle, throttle_name(r, username), r->client);
+	show_form(r, 403, username, TEXT_DENIED);
+}
+
+void page_login_ended(struct req *r, const char *username, enum auth_result res,
+    const struct auth_identity *id, const char *text)
+{
+	const char *said = *text ? text : NULL;
+
+	switch (res) {
+	case AUTH_RES_OK:
+		succeeded(r, username, id);
+		return;
+	case AUTH_RES_DENIED:
+		denied(r, username);
+		return;
+	case AUTH_RES_EXPIRED:
+		show_form(r, 403, username,
+		    said ? said
+			 : "Your account or password has expired. Ask the "
+			   "administrator of this machine.");
+		return;
+	case AUTH_RES_TIMEOUT:
+		show_form(r, 503, username,
+		    "The login took too long. Please try again.");
+		return;
+	case AUTH_RES_LIMIT:
+		show_form(r, 503, username,
+		    "Too many people are logging in right now. Try again in a "
+		    "few seconds.");
+		return;
+	case AUTH_RES_UNAVAILABLE:
+		break;
+	}
+	log_error(NULL, "login not possible", "why=\"%s\"", said ? said : "");
+	show_form(r, 503, username,
+	    "Logging in is not possible at the moment. Please try again, and "
+	    "tell the administrator if it stays so.");
+}
+
+/* ---- leaving ------------------------------------------------------ */
+
+void page_logout(struct req *r)
+{
+	struct err err = { 0 };
+
+	if (r->who.kind == PRINCIPAL_USER) {
+		if (session_end(r->app->db, &r->who.session, &err) != 0) {
+			reply_err(r, &err);
+			return;
+		}
+		log_info(&(struct log_ctx){ .user = r->who.user_name },
+		    "logged out", "from=%s", r->client);
+	}
+	gate_clear_login(r);
+	r->who = (struct principal){ 0 };
+	r->gate = GATE_PUBLIC;
+	if (r->app->auth_kind->has_form)
+		reply_redirect(r, 302, req_hub(r, "login"));
+	else
+		reply_page(r, 200, "logout",
+		    json_pack("{s:s}", "title", "Logged out"));
+}

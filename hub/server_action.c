@@ -1,0 +1,744 @@
+/*
+ * What is done when an event meets a state: one function for each entry of the
+ * table in server_table.c. Each returns the next state and never calls
+ * server_event itself; what it begins ends in a later event.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/app.h"
+#include "hub/reconcile.h"
+#include "hub/routing.h"
+#include "hub/server_turn.h"
+#include "spawner/client.h"
+
+/* A server that nobody has worked in needs no long goodbye. */
+#define NEVER_READY_GRACE_MS 5000
+
+static struct log_ctx ctx_of(const struct server *s)
+{
+	return (struct log_ctx){ .user = s->user, .server = s->name };
+}
+
+/* ---- the process --------------------------------------------------------- */
+
+/* What cannot be sent now is sent after the spawner's next list. */
+static void send_stop(struct server *s)
+{
+	const struct log_ctx ctx = ctx_of(s);
+	int64_t grace_ms = s->app->cfg.stop_grace_s * 1000;
+	struct err err;
+
+	if (!s->was_ready && grace_ms > NEVER_READY_GRACE_MS)
+		grace_ms = NEVER_READY_GRACE_MS;
+	s->is_stop_sent =
+	    spawner_stop(s->app->spawner, s->key, grace_ms, &err) == 0;
+	if (!s->is_stop_sent)
+		log_warn(&ctx, "the stop could not be sent yet", "why=\"%s\"",
+		    err.text);
+}
+
+static void send_ack(struct server *s, const char *key)
+{
+	struct err err;
+
+	/* Not acknowledged: it comes again after the next connection. */
+	if (spawner_ack(s->app->spawner, key, &err) != 0)
+		log_debug(NULL, "an exit was not acknowledged", "why=\"%s\"",
+		    err.text);
+}
+
+static void log_db(
+    const struct server *s, const char *doing, int rc, const struct err *err)
+{
+	const struct log_ctx ctx = ctx_of(s);
+
+	if (rc != 0)
+		log_error(&ctx, "the database refused",
+		    "doing=\"%s\" why=\"%s\"", doing, err->text);
+}
+
+/* It runs no longer, or never did: row, tokens and client go. */
+static void forget_process(struct server *s)
+{
+	struct err err;
+
+	/* A row that stays is looked at again after the next list. */
+	log_db(s, "note that the server stopped",
+	    server_row_stopped(s->app->db, s->id, &err), &err);
+	server_object_set_key(s, "");
+	server_object_set_text(&s->address, NULL);
+	server_object_set_text(&s->listed_target, NULL);
+	mem_wipe(s->token, sizeof s->token);
+	s->asked_round = UINT64_MAX;
+	s->is_wanted = false;
+	s->is_stop_sent = false;
+}
+
+static void unwant(struct server *s)
+{
+	struct err err;
+
+	if (!s->is_wanted)
+		return;
+	s->is_wanted = false;
+	log_db(s, "note that the server shall stop",
+	    server_row_unwant(s->app->db, s->id, &err), &err);
+}
+
+static void set_failure(
+    struct server *s, const char *tail, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* The first reason is the real one. */
+static void set_failure(
+    struct server *s, const char *tail, const char *fmt, ...)
+{
+	struct buf text;
+	va_list ap;
+
+	if (tail && *tail && !s->tail)
+		server_object_set_text(&s->tail, tail);
+	if (s->failure)
+		return;
+	buf_init(&text, 2048);
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	s->failure = buf_steal(&text);
+}
+
+static const char *exit_text(
+    const struct spawner_exited *e, char *out, size_t cap)
+{
+	int fits;
+
+	if (e->oom)
+		fits = str_format(out, cap,
+		    "the process ran out of memory and was ended by the "
+		    "kernel");
+	else if (e->signo > 0)
+		fits = str_format(out, cap,
+		    "the process was ended by signal %d"
+		    " (%s)",
+		    e->signo, strsignal(e->signo));
+	else
+		fits = str_format(
+		    out, cap, "the process exited with status %d", e->status);
+	return fits == 0 ? out : "the process ended";
+}
+
+/* Nothing is left of it but, perhaps, the reason. */
+static enum server_state come_to_rest(struct server *s)
+{
+	const struct log_ctx ctx = ctx_of(s);
+	char text[sizeof((struct err *)0)->text];
+
+	if (s->is_cancelled) {
+		server_step_failed(s, "Spawn cancelled");
+		log_info(&ctx, "start cancelled", "state=%s",
+		    server_state_name(s->state));
+		return SERVER_GONE;
+	}
+	if (!s->failure) {
+		log_info(&ctx, "server stopped", "id=%" PRId64, s->id);
+		return SERVER_GONE;
+	}
+	if (str_format(text, sizeof text, "Spawn failed: %.400s", s->failure) !=
+	    0)
+		text[0] = '\0';
+	server_step_failed(s, text);
+	log_warn(&ctx, "start failed", "why=\"%.400s\"", s->failure);
+	return SERVER_FAILED;
+}
+
+/* ---- a start ------------------------------------------------------------- */
+
+static void on_saved(const struct err *err, void *arg)
+{
+	struct server *s = arg;
+	struct server_cause c = { .why = err };
+
+	if (err->code != ERR_NONE)
+		app_fail(s->app, err);
+	else
+		server_event(s, EV_SAVED, &c);
+}
+
+static void reset(struct server *s)
+{
+	server_steps_clear(s);
+	server_object_set_text(&s->failure, NULL);
+	server_object_set_text(&s->tail, NULL);
+	s->is_cancelled = s->is_adopted = s->was_ready = false;
+	s->is_stop_sent = false;
+	s->asked_round = UINT64_MAX;
+	s->seen_round = 0;
+	s->refused_since_ms = 0;
+}
+
+enum server_state server_act_save(struct server *s, struct server_cause *c)
+{
+	const struct log_ctx ctx = ctx_of(s);
+
+	reset(s);
+	c->result = server_start_save(s, c->start, c->err);
+	if (c->result != 0) {
+		server_object_set_key(s, "");
+		return SERVER_GONE;
+	}
+	s->is_wanted = true;
+	log_info(&ctx, "start asked", "key=%s profile=%s account=%s", s->key,
+	    s->profile, s->account);
+	server_step_add(s, 0, "Server requested");
+	db_when_durable(s->app->db, &s->saved, on_saved, s);
+	return SERVER_SAVING;
+}
+
+enum server_state server_act_already(struct server *s, struct server_cause *c)
+{
+	c->result = 0;
+	return s->state;
+}
+
+static const char *busy_text(enum server_state st)
+{
+	switch (st) {
+	case SERVER_RUNNING:
+		return "is already running";
+	case SERVER_CHECKING:
+		return "is being checked after a restart of the hub";
+	case SERVER_UNROUTING:
+	case SERVER_STOPPING:
+	case SERVER_CLEANING:
+		return "is pending stop";
+	case SERVER_SAVING:
+	case SERVER_QUEUED:
+	case SERVER_ASKED:
+	case SERVER_WAITING:
+	case SERVER_ROUTING:
+		return "is pending spawn";
+	case SERVER_FAILED:
+	case SERVER_GONE:
+	case SERVER_N_STATES:
+		break;
+	}
+	return "is at rest";
+}
+
+enum server_state server_act_busy(struct server *s, struct server_cause *c)
+{
+	c->result = err_set(c->err, ERR_BUSY, "%s%s%s %s", s->user,
+	    *s->name ? ":" : "", s->name, busy_text(s->state));
+	return s->state;
+}
+
+enum server_state server_act_keep(struct server *s, struct server_cause *c)
+{
+	(void)c;
+	return s->state;
+}
+
+static void say_no_spawner(struct server *s)
+{
+	server_step_add(s, 5, "Waiting for the spawner to come back");
+}
+
+enum server_state server_act_line_up(struct server *s, struct server_cause *c)
+{
+	(void)c;
+	if (!spawner_is_up(s->app->spawner))
+		say_no_spawner(s);
+	server_turn_wait(s, &s->app->servers->starts);
+	return SERVER_QUEUED;
+}
+
+enum server_state server_act_no_spawner(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	say_no_spawner(s);
+	if (!timer_running(&s->deadline))
+		server_deadline_start(s, SERVER_QUEUED);
+	return SERVER_QUEUED;
+}
+
+enum server_state server_act_line_deadline(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	if (spawner_is_up(s->app->spawner))
+		return SERVER_QUEUED;
+	set_failure(s, NULL,
+	    "the spawner has been away for %" PRId64
+	    " s; the administrator can see why in its log",
+	    s->app->cfg.start_timeout_s);
+	forget_process(s);
+	return come_to_rest(s);
+}
+
+enum server_state server_act_ask(struct server *s, struct server_cause *c)
+{
+	struct err err;
+
+	(void)c;
+	timer_stop(&s->deadline);
+	if (server_start_send(s, &err) == 0) {
+		s->asked_round = reconcile_round(s->app);
+		server_step_add(s, 30,
+		    "Starting the process of account %s (profile %s)",
+		    s->account, s->profile);
+		return SERVER_ASKED;
+	}
+	if (err.code == ERR_BUSY || err.code == ERR_UNAVAILABLE) {
+		server_turn_return(s);
+		return SERVER_QUEUED;
+	}
+	set_failure(s, NULL, "%s", err.text);
+	forget_process(s);
+	return come_to_rest(s);
+}
+
+static void take_address(struct server *s, const struct spawner_server *p)
+{
+	struct err err;
+
+	if (!*p->address || str_eq(s->address, p->address))
+		return;
+	server_object_set_text(&s->address, p->address);
+	log_db(s, "note the server's address",
+	    server_row_set_address(s->app->db, s->id, s->address, &err), &err);
+}
+
+enum server_state server_act_started(struct server *s, struct server_cause *c)
+{
+	const struct log_ctx ctx = ctx_of(s);
+
+	take_address(s, c->process);
+	if (!s->address)
+		return SERVER_ASKED;
+	mem_wipe(s->token, sizeof s->token);
+	log_info(&ctx, "process runs", "key=%s pid=%d address=%s", s->key,
+	    (int)c->process->pid, s->address);
+	server_step_add(s, 50,
+	    "The process runs (pid %d); waiting until it answers",
+	    (int)c->process->pid);
+	server_probe_start(s, s->app->cfg.http_timeout_s * 1000);
+	return SERVER_WAITING;
+}
+
+/* The spawner has its own limits: that is a longer line, not a failure, as long
+ * as it is one that moves. */
+static bool may_try_again(struct server *s, const struct spawner_failed *f)
+{
+	int64_t now = loop_now_ms(s->app->loop);
+
+	if (s->state != SERVER_ASKED || f->code != FAIL_LIMIT)
+		return false;
+	if (s->refused_since_ms == 0)
+		s->refused_since_ms = now;
+	return now - s->refused_since_ms < s->app->cfg.start_timeout_s * 1000;
+}
+
+enum server_state server_act_refused(struct server *s, struct server_cause *c)
+{
+	bool has_route =
+	    s->state == SERVER_ROUTING || s->state == SERVER_RUNNING ||
+	    s->state == SERVER_UNROUTING || s->state == SERVER_CHECKING;
+
+	set_failure(s, c->refused->tail, "%s", c->refused->text);
+	forget_process(s);
+	if (!has_route)
+		return come_to_rest(s);
+	server_route_close(s);
+	return SERVER_CLEANING;
+}
+
+enum server_state server_act_exited_start(
+    struct server *s, struct server_cause *c)
+{
+	char text[128];
+
+	set_failure(
+	    s, c->exited->tail, "%s", exit_text(c->exited, text, sizeof text));
+	send_ack(s, c->exited->key);
+	forget_process(s);
+	return come_to_rest(s);
+}
+
+enum server_state server_act_lost_start(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	set_failure(s, NULL,
+	    "the spawner was restarted before the process ran; start it again");
+	forget_process(s);
+	return come_to_rest(s);
+}
+
+enum server_state server_act_late_start(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	set_failure(s, NULL,
+	    "the process did not run within %" PRId64
+	    " s (server.start_timeout)",
+	    s->app->cfg.start_timeout_s);
+	server_step_add(s, 90, "It did not start in time: ending it");
+	unwant(s);
+	send_stop(s);
+	return SERVER_STOPPING;
+}
+
+enum server_state server_act_open_route(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	server_step_add(s, 80, "The server answers; opening its address");
+	server_route_open(s);
+	return SERVER_ROUTING;
+}
+
+enum server_state server_act_unreachable(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	set_failure(s, NULL,
+	    "the process runs, but %s did not answer within %" PRId64
+	    " s (server.http_timeout): %s",
+	    s->address, s->app->cfg.http_timeout_s, s->probe.last);
+	server_step_add(s, 90, "It does not answer: ending it");
+	unwant(s);
+	send_stop(s);
+	return SERVER_STOPPING;
+}
+
+/*
+ * Activity after the start is how a later hub knows that the server was ready
+ * once (take_row), so this one is written whatever the resolution.
+ */
+static void note_ready(struct server *s)
+{
+	struct err err;
+
+	s->was_ready = true;
+	s->activity_us = s->written_activity_us = clock_wall_us();
+	log_db(s, "note that the server is ready",
+	    server_row_touch(s->app->db, s->id, s->activity_us, &err), &err);
+}
+
+static enum server_state become_ready(struct server *s)
+{
+	const struct log_ctx ctx = ctx_of(s);
+
+	if (!s->was_ready)
+		note_ready(s);
+	log_info(&ctx, s->is_adopted ? "server kept" : "server ready",
+	    "key=%s address=%s ms=%" PRId64, s->key, s->address,
+	    (clock_wall_us() - s->started_us) / 1000);
+	server_step_ready(s);
+	return SERVER_RUNNING;
+}
+
+enum server_state server_act_ready(struct server *s, struct server_cause *c)
+{
+	(void)c;
+	return become_ready(s);
+}
+
+enum server_state server_act_no_route(struct server *s, struct server_cause *c)
+{
+	/* People work in it: the route comes when the proxy does. */
+	if (s->is_adopted)
+		return become_ready(s);
+	set_failure(s, NULL,
+	    "the proxy did not take the route (%.300s); the administrator can "
+	    "see why in its log",
+	    c->why->text);
+	unwant(s);
+	/* It may have reached the proxy after all. */
+	server_route_close(s);
+	return SERVER_UNROUTING;
+}
+
+/* ---- a stop -------------------------------------------------------------- */
+
+enum server_state server_act_cancel(struct server *s, struct server_cause *c)
+{
+	(void)c;
+	s->is_cancelled = true;
+	db_waiter_cancel(&s->saved);
+	forget_process(s);
+	return come_to_rest(s);
+}
+
+enum server_state server_act_cancel_process(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	s->is_cancelled = true;
+	server_step_add(s, 90, "The start was cancelled: ending the process");
+	unwant(s);
+	send_stop(s);
+	return SERVER_STOPPING;
+}
+
+enum server_state server_act_close_route(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	if (s->state == SERVER_ROUTING && !s->is_adopted)
+		s->is_cancelled = true;
+	else
+		server_steps_clear(s);
+	server_step_add(s, 10, "Stopping the server");
+	unwant(s);
+	server_route_close(s);
+	return SERVER_UNROUTING;
+}
+
+enum server_state server_act_stop_process(
+    struct server *s, struct server_cause *c)
+{
+	const struct log_ctx ctx = ctx_of(s);
+
+	if (c->why && c->why->code != ERR_NONE)
+		log_warn(&ctx, "stopping with the route still there",
+		    "why=\"%s\"", c->why->text);
+	routing_forget(s->app, s->route);
+	send_stop(s);
+	return SERVER_STOPPING;
+}
+
+/* The spawner has it still: after a new connection, or after too long. */
+enum server_state server_act_stop_again(
+    struct server *s, struct server_cause *c)
+{
+	const struct log_ctx ctx = ctx_of(s);
+
+	if (c->process && s->is_stop_sent)
+		return SERVER_STOPPING;
+	if (!c->process) {
+		log_warn(
+		    &ctx, "the server has not stopped yet", "key=%s", s->key);
+		server_deadline_start(s, SERVER_STOPPING);
+	}
+	send_stop(s);
+	return SERVER_STOPPING;
+}
+
+enum server_state server_act_stop_unsent(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	s->is_stop_sent = false;
+	return SERVER_STOPPING;
+}
+
+enum server_state server_act_exited_stopping(
+    struct server *s, struct server_cause *c)
+{
+	if (s->failure && !s->tail && *c->exited->tail)
+		server_object_set_text(&s->tail, c->exited->tail);
+	send_ack(s, c->exited->key);
+	forget_process(s);
+	return come_to_rest(s);
+}
+
+enum server_state server_act_lost_stopping(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	forget_process(s);
+	return come_to_rest(s);
+}
+
+enum server_state server_act_rest(struct server *s, struct server_cause *c)
+{
+	(void)c;
+	routing_forget(s->app, s->route);
+	return come_to_rest(s);
+}
+
+/* ---- running ------------------------------------------------------------- */
+
+enum server_state server_act_found_running(
+    struct server *s, struct server_cause *c)
+{
+	const struct log_ctx ctx = ctx_of(s);
+
+	if (!*c->process->address || str_eq(s->address, c->process->address))
+		return SERVER_RUNNING;
+	log_warn(&ctx, "the server has another address", "old=%s new=%s",
+	    s->address, c->process->address);
+	take_address(s, c->process);
+	server_route_open(s);
+	return SERVER_RUNNING;
+}
+
+/* Its own end, out of the blue. */
+enum server_state server_act_exited_routed(
+    struct server *s, struct server_cause *c)
+{
+	const struct log_ctx ctx = ctx_of(s);
+	char text[128];
+
+	exit_text(c->exited, text, sizeof text);
+	if (!s->was_ready && !s->is_adopted)
+		set_failure(s, c->exited->tail, "%s", text);
+	else
+		server_steps_clear(s);
+	log_info(&ctx, "the server ended", "how=\"%s\" asked=%d", text,
+	    c->exited->asked);
+	server_step_add(s, 90, "The server has ended: %s", text);
+	send_ack(s, c->exited->key);
+	forget_process(s);
+	server_route_close(s);
+	return SERVER_CLEANING;
+}
+
+enum server_state server_act_lost_routed(
+    struct server *s, struct server_cause *c)
+{
+	const struct log_ctx ctx = ctx_of(s);
+
+	(void)c;
+	log_warn(&ctx, "the spawner does not know the server any more",
+	    "key=%s hint=\"it ended while nobody looked\"", s->key);
+	if (!s->was_ready && !s->is_adopted)
+		set_failure(s, NULL,
+		    "the process ended while the spawner was "
+		    "away");
+	else
+		server_steps_clear(s);
+	server_step_add(s, 90, "The server has ended");
+	forget_process(s);
+	server_route_close(s);
+	return SERVER_CLEANING;
+}
+
+/* ---- after a restart of the hub -------------------------------------------
+ */
+
+static void take_row(struct server *s, const struct server_row *row)
+{
+	server_object_set_key(s, row->key);
+	server_object_set_text(&s->profile, row->profile);
+	server_object_set_text(&s->account, row->account);
+	server_object_set_text(&s->address, row->address);
+	s->is_wanted = row->wanted;
+	s->started_us = row->started_us;
+	s->activity_us = s->written_activity_us = row->last_activity_us;
+	s->was_ready = row->last_activity_us > row->started_us;
+}
+
+enum server_state server_act_adopt(struct server *s, struct server_cause *c)
+{
+	reset(s);
+	take_row(s, c->row);
+	s->is_adopted = true;
+	s->asked_round = 0;
+	server_step_add(s, 0, "Checking whether the server still runs");
+	return SERVER_CHECKING;
+}
+
+enum server_state server_act_found_check(
+    struct server *s, struct server_cause *c)
+{
+	take_address(s, c->process);
+	if (!s->is_wanted)
+		return server_act_close_route(s, c);
+	if (!*c->process->address) {
+		/* It was on its way up when the hub ended; not for ever. */
+		if (!timer_running(&s->deadline))
+			server_deadline_start(s, SERVER_CHECKING);
+		return SERVER_CHECKING;
+	}
+	timer_stop(&s->deadline);
+	/* A route that leads elsewhere may lead to somebody else's server. */
+	if (s->listed_target && !server_route_is_listed(s))
+		server_route_open(s);
+	if (!s->is_in_line && !s->holds_turn)
+		server_turn_wait(s, &s->app->servers->checks);
+	return SERVER_CHECKING;
+}
+
+enum server_state server_act_late_check(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	set_failure(s, NULL,
+	    "the process did not run within %" PRId64
+	    " s (server.start_timeout), through a restart of the hub",
+	    s->app->cfg.start_timeout_s);
+	server_step_add(s, 90, "It did not start in time: ending it");
+	unwant(s);
+	server_route_close(s);
+	return SERVER_UNROUTING;
+}
+
+enum server_state server_act_check(struct server *s, struct server_cause *c)
+{
+	(void)c;
+	server_probe_start(s, s->app->cfg.http_timeout_s * 1000);
+	return SERVER_CHECKING;
+}
+
+enum server_state server_act_checked(struct server *s, struct server_cause *c)
+{
+	(void)c;
+	if (server_route_is_listed(s)) {
+		server_route_hold(s);
+		return become_ready(s);
+	}
+	server_step_add(s, 80, "The server answers; opening its address");
+	server_route_open(s);
+	return SERVER_ROUTING;
+}
+
+/*
+ * The process lives and does not answer. If it was ready once, people have
+ * worked in it and may only have a busy machine: it is kept. If not, its start
+ * has failed.
+ */
+enum server_state server_act_check_failed(
+    struct server *s, struct server_cause *c)
+{
+	const struct log_ctx ctx = ctx_of(s);
+
+	if (s->was_ready || server_route_is_listed(s)) {
+		log_warn(&ctx, "the server runs, but does not answer",
+		    "key=%s last=\"%s\"", s->key, s->probe.last);
+		return server_act_checked(s, c);
+	}
+	set_failure(s, NULL,
+	    "the process ran through a restart of the hub, but its address "
+	    "does not answer: %s",
+	    s->probe.last);
+	server_step_add(s, 90, "It does not answer: ending it");
+	unwant(s);
+	server_route_close(s);
+	return SERVER_UNROUTING;
+}
+
+/* ---- at rest ------------------------------------------------------------- */
+
+enum server_state server_act_forget(struct server *s, struct server_cause *c)
+{
+	(void)s;
+	(void)c;
+	return SERVER_GONE;
+}
+
+/* Cannot happen; server_event has logged it. Nothing is left unanswered. */
+enum server_state server_act_bug(struct server *s, struct server_cause *c)
+{
+	if (c->exited)
+		send_ack(s, c->exited->key);
+	if (c->start)
+		return server_act_busy(s, c);
+	return s->state;
+}

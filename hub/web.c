@@ -1,0 +1,68 @@
+/*
+ * Opening of what answering needs: paths, embedded files, compiled pages.
+ */
+#include "hub/web.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/url.h"
+#include "hub/app.h"
+#include "hub/assets.h"
+#include "hub/tmpl.h"
+
+static int read_places(struct web *w, const struct config *cfg, struct err *err)
+{
+	struct url u;
+
+	w->base = arena_strdup(&w->arena, cfg->base_url);
+	w->hub = arena_printf(&w->arena, "%shub/", w->base);
+	if (!cfg->public_url[0])
+		return 0;
+	if (url_parse(&w->arena, cfg->public_url, &u, err) != 0)
+		return err_wrap(err, "hub.public_url");
+	w->public_origin = url_origin(&w->arena, &u);
+	return 0;
+}
+
+static int compile_pages(struct web *w, struct err *err)
+{
+	size_t n = 0;
+
+	w->sources =
+	    arena_array(&w->arena, n_asset_files + 1, sizeof *w->sources);
+	for (size_t i = 0; i < n_asset_files; i++) {
+		const struct asset_file *f = &asset_files[i];
+		if (str_ends(f->name, ".html"))
+			w->sources[n++] = (struct tmpl_source){
+				.name = f->name,
+				.text = (const char *)f->data,
+				.len = f->len,
+			};
+	}
+	w->pages = tmpl_open(w->sources, n, err);
+	return w->pages ? 0 : -1;
+}
+
+struct web *web_open(struct app *app, struct err *err)
+{
+	struct web *w = xcalloc(1, sizeof *w);
+
+	arena_init(&w->arena);
+	w->assets = assets_new();
+	if (read_places(w, &app->cfg, err) != 0 || compile_pages(w, err) != 0)
+		web_close(&w);
+	return w;
+}
+
+void web_close(struct web **w)
+{
+	if (!*w)
+		return;
+	tmpl_free(&(*w)->pages);
+	assets_free(&(*w)->assets);
+	arena_fini(&(*w)->arena);
+	free(*w);
+	*w = NULL;
+}

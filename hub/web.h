@@ -1,0 +1,37 @@
+/*
+ * What answering needs that lives as long as the process: the compiled pages,
+ * the embedded files, and where we are mounted. Made by app.c after the
+ * configuration was read, before the listeners are opened:
+ *
+ *   app->web = web_open(app, err)        a broken template is fatal
+ *   app->login = login_new(app)          hub/login.h; before the authenticator
+ */
+#ifndef CARREL_HUB_WEB_H
+#define CARREL_HUB_WEB_H
+
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct app;
+struct assets;
+struct tmpl_set;
+struct tmpl_source;
+
+struct web {
+	struct arena arena;
+	const char *base; /* "/" or "/lab/" */
+	const char *hub;  /* base + "hub/" */
+	const char
+	    *public_origin; /* "https://lab.example.org"; NULL: unknown */
+	struct assets *assets;
+	struct tmpl_source *sources;
+	struct tmpl_set *pages;
+};
+
+/* Reads app->cfg. The text of an error names file and line of a template. */
+struct web *web_open(struct app *app, struct err *err);
+void web_close(struct web **w);
+
+#endif

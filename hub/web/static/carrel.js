@@ -1,0 +1,51 @@
+// Small comforts; every page works without them.
+"use strict";
+
+// A form that was sent is not sent twice, and says so.
+for (const form of document.querySelectorAll("form[data-once]")) {
+  form.addEventListener("submit", () => {
+    const button = form.querySelector("button");
+    // after the browser has read the form
+    setTimeout(() => {
+      button.disabled = true;
+      button.dataset.text = button.textContent;
+      button.textContent = form.dataset.once + " …";
+    });
+  });
+}
+
+// Back from the browser's memory: the buttons work again.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const button of document.querySelectorAll("button[disabled]")) {
+    button.disabled = false;
+    button.textContent = button.dataset.text;
+  }
+});
+
+// Times as people here write them.
+for (const time of document.querySelectorAll("time[datetime]")) {
+  const when = new Date(time.dateTime);
+  if (!isNaN(when)) {
+    time.title = time.dateTime;
+    time.textContent = when.toLocaleString(undefined, {
+      dateStyle: "medium",
+      timeStyle: "short",
+    });
+  }
+}
+
+// Something is changing: look again.
+const moving = document.querySelector("[data-reload]");
+if (moving) {
+  setTimeout(() => location.reload(), 1000 * Number(moving.dataset.reload));
+}
+
+// A server that is to start by itself: as pressing the button would do it.
+const going = document.querySelector("[data-go-after]");
+if (going) {
+  setTimeout(() => {
+    const form = going.querySelector("form");
+    if (form) form.requestSubmit();
+  }, 1000 * Number(going.dataset.goAfter));
+}

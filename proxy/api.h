@@ -1,0 +1,39 @@
+/*
+ * The REST API for routes (contract/proxy.md 4) and the metrics page, on the
+ * API thread's loop. The token is checked before a body is read.
+ */
+#ifndef CARREL_PROXY_API_H
+#define CARREL_PROXY_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+
+struct api;
+struct metrics;
+struct table;
+
+struct api_options {
+	struct loop *loop;
+	struct table *table;
+	const char *token; /* "": everybody may */
+	/* Of the workers; the API's own counters are added. */
+	struct metrics *const *metrics;
+	size_t n_metrics;
+};
+
+struct api *api_new(const struct api_options *opt);
+/* Takes fd. Requests of the REST API, or for /metrics, are answered on it. */
+int api_listen(struct api *a, int fd, struct err *err) MUST_CHECK;
+int api_listen_metrics(struct api *a, int fd, struct err *err) MUST_CHECK;
+void api_free(struct api **a);
+
+/*
+ * A date as inactive_since takes it: ISO 8601 with or without a time, the date
+ * of HTTP. Unix milliseconds.
+ */
+int api_parse_date(const char *text, int64_t *out, struct err *err) MUST_CHECK;
+
+#endif

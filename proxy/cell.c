@@ -1,0 +1,100 @@
+/*
+ * Activity cells: see cell.h.
+ */
+#include "proxy/cell.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+#define STORE_EVERY_MS 1000
+
+struct cell {
+	atomic_int refs;
+	_Atomic int64_t last_ms;
+	_Atomic int64_t stored_ms; /* last store by traffic; 0: none yet */
+	_Atomic uint64_t bytes;
+	_Atomic int64_t n_open;
+};
+
+#define LOAD(x)     atomic_load_explicit(&(x), memory_order_relaxed)
+#define STORE(x, v) atomic_store_explicit(&(x), (v), memory_order_relaxed)
+#define ADD(x, v)   atomic_fetch_add_explicit(&(x), (v), memory_order_relaxed)
+
+struct cell *cell_new(int64_t wall_ms)
+{
+	struct cell *c = xcalloc(1, sizeof *c);
+
+	atomic_init(&c->refs, 1);
+	atomic_init(&c->last_ms, wall_ms);
+	return c;
+}
+
+struct cell *cell_ref(struct cell *c)
+{
+	ADD(c->refs, 1);
+	return c;
+}
+
+void cell_unref(struct cell **cp)
+{
+	struct cell *c = *cp;
+	int before;
+
+	*cp = NULL;
+	if (c == NULL)
+		return;
+	before = atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel);
+	assert(before > 0);
+	if (before == 1)
+		free(c);
+}
+
+void cell_touch(struct cell *c, int64_t wall_ms)
+{
+	int64_t stored = LOAD(c->stored_ms);
+
+	/* A clock that was set back must not stop the stores. */
+	if (wall_ms >= stored && wall_ms - stored < STORE_EVERY_MS)
+		return;
+	STORE(c->stored_ms, wall_ms);
+	STORE(c->last_ms, wall_ms);
+}
+
+void cell_set(struct cell *c, int64_t wall_ms)
+{
+	STORE(c->last_ms, wall_ms);
+	STORE(c->stored_ms, 0);
+}
+
+void cell_add_bytes(struct cell *c, uint64_t n)
+{
+	ADD(c->bytes, n);
+}
+
+void cell_opened(struct cell *c)
+{
+	ADD(c->n_open, 1);
+}
+
+void cell_closed(struct cell *c)
+{
+	ADD(c->n_open, -1);
+}
+
+int64_t cell_last_ms(const struct cell *c)
+{
+	return LOAD(c->last_ms);
+}
+
+uint64_t cell_bytes(const struct cell *c)
+{
+	return LOAD(c->bytes);
+}
+
+int64_t cell_open_count(const struct cell *c)
+{
+	return LOAD(c->n_open);
+}

@@ -1,0 +1,33 @@
+/*
+ * The activity cell of a route: when it was last used, how many bytes went
+ * through, how many exchanges and tunnels are open. Shared by the workers and
+ * the API thread: counted references, relaxed atomics, at most one store of the
+ * time a second. A replaced route keeps its cell; the cell of a deleted route
+ * lives until its last tunnel ends.
+ */
+#ifndef CARREL_PROXY_CELL_H
+#define CARREL_PROXY_CELL_H
+
+#include <stdint.h>
+
+struct cell;
+
+/* One reference; last activity is wall_ms. */
+struct cell *cell_new(int64_t wall_ms);
+struct cell *cell_ref(struct cell *c);
+/* Drops one reference and sets NULL; accepts NULL inside. */
+void cell_unref(struct cell **c);
+
+/* Something happened now: stored when the last store is a second old. */
+void cell_touch(struct cell *c, int64_t wall_ms);
+/* The route was set by the API: stored always. */
+void cell_set(struct cell *c, int64_t wall_ms);
+void cell_add_bytes(struct cell *c, uint64_t n);
+void cell_opened(struct cell *c);
+void cell_closed(struct cell *c);
+
+int64_t cell_last_ms(const struct cell *c);
+uint64_t cell_bytes(const struct cell *c);
+int64_t cell_open_count(const struct cell *c);
+
+#endif

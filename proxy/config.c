@@ -1,0 +1,482 @@
+/*
+ * Command line: see config.h.
+ */
+#include "proxy/config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/httphead.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "proxy/route.h"
+
+#define HEADERS_MAX 64
+#define CIDRS_MAX   256
+#define TOKEN_MAX   4096
+
+enum kind {
+	STRING,
+	PORT,
+	FLAG,
+	OFF,
+	MILLIS,
+	SECONDS,
+	COUNT,
+	LEVEL,
+	HEADERS,
+	CIDRS,
+	PROTOCOL,
+	LATER,
+	HARMLESS,
+	TITLE,
+};
+
+struct option {
+	enum kind kind;
+	bool takes_value;
+	size_t offset;
+	const char *flag, *argument, *fallback, *text;
+};
+
+static const struct option options[] = {
+#define SECTION(title) { .kind = TITLE, .text = title },
+#define OPT(k, member, name, arg, def, words)                                  \
+	{ .kind = k,                                                           \
+		.takes_value = k != FLAG && k != OFF,                          \
+		.offset = offsetof(struct config, member),                     \
+		.flag = name,                                                  \
+		.argument = arg,                                               \
+		.fallback = def,                                               \
+		.text = words },
+#define GONE(k, name, has_value, words)                                        \
+	{ .kind = k, .takes_value = has_value, .flag = name, .text = words },
+#include "proxy/config.def"
+#undef SECTION
+#undef OPT
+#undef GONE
+};
+#define N_OPTIONS (sizeof options / sizeof options[0])
+
+/* What a parse carries along. */
+struct parse {
+	struct config *c;
+	struct buf *notes;
+	bool seen[N_OPTIONS];
+};
+
+static void *member(struct config *c, const struct option *o)
+{
+	return (char *)c + o->offset;
+}
+
+/* ---- single values ------------------------------------------------------- */
+
+static int set_port(int *out, const char *v, struct err *err)
+{
+	int64_t n;
+
+	if (num_range(v, 0, 65535, &n, err) < 0)
+		return -1;
+	*out = (int)n;
+	return 0;
+}
+
+static int set_header(
+    struct config *c, struct config_headers *h, const char *v, struct err *err)
+{
+	const char *colon = strchr(v, ':');
+	struct slice name, value;
+
+	if (colon != NULL)
+		name = slice_trim(slice_make(v, (size_t)(colon - v)));
+	if (colon == NULL || name.len == 0)
+		return err_set(err, ERR_INVALID,
+		    "a colon was expected between name and value: NAME:VALUE");
+	value = slice_trim(slice_of(colon + 1));
+	if (!httphead_is_token(name) || str_has_control(value.p, value.len))
+		return err_set(err, ERR_INVALID,
+		    "this can be no header: the name must be a word and the "
+		    "value have no control byte");
+	for (size_t i = 0; i < h->n; i++) {
+		if (!slice_ieq(name, h->items[i].name))
+			continue;
+		h->items[i].value =
+		    arena_strndup(&c->arena, value.p, value.len);
+		return 0;
+	}
+	if (h->n == HEADERS_MAX)
+		return err_set(
+		    err, ERR_LIMIT, "at most %d are possible", HEADERS_MAX);
+	if (h->items == NULL)
+		h->items =
+		    arena_array(&c->arena, HEADERS_MAX, sizeof *h->items);
+	h->items[h->n++] = (struct config_header){
+		.name = arena_strndup(&c->arena, name.p, name.len),
+		.value = arena_strndup(&c->arena, value.p, value.len),
+	};
+	return 0;
+}
+
+static int add_cidr(struct config *c, const char *v, struct err *err)
+{
+	struct config_cidrs *list = &c->trusted;
+
+	if (list->n == CIDRS_MAX)
+		return err_set(
+		    err, ERR_LIMIT, "at most %d are possible", CIDRS_MAX);
+	if (list->items == NULL)
+		list->items =
+		    arena_array(&c->arena, CIDRS_MAX, sizeof *list->items);
+	if (cidr_parse(v, &list->items[list->n], err) < 0)
+		return -1;
+	list->n++;
+	return 0;
+}
+
+static int set_level(enum log_level *out, const char *v, struct err *err)
+{
+	char low[16];
+
+	if (str_copy(low, sizeof low, v) == 0) {
+		str_lower_ascii(low);
+		if (str_eq(low, "warning"))
+			low[4] = '\0';
+		if (log_level_parse(low, out) == 0)
+			return 0;
+	}
+	return err_set(err, ERR_INVALID,
+	    "\"%.40s\" is no level: debug, info, warn or error", v);
+}
+
+static int set_protocol(const char **out, const char *v, struct err *err)
+{
+	if (!str_eq(v, "http") && !str_eq(v, "https"))
+		return err_set(
+		    err, ERR_INVALID, "\"%.40s\" is neither http nor https", v);
+	*out = v;
+	return 0;
+}
+
+static int refuse_later(const struct option *o, struct err *err)
+{
+	return err_set(err, ERR_INVALID,
+	    "not supported yet by this version of carrel-proxy (%s)", o->text);
+}
+
+/* v is NULL for a flag without a value. */
+static int set_value(
+    struct parse *p, const struct option *o, const char *v, struct err *err)
+{
+	void *m = member(p->c, o);
+
+	switch (o->kind) {
+	case STRING:
+		*(const char **)m = v;
+		return 0;
+	case PORT:
+		return set_port(m, v, err);
+	case FLAG:
+		*(bool *)m = true;
+		return 0;
+	case OFF:
+		*(bool *)m = false;
+		return 0;
+	case MILLIS:
+		return num_range(v, 0, INT32_MAX, m, err);
+	case SECONDS:
+		return num_range(v, 0, 86400, m, err);
+	case COUNT:
+		return num_range(v, 1, 256, m, err);
+	case LEVEL:
+		return set_level(m, v, err);
+	case HEADERS:
+		return set_header(p->c, m, v, err);
+	case CIDRS:
+		return add_cidr(p->c, v, err);
+	case PROTOCOL:
+		return set_protocol(m, v, err);
+	case LATER:
+		return refuse_later(o, err);
+	case HARMLESS:
+		buf_printf(p->notes, "--%s is ignored: %s\n", o->flag, o->text);
+		return 0;
+	case TITLE:
+		break;
+	}
+	return err_set(err, ERR_INTERNAL, "option table");
+}
+
+static int set_defaults(struct parse *p, struct err *err)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		const struct option *o = &options[i];
+
+		if (o->kind == PORT)
+			*(int *)member(p->c, o) = CONFIG_PORT_UNSET;
+		if (o->kind == OFF)
+			*(bool *)member(p->c, o) = true;
+		if (o->fallback != NULL &&
+		    set_value(p, o, o->fallback, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- arguments ----------------------------------------------------------- */
+
+static const struct option *find_option(struct slice name)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (options[i].kind != TITLE && slice_eq(name, options[i].flag))
+			return &options[i];
+	return NULL;
+}
+
+static int unknown_flag(const char *arg, struct slice name, struct err *err)
+{
+	const char *nearest = NULL;
+	size_t best = 4;
+	char copy[64];
+
+	if (str_copy_slice(copy, sizeof copy, name) < 0)
+		copy[0] = '\0';
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		size_t d;
+
+		if (options[i].kind == TITLE)
+			continue;
+		d = str_distance(copy, options[i].flag, best);
+		if (d >= best)
+			continue;
+		best = d;
+		nearest = options[i].flag;
+	}
+	if (nearest != NULL)
+		return err_set(err, ERR_INVALID,
+		    "unknown option %.60s; did you mean --%s?", arg, nearest);
+	return err_set(
+	    err, ERR_INVALID, "unknown option %.60s; --help lists all", arg);
+}
+
+/* One "--flag", "--flag=value" or "--flag value"; *at is moved on. */
+static int parse_one(
+    struct parse *p, int argc, char *const *argv, int *at, struct err *err)
+{
+	const char *arg = argv[(*at)++], *value = NULL;
+	struct slice rest = slice_of(arg + 2), name;
+	const struct option *o;
+
+	if (!str_starts(arg, "--"))
+		return err_set(err, ERR_INVALID,
+		    "unexpected argument \"%.60s\"; options begin with --",
+		    arg);
+	if (!slice_split(&rest, '=', &name))
+		name = rest;
+	o = find_option(name);
+	if (o == NULL)
+		return unknown_flag(arg, name, err);
+	if (strchr(arg, '=') != NULL)
+		value = strchr(arg, '=') + 1;
+	if (!o->takes_value && value != NULL)
+		return err_set(
+		    err, ERR_INVALID, "--%s takes no value", o->flag);
+	if (o->takes_value && value == NULL) {
+		if (*at == argc)
+			return err_set(
+			    err, ERR_INVALID, "--%s needs a value", o->flag);
+		value = argv[(*at)++];
+	}
+	p->seen[o - options] = true;
+	return set_value(p, o, value, err) < 0 ? err_wrap(err, "--%s", o->flag)
+					       : 0;
+}
+
+static bool was_seen(const struct parse *p, const char *flag)
+{
+	const struct option *o = find_option(slice_of(flag));
+
+	assert(o != NULL);
+	return p->seen[o - options];
+}
+
+/* ---- what the options mean together -------------------------------------- */
+
+static int check_listeners(struct parse *p, struct err *err)
+{
+	struct config *c = p->c;
+
+	if (c->socket != NULL && (was_seen(p, "ip") || was_seen(p, "port")))
+		return err_set(err, ERR_INVALID,
+		    "--socket cannot be used together with --ip or --port");
+	if (c->api_socket != NULL &&
+	    (was_seen(p, "api-ip") || was_seen(p, "api-port")))
+		buf_str(p->notes, "--api-socket is used, and --api-ip and "
+				  "--api-port are ignored\n");
+	if (c->ip == NULL)
+		c->ip = "";
+	if (str_eq(c->ip, "*")) {
+		buf_str(p->notes, "--ip '*' is understood as all addresses\n");
+		c->ip = "";
+	}
+	if (c->port == CONFIG_PORT_UNSET)
+		c->port = 8000;
+	if (c->api_port == CONFIG_PORT_UNSET) {
+		c->api_port = c->socket != NULL ? 8001
+			      : c->port == 0    ? 0
+						: c->port + 1;
+		if (c->api_port > 65535 && c->api_socket == NULL)
+			return err_set(err, ERR_INVALID,
+			    "there is no port after %d: give --api-port",
+			    c->port);
+	}
+	return 0;
+}
+
+static int check_errors(struct config *c, struct err *err)
+{
+	if (c->error_target == NULL)
+		return 0;
+	if (c->error_path != NULL)
+		return err_set(err, ERR_INVALID,
+		    "--error-target and --error-path exclude each other");
+	if (url_parse(&c->arena, c->error_target, &c->error_url, err) < 0)
+		return err_wrap(err, "--error-target");
+	if (c->error_url.scheme == URL_HTTPS)
+		return err_set(err, ERR_INVALID,
+		    "--error-target: https is not supported yet by this "
+		    "version of carrel-proxy");
+	return 0;
+}
+
+static int check_together(struct parse *p, struct err *err)
+{
+	struct config *c = p->c;
+
+	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0)
+		return -1;
+	if (c->trusted.n == 0 && (add_cidr(c, "127.0.0.0/8", err) < 0 ||
+				     add_cidr(c, "::1", err) < 0))
+		return -1;
+	return 0;
+}
+
+int config_parse(struct config *c, int argc, char *const *argv,
+    enum config_outcome *outcome, struct buf *notes, struct err *err)
+{
+	struct parse p = { .c = c, .notes = notes };
+	int at = 1;
+
+	*c = (struct config){ .token = "" };
+	arena_init(&c->arena);
+	*outcome = CONFIG_RUN;
+	if (set_defaults(&p, err) < 0)
+		return -1;
+	while (at < argc) {
+		if (str_eq(argv[at], "-h") || str_eq(argv[at], "--help")) {
+			*outcome = CONFIG_HELP;
+			return 0;
+		}
+		if (str_eq(argv[at], "-V") || str_eq(argv[at], "--version")) {
+			*outcome = CONFIG_VERSION;
+			return 0;
+		}
+		if (parse_one(&p, argc, argv, &at, err) < 0)
+			return -1;
+	}
+	return check_together(&p, err);
+}
+
+/* ---- the token ----------------------------------------------------------- */
+
+static int check_token(const char *token, const char *from, struct err *err)
+{
+	size_t n = strlen(token);
+
+	for (size_t i = 0; i < n; i++)
+		if (token[i] <= ' ' || token[i] == 0x7f)
+			return err_set(err, ERR_INVALID,
+			    "%s: the token has a blank or a control byte",
+			    from);
+	if (n > TOKEN_MAX)
+		return err_set(err, ERR_INVALID,
+		    "%s: the token is longer than %d bytes", from, TOKEN_MAX);
+	return 0;
+}
+
+static int read_token_file(struct config *c, const char *path, struct err *err)
+{
+	struct slice s;
+	char *text;
+	size_t len;
+
+	if (file_read_all(path, TOKEN_MAX + 2, &text, &len, err) < 0)
+		return err_wrap(err, "CONFIGPROXY_AUTH_TOKEN_FILE");
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+		len--;
+	s = slice_trim(slice_make(text, len));
+	c->token = arena_strndup(&c->arena, s.p, s.len);
+	mem_wipe(text, len);
+	free(text);
+	if (c->token[0] == '\0')
+		return err_set(err, ERR_INVALID,
+		    "CONFIGPROXY_AUTH_TOKEN_FILE: %s is empty", path);
+	return check_token(c->token, path, err);
+}
+
+int config_read_token(struct config *c, struct err *err)
+{
+	const char *token = getenv("CONFIGPROXY_AUTH_TOKEN");
+	const char *path = getenv("CONFIGPROXY_AUTH_TOKEN_FILE");
+
+	if (token != NULL && token[0] != '\0') {
+		c->token = arena_strdup(&c->arena, token);
+		return check_token(token, "CONFIGPROXY_AUTH_TOKEN", err);
+	}
+	if (path != NULL && path[0] != '\0')
+		return read_token_file(c, path, err);
+	return 0;
+}
+
+void config_fini(struct config *c)
+{
+	arena_fini(&c->arena);
+}
+
+/* ---- help ---------------------------------------------------------------- */
+
+static void write_option(struct buf *b, const struct option *o)
+{
+	char left[64];
+
+	if (str_format(left, sizeof left, "--%s%s%s", o->flag,
+		o->argument != NULL ? " " : "",
+		o->argument != NULL ? o->argument : "") < 0)
+		left[0] = '\0';
+	buf_printf(b, "  %-30s %s", left, o->text);
+	if (o->fallback != NULL && o->fallback[0] != '\0')
+		buf_printf(b, " (default %s)", o->fallback);
+	buf_char(b, '\n');
+}
+
+void config_write_help(struct buf *b)
+{
+	buf_str(b, "carrel-proxy: the reverse proxy of Carrel, with the flags "
+		   "and the REST API of\nconfigurable-http-proxy.\n\n"
+		   "usage: carrel-proxy [--flag value | --flag=value ...]\n");
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		const struct option *o = &options[i];
+
+		if (o->kind == TITLE)
+			buf_printf(b, "\n%s:\n", o->text);
+		else if (o->kind != LATER && o->kind != HARMLESS)
+			write_option(b, o);
+	}
+	buf_str(b, "\n  -h, --help                     this text\n"
+		   "  -V, --version                  the version\n"
+		   "\nEnvironment:\n"
+		   "  CONFIGPROXY_AUTH_TOKEN         token of the REST API\n"
+		   "  CONFIGPROXY_AUTH_TOKEN_FILE    file with that token\n");
+}

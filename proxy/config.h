@@ -1,0 +1,82 @@
+/*
+ * The command line of carrel-proxy: config.def bound to a struct. Knows no
+ * other part of the proxy.
+ */
+#ifndef CARREL_PROXY_CONFIG_H
+#define CARREL_PROXY_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/url.h"
+#include "proxy/cidr.h"
+
+#define CONFIG_PORT_UNSET (-1)
+
+struct config_header {
+	const char *name, *value;
+};
+
+struct config_headers {
+	struct config_header *items;
+	size_t n;
+};
+
+struct config_cidrs {
+	struct cidr *items;
+	size_t n;
+};
+
+#define CONFIG_TYPE_STRING   const char *
+#define CONFIG_TYPE_PORT     int
+#define CONFIG_TYPE_FLAG     bool
+#define CONFIG_TYPE_OFF      bool
+#define CONFIG_TYPE_MILLIS   int64_t
+#define CONFIG_TYPE_SECONDS  int64_t
+#define CONFIG_TYPE_COUNT    int64_t
+#define CONFIG_TYPE_LEVEL    enum log_level
+#define CONFIG_TYPE_HEADERS  struct config_headers
+#define CONFIG_TYPE_CIDRS    struct config_cidrs
+#define CONFIG_TYPE_PROTOCOL const char *
+
+struct config {
+#define SECTION(text)
+#define OPT(kind, member, flag, argument, fallback, text)                      \
+	CONFIG_TYPE_##kind member;
+#define GONE(kind, flag, takes_value, text)
+#include "proxy/config.def"
+#undef SECTION
+#undef OPT
+#undef GONE
+	/* From the environment; "" without one. Never logged. */
+	const char *token;
+	struct url error_url; /* --error-target, parsed */
+	struct arena arena;
+};
+
+enum config_outcome {
+	CONFIG_RUN,
+	CONFIG_HELP,    /* --help was given */
+	CONFIG_VERSION, /* --version was given */
+};
+
+/*
+ * Defaults, then the arguments, then what they mean together. Strings live as
+ * long as the config; argv is borrowed. Accepted flags without effect and
+ * other remarks go to `notes`, a line each.
+ */
+int config_parse(struct config *c, int argc, char *const *argv,
+    enum config_outcome *outcome, struct buf *notes,
+    struct err *err) MUST_CHECK;
+/* CONFIGPROXY_AUTH_TOKEN wins over CONFIGPROXY_AUTH_TOKEN_FILE. */
+int config_read_token(struct config *c, struct err *err) MUST_CHECK;
+void config_fini(struct config *c);
+
+void config_write_help(struct buf *b);
+
+#endif

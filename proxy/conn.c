@@ -1,0 +1,458 @@
+/*
+ * Connections of clients: see conn.h.
+ */
+#include "proxy/conn.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "proxy/config.h"
+#include "proxy/exchange.h"
+#include "proxy/metrics.h"
+#include "proxy/reply.h"
+#include "proxy/worker.h"
+
+#define HEAD_MS       60000  /* for a whole head */
+#define UPLOAD_MS     300000 /* silence in the middle of a body */
+#define LINGER_MS     5000
+/* What is thrown away at most after an answer that came early. */
+#define LINGER_BYTES  ((uint64_t)1 << 30)
+#define STEPS_AT_ONCE 16
+
+static void on_event(struct watch *watch, uint32_t events, void *arg);
+
+/* ---- life ---------------------------------------------------------------- */
+
+static void set_peer(struct conn *c, const struct in6_addr *addr)
+{
+	const struct config_cidrs *trusted = &c->worker->config->trusted;
+	const char *text;
+
+	if (addr == NULL) {
+		/* Only a front end of this machine reaches a unix socket. */
+		c->is_trusted = true;
+		return;
+	}
+	c->is_trusted = cidr_has(trusted->items, trusted->n, addr);
+	if (IN6_IS_ADDR_V4MAPPED(addr))
+		text = inet_ntop(
+		    AF_INET, addr->s6_addr + 12, c->peer, sizeof c->peer);
+	else
+		text = inet_ntop(AF_INET6, addr, c->peer, sizeof c->peer);
+	if (text == NULL)
+		c->peer[0] = '\0';
+}
+
+void conn_open(struct worker *w, int fd, const struct in6_addr *addr)
+{
+	struct conn *c = xcalloc(1, sizeof *c);
+	struct err err;
+
+	c->worker = w;
+	c->since_ms = c->active_ms = worker_now_ms(w);
+	if (transport_open(&c->io, w->loop, fd, on_event, c, &err) < 0) {
+		free(c);
+		return;
+	}
+	set_peer(c, addr);
+	list_add_tail(&w->conns, &c->link);
+	w->n_conns++;
+	metric_set(&w->metrics.open_connections, w->n_conns);
+	conn_run(c);
+}
+
+void conn_free(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	if (c->ex != NULL)
+		exchange_free(c->ex);
+	timer_stop(&c->timer);
+	defer_cancel(&c->again);
+	if (c->must_reset)
+		transport_reset(&c->io);
+	else
+		transport_close(&c->io);
+	free(c->in.data);
+	list_del(&c->link);
+	free(c);
+	w->n_conns--;
+	metric_set(&w->metrics.open_connections, w->n_conns);
+	worker_one_less(w);
+}
+
+/* ---- input --------------------------------------------------------------- */
+
+/* The memory stays until input_settle: somebody may still look at it. */
+static void input_use(struct conn_input *in, size_t n)
+{
+	in->off += (uint32_t)n;
+	in->len -= (uint32_t)n;
+}
+
+static void input_settle(struct conn_input *in)
+{
+	if (in->len > 0 || in->data == NULL)
+		return;
+	free(in->data);
+	*in = (struct conn_input){ .data = NULL };
+}
+
+static void input_put(struct conn_input *in, const void *p, size_t n)
+{
+	size_t cap = in->cap > 0 ? in->cap : 512;
+
+	if (n == 0)
+		return;
+	if (in->off > 0) {
+		memmove(in->data, in->data + in->off, in->len);
+		in->off = 0;
+	}
+	while (cap < in->len + n)
+		cap *= 2;
+	if (cap > in->cap) {
+		in->data = xreallocarray(in->data, cap, 1);
+		in->cap = (uint32_t)cap;
+	}
+	memcpy(in->data + in->len, p, n);
+	in->len += (uint32_t)n;
+}
+
+static ssize_t receive(struct conn *c)
+{
+	ssize_t n = transport_recv(&c->io, c->worker->scratch, WORKER_SCRATCH);
+
+	if (n > 0)
+		c->active_ms = worker_now_ms(c->worker);
+	return n;
+}
+
+bool conn_has_input(const struct conn *c)
+{
+	return c->in.len > 0 || c->io.readable;
+}
+
+enum conn_read conn_read_body(
+    struct conn *c, struct frame *f, struct slice *payload)
+{
+	bool is_kept = c->in.len > 0;
+	char *p = is_kept ? c->in.data + c->in.off : c->worker->scratch;
+	ssize_t n = is_kept ? (ssize_t)c->in.len : receive(c);
+	enum frame_result result;
+	size_t used;
+
+	*payload = slice_make(p, 0);
+	if (n == TRANSPORT_AGAIN)
+		return CONN_READ_MORE;
+	if (n <= 0)
+		return CONN_READ_GONE;
+	result = frame_decode(f, p, (size_t)n, payload, &used);
+	if (result == FRAME_BAD)
+		return CONN_READ_BAD;
+	if (is_kept)
+		input_use(&c->in, used);
+	else
+		input_put(&c->in, p + used, (size_t)n - used);
+	return result == FRAME_DONE ? CONN_READ_DONE : CONN_READ_MORE;
+}
+
+/* ---- output -------------------------------------------------------------- */
+
+int conn_send(struct conn *c, struct iovec *iov, size_t n)
+{
+	c->active_ms = worker_now_ms(c->worker);
+	if (transport_send(&c->io, iov, n) == 0)
+		return 0;
+	c->state = CONN_CLOSED;
+	return -1;
+}
+
+void conn_abort(struct conn *c)
+{
+	c->must_reset = true;
+	c->state = CONN_CLOSED;
+}
+
+void conn_finish(struct conn *c, bool keep, bool drain)
+{
+	if (c->state == CONN_CLOSED)
+		return;
+	c->had_request = true;
+	c->since_ms = worker_now_ms(c->worker);
+	c->scan = (struct httphead_scan){ .at = 0 };
+	c->state =
+	    keep && !drain && !c->worker->is_draining ? CONN_HEAD : CONN_LINGER;
+}
+
+/* ---- heads --------------------------------------------------------------- */
+
+static void refuse_head(struct conn *c, const struct http_refusal *why)
+{
+	struct metrics *m = &c->worker->metrics;
+
+	metric_add(&m->errors[METRICS_BAD_REQUEST], 1);
+	log_debug(NULL, "request refused", "status=%d reason=\"%s\"",
+	    why->status, why->why);
+	metric_add(&m->requests_web, 1);
+	metric_add(&m->requests_proxy[why->status], 1);
+	if (reply_bare(c, why->status) < 0)
+		return;
+	conn_finish(c, false, true);
+}
+
+/* Empty lines before a request are skipped (RFC 9112 2.2). */
+static size_t skip_empty(const char *p, size_t n)
+{
+	size_t at = 0;
+
+	while (n - at >= 2 && p[at] == '\r' && p[at + 1] == '\n')
+		at += 2;
+	return at;
+}
+
+/*
+ * Look for a head in p[0..n), which lies in the input or in the scratch.
+ * true: there was one (or a refusal); *used bytes are done with.
+ */
+static bool take_head(struct conn *c, char *p, size_t n, size_t *used)
+{
+	struct worker *w = c->worker;
+	struct http_refusal why;
+	size_t len, skipped = 0;
+
+	if (c->scan.at == 0)
+		skipped = skip_empty(p, n);
+	p += skipped;
+	n -= skipped;
+	*used = skipped;
+	if (n == 0 || (n == 1 && p[0] == '\r'))
+		return false;
+	switch (httphead_scan(&c->scan, p, n, &len, &why)) {
+	case HTTPHEAD_MORE:
+		return false;
+	case HTTPHEAD_BAD:
+		refuse_head(c, &why);
+		return true;
+	case HTTPHEAD_DONE:
+		break;
+	}
+	*used = skipped + len;
+	c->scan = (struct httphead_scan){ .at = 0 };
+	if (httphead_parse_request(p, len, &w->parsed, &why) < 0) {
+		refuse_head(c, &why);
+		return true;
+	}
+	/* What follows the head waits in the input for the exchange. */
+	if (c->in.len == 0)
+		input_put(&c->in, p + len, n - len);
+	exchange_begin(c, &w->parsed, slice_make(p, len));
+	return true;
+}
+
+static bool read_more_head(struct conn *c)
+{
+	struct worker *w = c->worker;
+	bool is_kept = c->in.len > 0;
+	ssize_t n = receive(c);
+	size_t used;
+
+	if (n == TRANSPORT_AGAIN)
+		return false;
+	if (n <= 0) {
+		/* Between requests, or in a head: nobody waits. */
+		c->state = CONN_CLOSED;
+		return true;
+	}
+	if (is_kept) {
+		input_put(&c->in, w->scratch, (size_t)n);
+		return true;
+	}
+	c->since_ms = c->active_ms;
+	if (!take_head(c, w->scratch, (size_t)n, &used))
+		input_put(&c->in, w->scratch + used, (size_t)n - used);
+	return true;
+}
+
+/* true: something moved. */
+static bool step_head(struct conn *c)
+{
+	size_t used, before = c->in.len;
+
+	if (transport_is_blocked(&c->io))
+		return false;
+	if (c->in.len > c->scan.at) {
+		struct conn_input *in = &c->in;
+		bool taken = take_head(c, in->data + in->off, in->len, &used);
+
+		if (c->in.len > 0)
+			input_use(&c->in, used);
+		if (taken || c->in.len < before)
+			return true;
+	}
+	return c->io.readable && read_more_head(c);
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+static bool step_linger(struct conn *c)
+{
+	ssize_t n;
+
+	if (transport_is_blocked(&c->io))
+		return false;
+	transport_shut(&c->io);
+	input_use(&c->in, c->in.len);
+	if (!c->io.readable)
+		return false;
+	n = transport_recv(&c->io, c->worker->scratch, WORKER_SCRATCH);
+	if (n == TRANSPORT_AGAIN)
+		return false;
+	if (n > 0)
+		c->n_lingered += (uint64_t)n;
+	if (n <= 0 || c->n_lingered > LINGER_BYTES)
+		c->state = CONN_CLOSED;
+	return true;
+}
+
+/* ---- running ------------------------------------------------------------- */
+
+static int64_t deadline(const struct conn *c)
+{
+	const struct config *config = c->worker->config;
+	int64_t at;
+
+	/* A client that reads slowly is not idle. */
+	if (transport_is_blocked(&c->io))
+		return config->timeout_ms > 0
+			   ? c->active_ms + config->timeout_ms
+			   : INT64_MAX;
+	switch (c->state) {
+	case CONN_HEAD:
+		if (c->in.len > 0 || !c->had_request)
+			return c->since_ms + HEAD_MS;
+		return c->since_ms + config->keep_alive_ms;
+	case CONN_LINGER:
+		return c->since_ms + LINGER_MS;
+	case CONN_CLOSED:
+		return INT64_MAX;
+	case CONN_BUSY:
+		break;
+	}
+	at = exchange_deadline(c->ex);
+	if (config->timeout_ms > 0 && c->active_ms + config->timeout_ms < at)
+		at = c->active_ms + config->timeout_ms;
+	return at;
+}
+
+static void on_timer(struct timer *timer, void *arg)
+{
+	struct conn *c = arg;
+	int64_t now = worker_now_ms(c->worker);
+
+	(void)timer;
+	if (deadline(c) > now) {
+		conn_run(c);
+		return;
+	}
+	if (c->state == CONN_BUSY && exchange_deadline(c->ex) <= now)
+		exchange_expire(c->ex);
+	else if (c->state == CONN_HEAD && c->in.len > 0 &&
+		 reply_bare(c, 408) == 0)
+		conn_finish(c, false, true);
+	else
+		c->state = CONN_CLOSED;
+	conn_run(c);
+}
+
+/* Lazily: a timer that fires too early looks again. */
+static void arm(struct conn *c)
+{
+	int64_t at = deadline(c), now;
+
+	if (at == INT64_MAX)
+		return;
+	if (timer_running(&c->timer) && c->timer.due_ms <= at)
+		return;
+	now = worker_now_ms(c->worker);
+	timer_start(
+	    c->worker->loop, &c->timer, at > now ? at - now : 0, on_timer, c);
+}
+
+static bool step(struct conn *c)
+{
+	switch (c->state) {
+	case CONN_HEAD:
+		return step_head(c);
+	case CONN_BUSY:
+		return exchange_pump(c->ex);
+	case CONN_LINGER:
+		return step_linger(c);
+	case CONN_CLOSED:
+		break;
+	}
+	return false;
+}
+
+static void on_again(void *arg)
+{
+	conn_run(arg);
+}
+
+static void flush(struct conn *c)
+{
+	bool was_blocked = transport_is_blocked(&c->io);
+
+	if (c->io.failed || transport_flush(&c->io) < 0)
+		c->state = CONN_CLOSED;
+	if (!was_blocked)
+		return;
+	c->active_ms = worker_now_ms(c->worker);
+	if (!transport_is_blocked(&c->io))
+		c->since_ms = c->active_ms;
+}
+
+void conn_run(struct conn *c)
+{
+	int n = 0;
+
+	assert(!c->is_running);
+	c->is_running = true;
+	flush(c);
+	while (c->state != CONN_CLOSED && step(c)) {
+		if (++n < STEPS_AT_ONCE)
+			continue;
+		/* The others' turn */
+		defer_call(c->worker->loop, &c->again, on_again, c);
+		break;
+	}
+	c->is_running = false;
+	input_settle(&c->in);
+	if (c->state == CONN_CLOSED)
+		conn_free(c);
+	else
+		arm(c);
+}
+
+static void on_event(struct watch *watch, uint32_t events, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)watch;
+	transport_note(&c->io, events);
+	/* Both directions are gone, or it was reset: nobody is there. */
+	if ((events & EPOLLERR) != 0 ||
+	    ((events & EPOLLHUP) != 0 && c->state != CONN_LINGER))
+		c->io.failed = true;
+	conn_run(c);
+}
+
+void conn_drain(struct conn *c)
+{
+	if (c->state == CONN_HEAD && c->in.len == 0 &&
+	    !transport_is_blocked(&c->io))
+		conn_free(c);
+}

@@ -1,0 +1,75 @@
+/*
+ * Counters of one thread and their Prometheus text (contract/proxy.md 12). Each
+ * set has one writing thread; the API thread reads all sets at any time
+ * (relaxed atomics without a lock prefix).
+ */
+#ifndef CARREL_PROXY_METRICS_H
+#define CARREL_PROXY_METRICS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+typedef _Atomic uint64_t metric;
+
+/* Durations: bucket b holds those of 2^(b/4) to 2^((b+1)/4) nanoseconds. */
+#define METRICS_BUCKETS  160
+#define METRICS_STATUSES 1000
+
+struct metrics_summary {
+	metric n, sum_ns;
+	metric bucket[METRICS_BUCKETS];
+};
+
+enum metrics_reason {
+	METRICS_NO_ROUTE,
+	METRICS_REFUSED,
+	METRICS_DEAD, /* answered from memory */
+	METRICS_TIMEOUT,
+	METRICS_BAD_RESPONSE,
+	METRICS_TRUNCATED,
+	METRICS_BAD_REQUEST,
+	METRICS_RETRIED,
+	METRICS_ACCEPT_FAILED,
+	METRICS_N_REASONS,
+};
+
+struct metrics {
+	metric requests_ws, requests_web;
+	metric requests_proxy[METRICS_STATUSES]; /* by status */
+	metric requests_api[METRICS_STATUSES];
+	metric route_get, route_add, route_delete;
+	metric open_connections, open_tunnels;
+	metric bytes_in, bytes_out; /* to targets, to clients */
+	metric longest_turn_us;
+	metric errors[METRICS_N_REASONS];
+	struct metrics_summary find_target, activity;
+};
+
+static inline void metric_add(metric *m, uint64_t n)
+{
+	atomic_store_explicit(m,
+	    atomic_load_explicit(m, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+static inline void metric_set(metric *m, uint64_t n)
+{
+	atomic_store_explicit(m, n, memory_order_relaxed);
+}
+
+static inline uint64_t metric_get(const metric *m)
+{
+	return atomic_load_explicit(m, memory_order_relaxed);
+}
+
+void metrics_note(struct metrics_summary *s, uint64_t ns);
+/* Nanoseconds of the monotonic clock, for metrics_note. */
+uint64_t metrics_now_ns(void);
+/* Sums the sets. */
+void metrics_write(struct buf *out, struct metrics *const *sets, size_t n_sets,
+    size_t n_routes, int64_t started_s);
+
+#endif

@@ -1,0 +1,189 @@
+/*
+ * Tunnels: see relay.h.
+ */
+#include "proxy/relay.h"
+
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "proxy/cell.h"
+#include "proxy/transport.h"
+#include "proxy/worker.h"
+
+#define TOUCH_MS      1000
+#define READS_AT_ONCE 8
+/* One side has ended: how long the other may be silent. */
+#define HALF_OPEN_MS  300000
+
+struct tunnel {
+	struct transport client, target;
+	struct list link;
+	struct worker *worker;
+	struct cell *cell;
+	int64_t touched_ms; /* when the cell was told last */
+	uint64_t n_bytes;   /* that the cell was not told yet */
+	struct defer again;
+	struct timer timer; /* runs only when half of it has ended */
+	bool is_over;
+};
+
+static void tell_cell(struct tunnel *t)
+{
+	cell_add_bytes(t->cell, t->n_bytes);
+	t->n_bytes = 0;
+}
+
+void relay_close(struct tunnel *t)
+{
+	struct worker *w = t->worker;
+
+	tell_cell(t);
+	cell_closed(t->cell);
+	cell_unref(&t->cell);
+	defer_cancel(&t->again);
+	timer_stop(&t->timer);
+	transport_close(&t->client);
+	transport_close(&t->target);
+	list_del(&t->link);
+	free(t);
+	w->n_tunnels--;
+	metric_set(&w->metrics.open_tunnels, w->n_tunnels);
+	worker_one_less(w);
+}
+
+void relay_close_all(struct worker *w)
+{
+	while (!list_empty(&w->tunnels))
+		relay_close(LIST_ITEM(w->tunnels.next, struct tunnel, link));
+}
+
+static void note_traffic(struct tunnel *t, size_t n)
+{
+	int64_t now = worker_now_ms(t->worker);
+
+	t->n_bytes += n;
+	if (now - t->touched_ms < TOUCH_MS)
+		return;
+	t->touched_ms = now;
+	cell_touch(t->cell, worker_wall_ms(t->worker));
+	tell_cell(t);
+}
+
+/* One direction. true: there is more to do at once. */
+static bool pump(struct tunnel *t, struct transport *from, struct transport *to)
+{
+	char *scratch = t->worker->scratch;
+
+	if (transport_flush(to) < 0) {
+		t->is_over = true;
+		return false;
+	}
+	for (int i = 0; i < READS_AT_ONCE; i++) {
+		ssize_t n;
+
+		if (transport_is_blocked(to) || !from->readable)
+			return false;
+		n = transport_recv(from, scratch, WORKER_SCRATCH);
+		if (n == TRANSPORT_AGAIN)
+			return false;
+		if (n > 0)
+			note_traffic(t, (size_t)n);
+		if (n < 0 || (n > 0 && transport_send_bytes(
+					   to, scratch, (size_t)n) < 0)) {
+			t->is_over = true;
+			return false;
+		}
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static void on_timer(struct timer *timer, void *arg)
+{
+	struct tunnel *t = arg;
+	int64_t idle_ms = worker_now_ms(t->worker) - t->touched_ms;
+
+	(void)timer;
+	if (idle_ms >= HALF_OPEN_MS)
+		relay_close(t);
+	else
+		timer_start(t->worker->loop, &t->timer, HALF_OPEN_MS - idle_ms,
+		    on_timer, t);
+}
+
+/* Pass an end on when all before it is sent. */
+static void pass_end(
+    struct tunnel *t, const struct transport *from, struct transport *to)
+{
+	if (!from->eof || to->shut || transport_is_blocked(to))
+		return;
+	transport_shut(to);
+	if (timer_running(&t->timer))
+		return;
+	t->touched_ms = worker_now_ms(t->worker);
+	timer_start(t->worker->loop, &t->timer, HALF_OPEN_MS, on_timer, t);
+}
+
+static void on_again(void *arg);
+
+static void run(struct tunnel *t)
+{
+	bool more = pump(t, &t->client, &t->target);
+
+	more = pump(t, &t->target, &t->client) || more;
+	pass_end(t, &t->client, &t->target);
+	pass_end(t, &t->target, &t->client);
+	if (t->is_over || (t->client.shut && t->target.shut))
+		relay_close(t);
+	else if (more)
+		defer_call(t->worker->loop, &t->again, on_again, t);
+}
+
+static void on_again(void *arg)
+{
+	run(arg);
+}
+
+static void on_client(struct watch *watch, uint32_t events, void *arg)
+{
+	struct tunnel *t = arg;
+
+	(void)watch;
+	transport_note(&t->client, events);
+	run(t);
+}
+
+static void on_target(struct watch *watch, uint32_t events, void *arg)
+{
+	struct tunnel *t = arg;
+
+	(void)watch;
+	transport_note(&t->target, events);
+	run(t);
+}
+
+int relay_begin(struct worker *w, struct transport *client,
+    struct transport *target, struct cell *cell, struct err *err)
+{
+	struct tunnel *t = xcalloc(1, sizeof *t);
+	int rc;
+
+	t->worker = w;
+	t->cell = cell;
+	cell_opened(cell);
+	list_add_tail(&w->tunnels, &t->link);
+	w->n_tunnels++;
+	metric_set(&w->metrics.open_tunnels, w->n_tunnels);
+	rc = transport_move(&t->client, client, on_client, t, err);
+	if (rc == 0)
+		rc = transport_move(&t->target, target, on_target, t, err);
+	if (rc < 0) {
+		relay_close(t);
+		return -1;
+	}
+	/* What was readable before the move is no new edge for everybody. */
+	defer_call(w->loop, &t->again, on_again, t);
+	return 0;
+}

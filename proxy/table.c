@@ -1,0 +1,463 @@
+/*
+ * The book of routes: see table.h.
+ */
+#include "proxy/table.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "proxy/cell.h"
+#include "proxy/journal.h"
+#include "proxy/route.h"
+#include "proxy/worker.h"
+
+#define LINE_MAX ((size_t)1 << 22)
+
+struct entry {
+	struct route *route;
+	char *name;   /* the key as a JSON string, in quotes */
+	char *object; /* the JSON object without its last brace */
+};
+
+struct table {
+	struct loop *loop;
+	bool by_host;
+	struct map *entries;
+	struct worker *const *workers;
+	size_t n_workers;
+	struct journal *journal;
+	struct list changes; /* on their way */
+};
+
+/* What one worker gets. */
+struct order {
+	struct change *change;
+	struct worker *worker;
+};
+
+struct change {
+	struct list link;
+	struct table *table;
+	struct entry *entry; /* NULL: delete */
+	struct route *route; /* of the entry, for the workers */
+	char *key;
+	table_done_fn *done; /* NULL: nobody waits */
+	void *arg;
+	struct err result;
+	atomic_size_t n_pending;
+	struct order orders[];
+};
+
+static int64_t wall_ms(void)
+{
+	return clock_wall_us() / 1000;
+}
+
+/* ---- entries ------------------------------------------------------------- */
+
+static void entry_free(struct entry *e)
+{
+	if (e == NULL)
+		return;
+	route_unref(&e->route);
+	free(e->name);
+	free(e->object);
+	free(e);
+}
+
+static char *quoted(const char *s)
+{
+	json_t *j = json_string_nocheck(s);
+	char *text;
+	size_t len;
+
+	assert(j != NULL);
+	text = json_text(j, &len);
+	json_decref(j);
+	return text;
+}
+
+/* "/host/path" -> "host", malloc'ed */
+static char *host_of(const char *key)
+{
+	return xstrndup(key + 1, strcspn(key + 1, "/"));
+}
+
+/* The object as it is given back, but for last_activity and the end. */
+static char *object_text(
+    const struct table *t, const char *key, const json_t *data)
+{
+	json_t *copy = json_copy((json_t *)(uintptr_t)data);
+	char *text;
+	size_t len;
+
+	assert(copy != NULL);
+	(void)json_object_del(copy, "last_activity");
+	if (t->by_host && !str_eq(key, "/")) {
+		char *host = host_of(key);
+
+		(void)json_object_set_new(
+		    copy, "host", json_string_nocheck(host));
+		free(host);
+	}
+	text = json_text(copy, &len);
+	json_decref(copy);
+	assert(len > 2 && text[len - 1] == '}');
+	text[len - 1] = '\0';
+	return text;
+}
+
+static const struct entry *find(const struct table *t, const char *key)
+{
+	return map_get(t->entries, slice_of(key));
+}
+
+/* A replaced route keeps its cell. */
+static struct cell *cell_for(const struct table *t, const char *key, int64_t ms)
+{
+	const struct entry *old = find(t, key);
+
+	if (old != NULL)
+		return cell_ref(old->route->cell);
+	return cell_new(ms);
+}
+
+static struct entry *entry_new(const struct table *t, const char *key,
+    const json_t *data, int64_t at_ms, struct err *err)
+{
+	const char *target;
+	struct route *r;
+	struct entry *e;
+	int rc;
+
+	if (!json_is_object(data)) {
+		err_set(err, ERR_INVALID, "the body must be a JSON object");
+		return NULL;
+	}
+	rc = json_get_str(data, "target", ROUTE_TARGET_MAX, &target, err);
+	if (rc == 0)
+		err_set(err, ERR_INVALID, "Must specify 'target' as string");
+	if (rc < 1)
+		return NULL;
+	r = route_new(key, target, cell_for(t, key, at_ms), err);
+	if (r == NULL)
+		return NULL;
+	e = xcalloc(1, sizeof *e);
+	e->route = r;
+	e->name = quoted(key);
+	e->object = object_text(t, key, data);
+	return e;
+}
+
+static void put(struct table *t, struct entry *e)
+{
+	entry_free(map_put(t->entries, slice_of(e->route->key), e));
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+struct table *table_new(struct loop *l, bool by_host)
+{
+	struct table *t = xcalloc(1, sizeof *t);
+
+	t->loop = l;
+	t->by_host = by_host;
+	t->entries = map_new();
+	list_init(&t->changes);
+	return t;
+}
+
+static void change_free(struct change *c)
+{
+	list_del(&c->link);
+	route_unref(&c->route);
+	entry_free(c->entry);
+	free(c->key);
+	free(c);
+}
+
+void table_free(struct table **tp)
+{
+	struct table *t = *tp;
+	const char *key;
+	void *value;
+	size_t pos = 0;
+
+	*tp = NULL;
+	if (t == NULL)
+		return;
+	while (!list_empty(&t->changes))
+		change_free(LIST_ITEM(t->changes.next, struct change, link));
+	while (map_next(t->entries, &pos, &key, &value))
+		entry_free(value);
+	map_free(&t->entries);
+	free(t);
+}
+
+int table_load(struct table *t, const char *key, const json_t *data,
+    int64_t at_ms, struct err *err)
+{
+	struct entry *e;
+
+	if (!route_key_is_clean(key))
+		return err_set(
+		    err, ERR_INVALID, "the path of a route is malformed");
+	e = entry_new(t, key, data, at_ms, err);
+	if (e == NULL)
+		return -1;
+	cell_set(e->route->cell, at_ms);
+	put(t, e);
+	return 0;
+}
+
+void table_unload(struct table *t, const char *key)
+{
+	entry_free(map_del(t->entries, slice_of(key)));
+}
+
+void table_serve(
+    struct table *t, struct worker *const *workers, size_t n, struct journal *j)
+{
+	const char *key;
+	void *value;
+	size_t pos = 0;
+
+	t->workers = workers;
+	t->n_workers = n;
+	t->journal = j;
+	while (map_next(t->entries, &pos, &key, &value))
+		for (size_t i = 0; i < n; i++)
+			worker_set_route(
+			    workers[i], ((struct entry *)value)->route);
+}
+
+size_t table_count(const struct table *t)
+{
+	return map_count(t->entries);
+}
+
+/* ---- a change on its way ------------------------------------------------- */
+
+static void acknowledge(struct change *c)
+{
+	if (c->done != NULL)
+		c->done(&c->result, c->arg);
+	change_free(c);
+}
+
+/* All workers have applied it. */
+static void on_applied(void *arg)
+{
+	acknowledge(arg);
+}
+
+/* On the worker's thread. */
+static void apply(void *arg)
+{
+	struct order *o = arg;
+	struct change *c = o->change;
+
+	if (c->route != NULL)
+		worker_set_route(o->worker, c->route);
+	else
+		worker_remove_route(o->worker, c->key);
+	if (atomic_fetch_sub(&c->n_pending, 1) == 1)
+		loop_post(c->table->loop, on_applied, c);
+}
+
+static void distribute(struct change *c)
+{
+	struct table *t = c->table;
+
+	atomic_init(&c->n_pending, t->n_workers);
+	for (size_t i = 0; i < t->n_workers; i++) {
+		c->orders[i].change = c;
+		c->orders[i].worker = t->workers[i];
+		loop_post(t->workers[i]->loop, apply, &c->orders[i]);
+	}
+}
+
+/* It is on disk (or there is no journal). */
+static void on_written(const struct err *err, void *arg)
+{
+	struct change *c = arg;
+	struct table *t = c->table;
+	struct entry *old;
+
+	c->result = *err;
+	if (err->code != ERR_NONE) {
+		acknowledge(c);
+		return;
+	}
+	if (c->entry != NULL) {
+		cell_set(c->route->cell, wall_ms());
+		put(t, c->entry);
+		c->entry = NULL;
+	} else {
+		old = map_del(t->entries, slice_of(c->key));
+		if (old == NULL) {
+			err_set(&c->result, ERR_NOT_FOUND, "no such route");
+			acknowledge(c);
+			return;
+		}
+		entry_free(old);
+	}
+	distribute(c);
+}
+
+static void write_set(struct buf *b, const struct entry *e, int64_t at_ms)
+{
+	buf_printf(
+	    b, "{\"op\":\"set\",\"at\":%lld,\"route\":{", (long long)at_ms);
+	buf_str(b, e->name);
+	buf_char(b, ':');
+	buf_str(b, e->object);
+	buf_str(b, "}}}\n");
+}
+
+static void write_line(struct buf *b, const struct change *c)
+{
+	char *name;
+
+	if (c->entry != NULL) {
+		write_set(b, c->entry, wall_ms());
+		return;
+	}
+	name = quoted(c->key);
+	buf_printf(b, "{\"op\":\"delete\",\"path\":%s}\n", name);
+	free(name);
+}
+
+static struct change *change_new(struct table *t, const char *key,
+    struct entry *e, table_done_fn *done, void *arg)
+{
+	struct change *c =
+	    xcalloc(1, sizeof *c + t->n_workers * sizeof(struct order));
+
+	c->table = t;
+	c->entry = e;
+	c->route = e != NULL ? route_ref(e->route) : NULL;
+	c->key = xstrdup(key);
+	c->done = done;
+	c->arg = arg;
+	list_add_tail(&t->changes, &c->link);
+	return c;
+}
+
+static void start(struct change *c)
+{
+	static const struct err ok = { .code = ERR_NONE };
+	struct buf line;
+
+	if (c->table->journal == NULL) {
+		on_written(&ok, c);
+		return;
+	}
+	buf_init(&line, LINE_MAX);
+	write_line(&line, c);
+	journal_append(c->table->journal, line.data, line.len, on_written, c);
+	buf_fini(&line);
+}
+
+int table_set(struct table *t, const char *key, const json_t *data,
+    table_done_fn *done, void *arg, struct err *err)
+{
+	struct entry *e = entry_new(t, key, data, wall_ms(), err);
+
+	if (e == NULL)
+		return -1;
+	start(change_new(t, key, e, done, arg));
+	return 0;
+}
+
+static void say_missing(void *arg)
+{
+	acknowledge(arg);
+}
+
+void table_delete(
+    struct table *t, const char *key, table_done_fn *done, void *arg)
+{
+	bool is_quiet = list_empty(&t->changes);
+	struct change *c = change_new(t, key, NULL, done, arg);
+
+	/* A change before it may be adding the very route. */
+	if (!is_quiet || find(t, key) != NULL) {
+		start(c);
+		return;
+	}
+	err_set(&c->result, ERR_NOT_FOUND, "no such route");
+	loop_post(t->loop, say_missing, c);
+}
+
+void table_forget(struct table *t, void *arg)
+{
+	list_for_each (it, &t->changes) {
+		struct change *c = LIST_ITEM(it, struct change, link);
+
+		if (c->arg == arg)
+			c->done = NULL;
+	}
+}
+
+/* ---- showing ------------------------------------------------------------- */
+
+static void write_entry(struct buf *out, const struct entry *e)
+{
+	char at[CLOCK_ISO_MAX];
+
+	clock_format_iso_ms(cell_last_ms(e->route->cell) * 1000, at);
+	buf_str(out, e->object);
+	buf_str(out, ",\"last_activity\":\"");
+	buf_str(out, at);
+	buf_str(out, "\"}");
+}
+
+void table_write(const struct table *t, int64_t before_ms, struct buf *out)
+{
+	const char *key, *comma = "";
+	void *value;
+	size_t pos = 0;
+
+	buf_char(out, '{');
+	while (map_next(t->entries, &pos, &key, &value)) {
+		const struct entry *e = value;
+
+		if (before_ms >= 0 && cell_last_ms(e->route->cell) >= before_ms)
+			continue;
+		buf_str(out, comma);
+		buf_str(out, e->name);
+		buf_char(out, ':');
+		write_entry(out, e);
+		comma = ",";
+	}
+	buf_char(out, '}');
+}
+
+bool table_write_one(const struct table *t, const char *key, struct buf *out)
+{
+	const struct entry *e = find(t, key);
+
+	if (e != NULL)
+		write_entry(out, e);
+	return e != NULL;
+}
+
+void table_write_journal(const struct table *t, struct buf *out)
+{
+	const char *key;
+	void *value;
+	size_t pos = 0;
+
+	while (map_next(t->entries, &pos, &key, &value)) {
+		const struct entry *e = value;
+
+		write_set(out, e, cell_last_ms(e->route->cell));
+	}
+}

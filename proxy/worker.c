@@ -1,0 +1,187 @@
+/*
+ * Workers: see worker.h.
+ */
+#include "proxy/worker.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proxy/config.h"
+#include "proxy/conn.h"
+#include "proxy/error.h"
+#include "proxy/exchange.h"
+#include "proxy/listen.h"
+#include "proxy/relay.h"
+#include "proxy/routes.h"
+#include "proxy/upstream.h"
+
+#define HEAD_MAX         ((size_t)4 * HTTPHEAD_MAX_BYTES)
+#define COMPLAINTS_A_SEC 20
+
+static void on_upstream(struct exchange *ex)
+{
+	conn_run(ex->conn);
+}
+
+struct worker *worker_new(
+    unsigned id, const struct config *config, int listen_fd, struct err *err)
+{
+	struct worker *w = xcalloc(1, sizeof *w);
+
+	w->id = id;
+	w->config = config;
+	w->loop = loop_new();
+	w->routes = routes_new(config->host_routing);
+	w->backends = backends_new(w->loop, on_upstream);
+	w->scratch = xmalloc(WORKER_SCRATCH);
+	buf_init(&w->head, HEAD_MAX);
+	list_init(&w->conns);
+	list_init(&w->tunnels);
+	w->errors = errors_new(w);
+	if (listen_start(w, listen_fd, err) < 0) {
+		fd_close(&listen_fd);
+		worker_free(&w);
+	}
+	return w;
+}
+
+static void *thread_main(void *arg)
+{
+	struct worker *w = arg;
+
+	loop_run(w->loop);
+	return NULL;
+}
+
+/* Signals are the main thread's. */
+int worker_run(struct worker *w, struct err *err)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&w->thread, NULL, thread_main, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc != 0)
+		return err_set(
+		    err, ERR_IO, "start a worker thread: error %d", rc);
+	w->has_thread = true;
+	return 0;
+}
+
+static void stop(void *arg)
+{
+	struct worker *w = arg;
+
+	loop_stop(w->loop);
+}
+
+void worker_free(struct worker **wp)
+{
+	struct worker *w = *wp;
+
+	*wp = NULL;
+	if (w == NULL)
+		return;
+	if (w->has_thread) {
+		loop_post(w->loop, stop, w);
+		(void)pthread_join(w->thread, NULL);
+	}
+	w->is_draining = false;
+	listen_stop(w);
+	while (!list_empty(&w->conns))
+		conn_free(LIST_ITEM(w->conns.next, struct conn, link));
+	relay_close_all(w);
+	errors_free(&w->errors);
+	backends_free(&w->backends);
+	routes_free(&w->routes);
+	if (w->spare != NULL) {
+		buf_fini(&w->spare->sent);
+		buf_fini(&w->spare->line);
+		free(w->spare);
+	}
+	buf_fini(&w->head);
+	free(w->scratch);
+	loop_free(&w->loop);
+	free(w);
+}
+
+/* ---- orders -------------------------------------------------------------- */
+
+void worker_set_route(struct worker *w, struct route *r)
+{
+	routes_set(w->routes, r);
+	backends_forgive(w->backends, &r->target);
+}
+
+void worker_remove_route(struct worker *w, const char *key)
+{
+	routes_remove(w->routes, key);
+}
+
+static void say_if_drained(struct worker *w)
+{
+	if (!w->is_draining || w->n_conns + w->n_tunnels > 0)
+		return;
+	w->is_draining = false;
+	w->on_drained(w, w->drained_arg);
+}
+
+void worker_drain(struct worker *w)
+{
+	assert(w->on_drained != NULL);
+	listen_stop(w);
+	w->is_draining = true;
+	list_for_each (it, &w->conns)
+		conn_drain(LIST_ITEM(it, struct conn, link));
+	say_if_drained(w);
+}
+
+void worker_one_less(struct worker *w)
+{
+	say_if_drained(w);
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+int64_t worker_now_ms(const struct worker *w)
+{
+	return loop_now_ms(w->loop);
+}
+
+int64_t worker_wall_ms(const struct worker *w)
+{
+	(void)w;
+	return clock_wall_us() / 1000;
+}
+
+const char *worker_date(struct worker *w)
+{
+	int64_t now = clock_wall_s();
+
+	if (now != w->date_s) {
+		clock_format_http(now, w->date);
+		w->date_s = now;
+	}
+	return w->date;
+}
+
+bool worker_may_complain(struct worker *w)
+{
+	int64_t now = clock_wall_s();
+
+	if (now != w->complaint_s) {
+		if (w->n_complaints > COMPLAINTS_A_SEC)
+			log_warn(NULL, "more requests failed", "n=%u",
+			    w->n_complaints - COMPLAINTS_A_SEC);
+		w->complaint_s = now;
+		w->n_complaints = 0;
+	}
+	return w->n_complaints++ < COMPLAINTS_A_SEC;
+}

@@ -1,0 +1,88 @@
+/*
+ * A worker: one thread, one loop, its own listening sockets, route table,
+ * backend pool and connections. Nothing of it is touched by another thread but
+ * its counters; orders come as messages (loop_post).
+ */
+#ifndef CARREL_PROXY_WORKER_H
+#define CARREL_PROXY_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/httphead.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "proxy/metrics.h"
+
+struct backends;
+struct config;
+struct errors;
+struct route;
+struct routes;
+struct exchange;
+
+/* One read of a socket; also the bound of what waits for a slow peer. */
+#define WORKER_SCRATCH 65536
+
+struct worker {
+	unsigned id;
+	const struct config *config;
+	struct loop *loop;
+	pthread_t thread;
+	bool has_thread;
+	struct routes *routes;
+	struct backends *backends;
+	struct errors *errors;
+	struct metrics metrics;
+
+	struct watch listener; /* its descriptor is the worker's own */
+	struct timer accept_pause;
+	int64_t accept_complaint_ms;
+
+	struct list conns, tunnels;
+	size_t n_conns, n_tunnels;
+	bool is_draining;
+	/* Runs on this thread when the last one is gone while draining. */
+	void (*on_drained)(struct worker *w, void *arg);
+	void *drained_arg;
+
+	/* Used within one call, never across: */
+	char *scratch;           /* WORKER_SCRATCH bytes */
+	struct buf head;         /* a head for a client */
+	struct http_head parsed; /* the head in hand */
+
+	int64_t complaint_s;   /* second of the last complaints ... */
+	unsigned n_complaints; /* ... and how many there were in it */
+	char date[30];         /* Date: of the second date_s */
+	int64_t date_s;
+	struct exchange *spare; /* one to use again */
+};
+
+/* Takes listen_fd. The thread starts with worker_run. */
+struct worker *worker_new(
+    unsigned id, const struct config *config, int listen_fd, struct err *err);
+int worker_run(struct worker *w, struct err *err) MUST_CHECK;
+/* Ends the thread, if any, and everything that is open. */
+void worker_free(struct worker **w);
+
+/* ---- on the worker's own thread, or before it runs ---------------------- */
+
+void worker_set_route(struct worker *w, struct route *r);
+void worker_remove_route(struct worker *w, const char *key);
+/* Close the listener; connections end with their answer, idle ones now. */
+void worker_drain(struct worker *w);
+/* A connection or tunnel of it is gone. */
+void worker_one_less(struct worker *w);
+int64_t worker_now_ms(const struct worker *w);
+/* Unix milliseconds. */
+int64_t worker_wall_ms(const struct worker *w);
+/* Log lines about requests: a bounded number a second. */
+bool worker_may_complain(struct worker *w);
+/* "Fri, 20 Nov 2026 11:00:00 GMT" */
+const char *worker_date(struct worker *w);
+
+#endif

@@ -1,0 +1,416 @@
+/*
+ * See attempt.h. The child and the spawner talk over a socket pair: PROMPT and
+ * END one way, REPLY the other.
+ */
+#include "spawner/attempt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/wire.h"
+#include "spawner/proc.h"
+#include "spawner/words.h"
+
+#define REPLY_MAX       4096
+/* All names together: they must fit in a packet. */
+#define GROUP_BYTES_MAX 32768
+
+struct attempt {
+	struct list link;
+	struct attempts *all;
+	uint64_t id;
+	char *account;
+	pid_t pid;
+	int pidfd;
+	bool is_asking; /* a PROMPT waits for the person */
+	struct wire *wire;
+	struct timer deadline;
+};
+
+struct attempts {
+	struct loop *loop;
+	struct attempts_config config;
+	struct list list;
+	size_t n;
+};
+
+/* ---- in the child -------------------------------------------------------- */
+
+/* The whole life of a child hangs on this one socket. */
+static void child_send(int fd, json_t *msg)
+{
+	size_t len;
+	char *text = json_text(msg, &len);
+	struct err err;
+
+	if (sock_send_packet(fd, text, len, NULL, 0, &err) != 0)
+		_exit(1);
+	free(text);
+	json_decref(msg);
+}
+
+static int child_prompt(
+    const char *text, bool echo, char *reply, size_t cap, void *arg)
+{
+	int fd = *(const int *)arg, rc = -1;
+	char packet[REPLY_MAX];
+	const char *answer;
+	json_t *msg = NULL;
+	size_t len = 0, n_fds = 0;
+	struct err err;
+
+	child_send(fd, json_pack("{ss ss sb}", "type", "PROMPT", "text", text,
+			   "echo", (int)echo));
+	if (sock_recv_packet(
+		fd, packet, sizeof packet, &len, NULL, 0, &n_fds, &err) > 0 &&
+	    json_parse(packet, len, &msg, &err) == 0 &&
+	    json_get_str(msg, "reply", cap - 1, &answer, &err) > 0)
+		rc = str_copy(reply, cap, answer);
+	mem_wipe(packet, len);
+	json_decref(msg);
+	return rc;
+}
+
+static void child_setup(int fd)
+{
+	const struct rlimit no_core = { 0, 0 };
+	sigset_t none;
+
+	for (int signo = 1; signo < NSIG; signo++)
+		(void)signal(signo, SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)setsid();
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "carrel-login");
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	if (fd > 3)
+		(void)close_range(3, (unsigned)fd - 1, 0);
+	(void)close_range((unsigned)fd + 1, ~0U, 0);
+	if (fd_set_nonblock(fd, false) != 0)
+		_exit(1);
+}
+
+static void child_end(int fd, const struct pam_login_result *result)
+{
+	json_t *groups = json_array();
+	size_t total = 0;
+
+	for (size_t i = 0; i < result->n_groups; i++) {
+		total += strlen(result->groups[i]);
+		if (total > GROUP_BYTES_MAX)
+			break;
+		json_array_append_new(groups, json_string(result->groups[i]));
+	}
+	child_send(fd, json_pack("{ss ss ss ss so}", "type", "END", "code",
+			   auth_word(result->code), "account", result->account,
+			   "text", result->text, "groups", groups));
+}
+
+_Noreturn static void child_main(const struct attempts_config *config, int fd,
+    const char *account, const char *rhost)
+{
+	struct pam_login_result result;
+	struct arena arena;
+	const struct pam_login login = {
+		.place = config->place,
+		.account = account,
+		.rhost = rhost,
+		.min_uid = config->min_uid,
+		.only_account = config->only_account,
+		.refuse_delay_ms = config->refuse_delay_ms,
+		.prompt = child_prompt,
+		.arg = &fd,
+	};
+
+	child_setup(fd);
+	arena_init(&arena);
+	pam_login_run(&login, &arena, &result);
+	child_end(fd, &result);
+	_exit(0);
+}
+
+/* ---- in the spawner ------------------------------------------------------ */
+
+static bool is_running(const struct attempt *at)
+{
+	struct pollfd p = { .fd = at->pidfd, .events = POLLIN };
+
+	return at->pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+/* pam_exec gives its programs sessions of their own: the tree, not a group. */
+static void kill_tree(struct attempt *at)
+{
+	if (!is_running(at))
+		return;
+	(void)proc_signal_descendants(at->pid, SIGKILL);
+	(void)pidfd_send_signal(at->pidfd, SIGKILL, NULL, 0);
+}
+
+static void attempt_free(struct attempt *at)
+{
+	list_del(&at->link);
+	at->all->n--;
+	timer_stop(&at->deadline);
+	wire_close(&at->wire);
+	kill_tree(at);
+	fd_close(&at->pidfd);
+	free(at->account);
+	free(at);
+}
+
+static void finish(struct attempt *at, enum spawner_auth_code code,
+    const char *account, const char *text, const json_t *groups)
+{
+	struct attempts *a = at->all;
+	const struct attempt_end end = {
+		.id = at->id,
+		.code = code,
+		.account = account,
+		.text = text,
+		.groups = groups,
+	};
+
+	log_info(&(struct log_ctx){ .user = at->account }, "login ended",
+	    "code=%s", auth_word(code));
+	attempt_free(at);
+	a->config.end(&end, a->config.arg);
+}
+
+static void on_deadline(struct timer *t, void *arg)
+{
+	struct attempt *at = arg;
+
+	(void)t;
+	finish(at, AUTH_TIMEOUT, "",
+	    at->is_asking ? "The answer took too long: log in again."
+			  : "The login took too long: a PAM module did not "
+			    "answer. Tell the administrator of this machine.",
+	    NULL);
+}
+
+static void expect(struct attempt *at, int64_t timeout_ms)
+{
+	timer_start(at->all->loop, &at->deadline, timeout_ms, on_deadline, at);
+}
+
+static int on_prompt(struct wire *w, const json_t *msg, int *fds, size_t n_fds,
+    void *arg, struct err *err)
+{
+	struct attempt *at = arg;
+	const char *text = "";
+	bool echo = false;
+
+	(void)w, (void)fds, (void)n_fds;
+	if (json_get_str(msg, "text", REPLY_MAX, &text, err) < 0 ||
+	    json_get_bool(msg, "echo", &echo, err) < 0)
+		return -1;
+	at->is_asking = true;
+	expect(at, at->all->config.answer_timeout_ms);
+	at->all->config.prompt(at->id, text, echo, at->all->config.arg);
+	return 0;
+}
+
+static int on_end(struct wire *w, const json_t *msg, int *fds, size_t n_fds,
+    void *arg, struct err *err)
+{
+	const char *code = "", *account = "", *text = "";
+	struct attempt *at = arg;
+	json_t *groups = NULL;
+
+	(void)w, (void)fds, (void)n_fds;
+	if (json_get_str(msg, "code", 32, &code, err) < 0 ||
+	    json_get_str(msg, "account", 256, &account, err) < 0 ||
+	    json_get_str(msg, "text", REPLY_MAX, &text, err) < 0 ||
+	    json_get_array(msg, "groups", PAM_GROUPS_MAX, &groups, err) < 0)
+		return -1;
+	finish(at, auth_code_of(code), account, text, groups);
+	return 0;
+}
+
+static const struct wire_member prompt_members[] = {
+	{ "text", WIRE_STR, true, 0, 1024 },
+	{ "echo", WIRE_BOOL, true, 0, 0 },
+	{ 0 },
+};
+static const struct wire_member end_members[] = {
+	{ "code", WIRE_STR, true, 1, 32 },
+	{ "account", WIRE_STR, true, 0, 256 },
+	{ "text", WIRE_STR, true, 0, 2048 },
+	{ "groups", WIRE_LIST, true, 0, PAM_GROUPS_MAX },
+	{ 0 },
+};
+static const struct wire_message table[] = {
+	{ "PROMPT", 1, prompt_members, 0, on_prompt },
+	{ "END", 1, end_members, 0, on_end },
+};
+
+static void on_closed(struct wire *w, const struct err *why, void *arg)
+{
+	struct attempt *at = arg;
+
+	(void)w;
+	log_warn(&(struct log_ctx){ .user = at->account },
+	    "login process ended early", "why=\"%s\"",
+	    why->code ? why->text : "no answer");
+	finish(at, AUTH_UNAVAILABLE, "",
+	    "The login process ended early: a PAM module may have crashed. "
+	    "Tell the administrator of this machine.",
+	    NULL);
+}
+
+struct attempts *attempts_new(
+    struct loop *l, const struct attempts_config *config)
+{
+	struct attempts *a = xcalloc(1, sizeof *a);
+
+	a->loop = l;
+	a->config = *config;
+	list_init(&a->list);
+	return a;
+}
+
+void attempts_drop_all(struct attempts *a)
+{
+	list_for_each (it, &a->list)
+		attempt_free(LIST_ITEM(it, struct attempt, link));
+}
+
+void attempts_free(struct attempts **a)
+{
+	if (!*a)
+		return;
+	attempts_drop_all(*a);
+	free(*a);
+	*a = NULL;
+}
+
+size_t attempts_count(const struct attempts *a)
+{
+	return a->n;
+}
+
+static struct attempt *find(const struct attempts *a, uint64_t id)
+{
+	list_for_each (it, &a->list) {
+		struct attempt *at = LIST_ITEM(it, struct attempt, link);
+
+		if (at->id == id)
+			return at;
+	}
+	return NULL;
+}
+
+bool attempts_has(const struct attempts *a, uint64_t id)
+{
+	return find(a, id) != NULL;
+}
+
+/* ---- beginning ----------------------------------------------------------- */
+
+static bool is_full(const struct attempts *a, const char *account)
+{
+	size_t n_same = 0;
+
+	list_for_each (it, &a->list) {
+		if (str_eq(
+			LIST_ITEM(it, struct attempt, link)->account, account))
+			n_same++;
+	}
+	return a->n >= a->config.max || n_same >= a->config.max_per_account;
+}
+
+static int fork_child(struct attempt *at, const char *rhost, struct err *err)
+{
+	const struct wire_callbacks cb = {
+		.table = table,
+		.n = sizeof table / sizeof table[0],
+		.on_closed = on_closed,
+		.arg = at,
+	};
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return err_sys(err, "make a socket pair");
+	at->pid = fork();
+	if (at->pid == 0)
+		child_main(&at->all->config, pair[1], at->account, rhost);
+	fd_close(&pair[1]);
+	if (at->pid < 0) {
+		fd_close(&pair[0]);
+		return err_sys(err, "start a process for the login");
+	}
+	at->pidfd = pidfd_open(at->pid, 0);
+	at->wire = wire_open(at->all->loop, pair[0], 1, &cb, err);
+	return at->wire ? 0 : -1;
+}
+
+void attempts_begin(
+    struct attempts *a, uint64_t id, const char *account, const char *rhost)
+{
+	bool full = is_full(a, account);
+	struct attempt *at = xcalloc(1, sizeof *at);
+	struct err err = { 0 };
+
+	at->all = a;
+	at->id = id;
+	at->account = xstrdup(account);
+	at->pidfd = -1;
+	list_add_tail(&a->list, &at->link);
+	a->n++;
+	if (full) {
+		finish(at, AUTH_LIMIT, "",
+		    "Too many logins are under way: try again in a minute.",
+		    NULL);
+		return;
+	}
+	if (fork_child(at, rhost, &err) != 0) {
+		finish(at, AUTH_UNAVAILABLE, "", err.text, NULL);
+		return;
+	}
+	expect(at, a->config.module_timeout_ms);
+}
+
+void attempts_reply(struct attempts *a, uint64_t id, const char *reply)
+{
+	struct attempt *at = find(a, id);
+	struct err err;
+	json_t *msg;
+	int rc;
+
+	if (!at || !at->is_asking)
+		return;
+	at->is_asking = false;
+	expect(at, a->config.module_timeout_ms);
+	msg = json_pack("{ss ss}", "type", "REPLY", "reply", reply);
+	rc = wire_send(at->wire, msg, NULL, 0, &err);
+	json_decref(msg);
+	if (rc != 0)
+		log_warn(&(struct log_ctx){ .user = at->account },
+		    "login process takes no answer", "why=\"%s\"", err.text);
+}
+
+void attempts_cancel(struct attempts *a, uint64_t id)
+{
+	struct attempt *at = find(a, id);
+
+	if (at)
+		finish(at, AUTH_CANCELLED, "", "", NULL);
+}

@@ -1,0 +1,43 @@
+/*
+ * Starting keepers: the directory, the job, the process.
+ */
+#ifndef CARREL_SPAWNER_LAUNCH_H
+#define CARREL_SPAWNER_LAUNCH_H
+
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "spawner/job.h"
+
+/* What all keepers have in common. */
+struct launch_place {
+	int servers_fd; /* the directory of the keepers' directories */
+	int exe_fd;     /* this program */
+	/* The soft limit on descriptors that servers get (ours is higher); 0:
+	 * as ours. */
+	rlim_t n_files;
+	uint64_t caps; /* what keepers keep (caps.h); 0: not root */
+};
+
+struct launch {
+	pid_t pid;
+	int pidfd, sock_fd;
+};
+
+/* A fresh directory `key`; ERR_EXISTS when there is one. */
+int launch_keeper(const struct launch_place *place, const struct job *job,
+    struct launch *out, struct err *err) MUST_CHECK;
+/* Remove the directory of a server and the files in it. */
+void launch_remove_dir(int servers_fd, const char *key);
+
+/*
+ * A free port of 127.0.0.1: from first..last, or (0, 0) one that the kernel
+ * gives. is_taken says which are promised to a server already.
+ */
+int launch_pick_port(uint16_t first, uint16_t last,
+    bool (*is_taken)(uint16_t port, void *arg), void *arg, uint16_t *out,
+    struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * Root's policy (spawner.yaml): what may run, for whom, within which bounds.
+ * The hub names things that stand here; it never says a command, a uid or a
+ * free environment.
+ */
+#ifndef CARREL_SPAWNER_POLICY_H
+#define CARREL_SPAWNER_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/conf.h"
+#include "base/err.h"
+
+/* The kernel's overflow uid, "nobody" on Debian. */
+#define POLICY_UID_NOBODY 65534
+
+struct limits {
+	int64_t memory_bytes; /* 0: none */
+	int64_t cpu_millis;   /* thousandths of a processor; 0: none */
+	int64_t pids;         /* 0: none */
+};
+
+struct profile {
+	const char *name;
+	const char *kind;
+	struct conf_strings command;
+	struct conf_pairs environment;
+	bool no_new_privs;
+	int64_t memory, pids; /* as bound; read `limits` */
+	const char *cpu;
+	struct limits limits;
+	int64_t stop_grace_s;
+};
+
+/* Managed services are only parsed and kept here. */
+struct policy_service {
+	const char *name, *cwd, *user;
+	struct conf_strings command;
+};
+
+struct policy {
+	const char *pam_service, *port_range;
+	int64_t min_uid, max_servers, max_starts;
+	int64_t start_timeout_s, listen_timeout_s;
+	int64_t auth_max_attempts, auth_max_per_account;
+	int64_t auth_module_timeout_s, auth_answer_timeout_s;
+	bool allow_fake;
+	struct conf_strings extra_capabilities;
+	struct conf_node *profiles, *services; /* as bound */
+
+	uint16_t port_first, port_last; /* 0, 0: any */
+	struct profile *profile;
+	size_t n_profiles;
+	struct policy_service *service;
+	size_t n_services;
+	struct arena arena;
+};
+
+/*
+ * `file` is only for messages; text NULL: the defaults alone. is_root says who
+ * the spawner is: the kind "simple" exists only where it is false. All
+ * problems go to `problems`, a line each. *p is to be given to policy_fini in
+ * any case.
+ */
+int policy_parse(struct policy *p, const char *text, size_t len,
+    const char *file, bool is_root, struct buf *problems,
+    struct err *err) MUST_CHECK;
+void policy_fini(struct policy *p);
+
+/* NULL when there is none of that name. */
+const struct profile *policy_profile(const struct policy *p, const char *name);
+/* uid 0, nobody and what lies below min_uid are refused; text says which. */
+int policy_check_uid(int64_t min_uid, const char *account, uid_t uid,
+    struct err *err) MUST_CHECK;
+/* Does a profile let its programs gain privileges? */
+bool policy_wants_new_privs(const struct policy *p);
+/* Name characters of an account: what useradd and directories use. */
+bool policy_account_name_ok(const char *name);
+/*
+ * Environment that the hub may set: JUPYTERHUB_*, JPY_API_TOKEN, MEM_LIMIT,
+ * MEM_GUARANTEE, CPU_LIMIT, CPU_GUARANTEE; not JUPYTERHUB_SERVICE_URL, which
+ * is ours to say.
+ */
+bool policy_env_name_ok(const char *name);
+
+#endif

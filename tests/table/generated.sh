@@ -1,0 +1,22 @@
+#!/bin/sh
+# What is generated from hub/config.def and stands in the repository is up to
+# date; the cure is `make docs`.
+hub=${CARREL_BUILD:-build}/bin/carrel-hub
+cd "$(dirname "$0")/../.." || exit 1
+echo "group: table"
+compare() {
+	if "$hub" "$2" | cmp -s - "$1"; then
+		echo "ok $1 is up to date"
+	else
+		echo "not ok $1 is up to date: run make docs"
+		failed=1
+	fi
+}
+if [ ! -x "$hub" ]; then
+	echo "not ok generated documents: $hub is not built"
+	exit 1
+fi
+failed=0
+compare etc/carrel.yaml --print-sample-config
+compare docs/config.md --print-config-manual
+exit $failed
