@@ -91,7 +91,7 @@ static void tell_places(struct servers *all)
 		    all->app->loop, &all->places, PLACES_MS, on_places, all);
 }
 
-static void wait(struct server *s, struct turn_pool *p)
+static void join_line(struct server *s, struct turn_pool *p)
 {
 	s->pool = p;
 	s->is_in_line = true;
@@ -104,7 +104,7 @@ void server_turn_wait(struct server *s, struct turn_pool *p)
 	struct servers *all = s->app->servers;
 
 	list_add_tail(&p->waiting, &s->turn);
-	wait(s, p);
+	join_line(s, p);
 	if (p != &all->starts)
 		return;
 	if (p->n_waiting + p->n_held > limit_of(all, p))
@@ -115,7 +115,7 @@ void server_turn_wait(struct server *s, struct turn_pool *p)
 void server_turn_wait_first(struct server *s, struct turn_pool *p)
 {
 	list_add_head(&p->waiting, &s->turn);
-	wait(s, p);
+	join_line(s, p);
 }
 
 static void on_retry(struct timer *t, void *arg)

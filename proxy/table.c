@@ -385,8 +385,7 @@ static void write_line(struct buf *b, const struct change *c)
 static struct change *change_new(struct table *t, const char *key,
     struct entry *e, table_done_fn *done, void *arg)
 {
-	struct change *c =
-	    xcalloc(1, sizeof *c + t->n_workers * sizeof(struct order));
+	struct change *c = xcalloc(1, sizeof *c);
 
 	c->table = t;
 	c->entry = e;
