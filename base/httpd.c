@@ -310,12 +310,20 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx,
 {
 	struct http_reply_state *st = *ctx;
 
-	(void)cls, (void)conn;
+	(void)cls;
 	if (!st)
 		return;
 	*ctx = NULL;
 	if (code == MHD_REQUEST_TERMINATED_WITH_ERROR && !st->is_gone)
 		st->conn_link->must_linger = true;
+	/*
+	 * A stream that was cut leaves a connection that is closed but not
+	 * released before its idle timeout, because no event comes for it any
+	 * more. Those with a timeout of their own are looked at in each run.
+	 */
+	if (st->is_stream && st->is_gone)
+		(void)MHD_set_connection_option(
+		    conn, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
 	request_end(st);
 }
 
