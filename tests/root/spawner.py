@@ -243,6 +243,28 @@ def test_a_stranger_with_the_log_pipe_keeps_nothing_alive(b):
                     writer.wait()
 
 
+def test_a_second_spawner_touches_nothing(b):
+    s = Server(b.spawner, b.alice.name).started()
+    done = subprocess.run(b.spawner.argv(), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=20)
+    claim(done.returncode == 1 and "is in use" in done.stdout,
+          "%d %s" % (done.returncode, done.stdout))
+    claim("adopted" not in done.stdout, "it took servers: " + done.stdout)
+    s.stop()
+
+
+def test_keepers_directory_of_another_account_is_refused(b):
+    """Its owner could put a state.json there that names any process."""
+    with tempfile.TemporaryDirectory() as place:
+        os.mkdir(place + "/servers")
+        os.chown(place + "/servers", b.alice.uid, b.alice.gid)
+        done = subprocess.run(
+            b.spawner.argv("--list", "--run-dir", place), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
+        claim(done.returncode == 1 and "belongs to" in done.stdout,
+              "%d %s" % (done.returncode, done.stdout))
+
+
 def test_stop_kills_what_does_not_listen(b):
     s = Server(b.spawner, b.alice.name, "stubborn").started()
     s.until_says("up")
