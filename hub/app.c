@@ -4,7 +4,9 @@
 #include "hub/app.h"
 
 #include <grp.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "auth/authenticator.h"
@@ -19,6 +21,9 @@
 #include "hub/web.h"
 
 #define FIRST_PASSED_FD 3
+/* Of the open files, for each listener: what is no connection of it. */
+#define OTHER_FILES     128
+#define CONNECTIONS_MIN 16
 /* An orderly end: answers under way get this long. */
 #define STOP_STEP_MS    50
 #define STOP_MAX_MS     1000
@@ -157,10 +162,36 @@ static int listen_for_servers(struct app *app, struct err *err)
 	    app->cfg.hub_host, (uint16_t)app->cfg.hub_port, false, err);
 }
 
-static struct httpd *open_httpd(struct app *app, int fd, struct err *err)
+/*
+ * How many connections each listener may take: whoever has a notebook can open
+ * as many as there are to the one for servers, and must not use up the
+ * descriptors of the proxy's, of the database and of the probes.
+ */
+static unsigned connections_each(const struct app *app)
+{
+	unsigned wanted = (unsigned)app->cfg.max_connections;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
+		return wanted;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 ||
+	    l.rlim_cur / 2 >= wanted + OTHER_FILES)
+		return wanted;
+	wanted = l.rlim_cur / 2 > OTHER_FILES + CONNECTIONS_MIN
+		     ? (unsigned)(l.rlim_cur / 2) - OTHER_FILES
+		     : CONNECTIONS_MIN;
+	log_warn(NULL, "the limit on open files is low",
+	    "limit=%ju connections_each=%u", (uintmax_t)l.rlim_cur, wanted);
+	return wanted;
+}
+
+static struct httpd *open_httpd(
+    struct app *app, int fd, unsigned max, struct err *err)
 {
 	const struct httpd_options opt = {
-		.max_connections = (unsigned)app->cfg.max_connections,
+		.max_connections = max,
 		.server_name = "Carrel/" CARREL_VERSION,
 	};
 	const struct httpd_callbacks cb = {
@@ -175,18 +206,19 @@ static struct httpd *open_httpd(struct app *app, int fd, struct err *err)
 
 static int open_listeners(struct app *app, struct err *err)
 {
+	unsigned max = connections_each(app);
 	int fd = listen_for_proxy(app, err);
 
 	if (fd < 0)
 		return err_wrap(err, "the proxy's way in");
-	app->http_proxy = open_httpd(app, fd, err);
+	app->http_proxy = open_httpd(app, fd, max, err);
 	if (!app->http_proxy)
 		return -1;
 	fd = listen_for_servers(app, err);
 	if (fd < 0)
 		return err_wrap(
 		    err, "the notebook servers' way in (hub.host, hub.port)");
-	app->http_servers = open_httpd(app, fd, err);
+	app->http_servers = open_httpd(app, fd, max, err);
 	return app->http_servers ? 0 : -1;
 }
 

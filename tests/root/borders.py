@@ -6,11 +6,13 @@ servers' port, writes without a token, redirects to elsewhere, other people's
 codes and tokens, and what was valid before logout and stop.
 """
 import base64
+import concurrent.futures
 import hashlib
 import http.client
 import json
 import os
 import re
+import resource
 import socket
 import sys
 import time
@@ -30,7 +32,11 @@ if not accounts.can_make():
 
 ann = accounts.Account("carreltbann")
 ben = accounts.Account("carreltbben")
+# As on a machine where nobody has raised anything.
+HARD_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (1024, HARD_FILES))
 carrel = Carrel().start()
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, HARD_FILES), HARD_FILES))
 at_ann, at_ben = Browser(carrel.url), Browser(carrel.url, "127.0.0.2")
 inside = "http://127.0.0.1:%d" % carrel.hub_port
 state = {}
@@ -276,6 +282,22 @@ def who_leaves_costs_nothing():
           lambda: descriptors() < before + 10)
 
 
+def crowds_stay_outside():
+    """Idle connections to the servers' port must not take the pages' descriptors."""
+    crowd = []
+    try:
+        for _ in range(2000):
+            crowd.append(socket.create_connection(("127.0.0.1", carrel.hub_port), 10))
+        # More of them than the proxy has spare connections to the hub.
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            pages = list(pool.map(lambda _: Browser(carrel.url).request("GET", "/hub/login", timeout=5).status,
+                                  range(400)))
+    finally:
+        for s in crowd:
+            s.close()
+    equal(set(pages), {200}, "the login page meanwhile")
+
+
 # ---- the end ----------------------------------------------------------------
 
 
@@ -322,6 +344,7 @@ report.run([
     ("a stranger gets no code", a_stranger_gets_no_code),
     ("a server's token is good for that server", a_servers_token_is_small),
     ("who leaves in the middle of a start costs nothing", who_leaves_costs_nothing),
+    ("a crowd at the servers' port leaves the pages alone", crowds_stay_outside),
     ("after logout nothing of the session counts", after_logout),
     ("after a stop nothing of the server counts", after_stop),
 ], on_failure=carrel.print_lines)
