@@ -98,10 +98,9 @@ const char *server_event_name(enum server_event ev);
 /* The name of the action in a cell (tests). */
 const char *server_table_action(enum server_state st, enum server_event ev);
 bool server_state_is_active(enum server_state st);
-void server_deadline_start(
-    struct server *s, enum server_state st); /* if it has one */
+void server_deadline_start(struct server *s, enum server_state st);
 
-/* server_action.c, server_check.c: the actions, named in server_table.c. */
+/* server_action.c, server_check.c: named in server_table.c. */
 #define SERVER_ACTIONS(X)                                                      \
 	X(save)                                                                \
 	X(adopt)                                                               \
