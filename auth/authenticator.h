@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 
+struct offload;
 struct spawner_client;
 
 /* What a kind found out. Borrowed for the call of done. */
@@ -53,6 +54,8 @@ struct auth_env {
 	struct loop *loop;
 	struct spawner_client *spawner; /* the owner forwards auth_prompt and
 					 * auth_end to pam.c by the id */
+	struct offload *offload; /* for what blocks: a pool of the logins' own,
+				  * which outlives the kind */
 	const struct auth_sink *sink;
 	const struct conf_node *options; /* the kind's own map; NULL: none */
 	const char *file;    /* of the configuration, for messages */

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "auth/dummy.h"
+#include "auth/ldap.h"
 #include "auth/pam.h"
 #include "base/str.h"
 
@@ -13,6 +14,7 @@
 
 static const struct authenticator_kind *const kinds[] = {
 	&authenticator_pam,
+	&authenticator_ldap,
 	&authenticator_dummy,
 };
 #define N_KINDS (sizeof kinds / sizeof kinds[0])

@@ -22,6 +22,9 @@
 /* An orderly end: answers under way get this long. */
 #define STOP_STEP_MS    50
 #define STOP_MAX_MS     1000
+/* Logins that block; what waits longer for a thread is refused. */
+#define AUTH_THREADS    8
+#define AUTH_QUEUE      1024
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -40,6 +43,7 @@ static int open_authenticator(struct app *app, struct err *err)
 	const struct auth_env env = {
 		.loop = app->loop,
 		.spawner = app->spawner,
+		.offload = app->auth_offload,
 		.sink = login_sink(app->login),
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
@@ -197,6 +201,7 @@ int app_open(struct app *app, const char *token, struct err *err)
 	if (dir_make(app->places.state_dir, 0700, err) != 0)
 		return err_wrap(err, "the state directory (see --state-dir)");
 	app->offload = offload_new(app->loop, 2, 1024);
+	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
 	if (core_open(app, token, err) != 0 || open_login(app, err) != 0 ||
 	    open_listeners(app, err) != 0)
 		return -1;
@@ -212,6 +217,8 @@ void app_close(struct app *app)
 	if (app->http_servers)
 		httpd_close(&app->http_servers);
 	close_login(app);
+	if (app->auth_offload)
+		offload_free(&app->auth_offload);
 	core_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
