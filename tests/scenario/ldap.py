@@ -251,6 +251,26 @@ def silent_server():
             claim(time.monotonic() - asked < 0.9, "the server that answered is not asked first")
 
 
+def silent_handshake():
+    """One that agrees to StartTLS and says nothing more."""
+    agrees = bytes.fromhex("300c02010178070a010004000400")
+
+    def serve_one():
+        c, _ = silent.accept()
+        c.recv(512)
+        c.sendall(agrees)
+        held.append(c)
+    held = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        serve(SEARCH, {"timeout": "1s"}, port=silent.getsockname()[1])
+        threading.Thread(target=serve_one, daemon=True).start()
+        begun = time.monotonic()
+        refused("alice", PASSWORDS["alice"], 503)
+        claim(time.monotonic() - begun < 3, "the handshake held the login")
+        claim(held, "StartTLS was not asked for")
+        held[0].close()
+
+
 def refuses_what_is_wrong():
     programs.end("hub")
     for bad in ("whitelist: [x]", "lookup_dn: false", "tls_strategy: none", "bind_dn_template: 'uid=x,dc=test'"):
@@ -282,6 +302,7 @@ report.run([
     ("passwords go in clear only where it is said", never_in_clear_by_itself),
     ("the second server is asked when the first is away", several_servers),
     ("a silent server costs its timeout and holds up nobody else", silent_server),
+    ("so does one that is silent in the TLS handshake", silent_handshake),
     ("options that would weaken it are refused at start", refuses_what_is_wrong),
     ("no password is in the log", nothing_secret_is_logged),
 ], on_failure=programs.print_lines)
