@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/options.h"
+#include "base/conf.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -488,8 +488,10 @@ struct directory_config *directory_config_read(
 	cfg->refs = 1;
 	arena_init(&cfg->arena);
 	arena_init(&a);
-	rc = auth_options(
-	    env, &a, table, sizeof table / sizeof table[0], &opt, err);
+	rc = conf_bind(&a, env->options, env->file, table,
+	    sizeof table / sizeof table[0], &opt, NULL, err);
+	if (rc < 0)
+		rc = err_wrap(err, "auth.options");
 	if (rc == 0)
 		rc = read_all(cfg, &opt, &has_regex, err);
 	arena_fini(&a);

@@ -178,7 +178,7 @@ static void test_what_is_wrong_is_said(void **state)
 		    "parentheses" },
 		{ DIRECT "group_search_filter: '(member=x)'\n",
 		    "the same of everybody" },
-		{ DIRECT "group_search_filter: '(member={dn})'\n", "{dn}" },
+		{ DIRECT "group_search_filter: '(member={dn})'\n", "{dn" },
 		{ DIRECT "group_attribute: 'cn)('\n", "group_attribute" },
 		{ DIRECT "valid_username_regex: '('\n",
 		    "valid_username_regex" },
