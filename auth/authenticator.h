@@ -57,6 +57,10 @@ struct auth_env {
 	struct offload *offload; /* for what blocks: a pool of the logins' own,
 				  * which outlives the kind */
 	const struct auth_sink *sink;
+	/* Would they be an administrator if they came in under this name, as
+	 * it was typed? 1/0/-1. */
+	int (*is_admin)(const char *name, void *arg, struct err *err);
+	void *is_admin_arg;
 	const struct conf_node *options; /* the kind's own map; NULL: none */
 	const char *file;    /* of the configuration, for messages */
 	bool public_address; /* people from elsewhere can reach us */

@@ -8,6 +8,7 @@
 #include "auth/dummy.h"
 #include "auth/ldap.h"
 #include "auth/pam.h"
+#include "auth/shared.h"
 #include "base/str.h"
 
 #define NAMES_CAP 256
@@ -15,6 +16,7 @@
 static const struct authenticator_kind *const kinds[] = {
 	&authenticator_pam,
 	&authenticator_ldap,
+	&authenticator_shared,
 	&authenticator_dummy,
 };
 #define N_KINDS (sizeof kinds / sizeof kinds[0])

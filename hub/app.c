@@ -14,6 +14,7 @@
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
+#include "db/user.h"
 #include "hub/login.h"
 #include "hub/route.h"
 #include "hub/web.h"
@@ -38,6 +39,26 @@ static bool is_public(const struct app *app)
 	return *app->cfg.public_url != '\0';
 }
 
+/* By the configuration, or as an administrator once made them. */
+static int is_admin(const char *name, void *arg, struct err *err)
+{
+	struct app *app = arg;
+	char normal[RULES_NAME_MAX + 1];
+	struct user user = { 0 };
+	struct arena a;
+	int rc;
+
+	/* A name that cannot be is refused by the rules later. */
+	if (rules_normalise(app->rules, name, normal, NULL) < 0)
+		return 0;
+	if (rules_names_admin(app->rules, normal))
+		return 1;
+	arena_init(&a);
+	rc = user_find(app->db, &a, normal, &user, err);
+	arena_fini(&a);
+	return rc > 0 ? user.admin : rc;
+}
+
 static int open_authenticator(struct app *app, struct err *err)
 {
 	const struct auth_env env = {
@@ -45,6 +66,8 @@ static int open_authenticator(struct app *app, struct err *err)
 		.spawner = app->spawner,
 		.offload = app->auth_offload,
 		.sink = login_sink(app->login),
+		.is_admin = is_admin,
+		.is_admin_arg = app,
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
 		.public_address = is_public(app),

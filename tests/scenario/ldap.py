@@ -14,7 +14,7 @@ import report
 import slapd
 from programs import Programs
 from report import claim, equal
-from web import Browser
+from web import Browser, wait_http
 from world import free_port
 
 report.group("ldap")
@@ -99,6 +99,7 @@ def serve(*options, rules="allow_all: true", server=secure, port=None):
     programs._write("carrel.yaml", (CONFIG % {"rules": rules, "options": lines})
                     % {"hub_port": programs.hub_port})
     programs.begin("hub")
+    wait_http(Browser(programs.url), "/hub/login", 200)
 
 
 def login(name, password=None):
