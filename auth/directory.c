@@ -10,14 +10,23 @@
 
 #include <ldap.h>
 
+#include "auth/directory_bind.h"
 #include "auth/directory_line.h"
 #include "base/str.h"
 
 #define FILLED_MAX 8192
 
+#define TEXT_PASSWORD                                                          \
+	"Your password must be changed before you can log in here. Change it " \
+	"where your institution lets you, then log in with the new one."
+#define TEXT_ACCOUNT                                                           \
+	"Your account has expired. Ask those who gave it to you to prolong "   \
+	"it."
+
 enum verdict {
 	V_YES,
-	V_NO,     /* not this person, or not this password */
+	V_NO, /* not this person, or not this password */
+	V_EXPIRED,
 	V_AWAY,   /* this server cannot be asked now */
 	V_BROKEN, /* no server will do: the configuration, or the directory */
 };
@@ -165,39 +174,36 @@ static void disconnect(struct talk *t)
 
 /* ---- binding ------------------------------------------------------------- */
 
-static int simple_bind(struct talk *t, const char *dn, const char *password)
-{
-	struct berval cred = {
-		.bv_len = strlen(password),
-		.bv_val = (char *)(uintptr_t)password,
-	};
-
-	directory_line_step(&t->line, t->cfg->timeout_s);
-	return ldap_sasl_bind_s(
-	    t->ld, dn, LDAP_SASL_SIMPLE, &cred, NULL, NULL, NULL);
-}
-
 /* As the one who searches; with nobody named, anonymous. */
 static enum verdict bind_as_searcher(struct talk *t)
 {
-	int rc = simple_bind(t, t->cfg->lookup_user, t->cfg->lookup_password);
-
-	return rc == LDAP_SUCCESS
-		   ? V_YES
-		   : problem(
-			 t, "bind as auth.options.lookup_dn_search_user", rc);
-}
-
-/* A DN or a password that is empty would be an anonymous bind, which succeeds
- * without proving anything. */
-static enum verdict bind_as_person(struct talk *t, const char *dn)
-{
+	enum directory_expiry expiry;
 	int rc;
 
-	if (!*dn || !*t->q->password)
-		return V_NO;
-	rc = simple_bind(t, dn, t->q->password);
+	directory_line_step(&t->line, t->cfg->timeout_s);
+	rc = directory_bind(t->ld, t->cfg->lookup_user, t->cfg->lookup_password,
+	    t->step, &expiry);
+	if (rc == LDAP_SUCCESS)
+		return V_YES;
+	return problem(t, "bind as auth.options.lookup_dn_search_user", rc);
+}
+
+static enum verdict expired(struct talk *t, enum directory_expiry expiry)
+{
+	t->out->text = expiry == EXPIRY_PASSWORD ? TEXT_PASSWORD : TEXT_ACCOUNT;
+	(void)err_set(&t->out->why, ERR_DENIED,
+	    "%s: the directory says that the person's %s", t->uri,
+	    expiry == EXPIRY_PASSWORD ? "password must be changed first"
+				      : "account has expired");
+	return V_EXPIRED;
+}
+
+/* What the directory answered to the person's bind. */
+static enum verdict judge_bind(struct talk *t, int rc)
+{
 	switch (rc) {
+	case LDAP_SUCCESS:
+		return V_YES;
 	case LDAP_INVALID_CREDENTIALS:
 	case LDAP_NO_SUCH_OBJECT:
 	case LDAP_INVALID_DN_SYNTAX:
@@ -210,10 +216,22 @@ static enum verdict bind_as_person(struct talk *t, const char *dn)
 		(void)problem(t, "bind as the person", rc);
 		return V_NO;
 	default:
-		return rc == LDAP_SUCCESS
-			   ? V_YES
-			   : problem(t, "bind as the person", rc);
+		return problem(t, "bind as the person", rc);
 	}
+}
+
+/* A DN or a password that is empty would be an anonymous bind, which succeeds
+ * without proving anything. */
+static enum verdict bind_as_person(struct talk *t, const char *dn)
+{
+	enum directory_expiry expiry;
+	int rc;
+
+	if (!*dn || !*t->q->password)
+		return V_NO;
+	directory_line_step(&t->line, t->cfg->timeout_s);
+	rc = directory_bind(t->ld, dn, t->q->password, t->step, &expiry);
+	return expiry == EXPIRY_NONE ? judge_bind(t, rc) : expired(t, expiry);
 }
 
 /* ---- searching ----------------------------------------------------------- */
@@ -540,6 +558,8 @@ void directory_ask(const struct directory_config *cfg,
 	}
 	if (v == V_YES)
 		out->res = AUTH_RES_OK;
+	else if (v == V_EXPIRED)
+		out->res = AUTH_RES_EXPIRED;
 	else if (v != V_NO)
 		out->res = AUTH_RES_UNAVAILABLE;
 }

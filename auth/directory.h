@@ -84,7 +84,8 @@ struct directory_question {
 
 /* Strings live in the arena that directory_ask was given. */
 struct directory_answer {
-	enum auth_result res; /* OK, DENIED or UNAVAILABLE */
+	enum auth_result res; /* OK, DENIED, EXPIRED or UNAVAILABLE */
+	const char *text;     /* for the person: EXPIRED */
 	const char *name;
 	const char **groups;
 	size_t n_groups;

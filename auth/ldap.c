@@ -125,8 +125,12 @@ static void tell(struct ldap_login *at)
 	log_why(at);
 	at->owner = NULL;
 	list_del(&at->link);
-	sink->done(at->id, a->res, a->res == AUTH_RES_OK ? &identity : NULL,
-	    a->res == AUTH_RES_OK ? "" : a->why.text, sink->arg);
+	/* What made it impossible is for the hub's log, not for the person. */
+	if (a->res == AUTH_RES_OK)
+		sink->done(at->id, a->res, &identity, "", sink->arg);
+	else
+		sink->done(at->id, a->res, NULL,
+		    a->text ? a->text : a->why.text, sink->arg);
 	login_free(at);
 }
 

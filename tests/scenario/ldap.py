@@ -71,10 +71,34 @@ def person(uid, where="people"):
     return PERSON % {"dn": dn, "uid": uid, "password": base64.b64encode(PASSWORDS[uid].encode()).decode()}
 
 
+# Of 2020, with passwords that last a day; of one that was set for its person.
+POLICY = """\
+dn: cn=policy,dc=test
+objectClass: device
+objectClass: pwdPolicy
+cn: policy
+pwdAttribute: userPassword
+pwdMaxAge: 86400
+pwdMustChange: TRUE
+pwdLockout: TRUE
+
+"""
+AGES = {"bob": "pwdChangedTime: 20200101000000Z", "Carol": "pwdReset: TRUE",
+        "twin": "pwdAccountLockedTime: 000001010000Z"}
 LDIF = "dn: dc=test\nobjectClass: dcObject\nobjectClass: organization\no: test\ndc: test\n\n"
 LDIF += "".join(UNIT % {"ou": ou} for ou in ("people", "guests", "groups")) + GROUPS
 LDIF += "".join(person(uid) for uid in PASSWORDS if uid != "guest1") + person("guest1", "guests")
 LDIF += person("twin", "guests")
+
+
+
+def aged(ldif):
+    """With the policy behind the first entry, and people whom it concerns."""
+    for uid, line in AGES.items():
+        ldif = ldif.replace("dn: uid=%s,ou=people,dc=test\n" % uid,
+                            "dn: uid=%s,ou=people,dc=test\n%s\n" % (uid, line))
+    return ldif.replace("\n\n", "\n\n@", 1)
+
 
 scratch = tempfile.mkdtemp(prefix="carrelt-ldap-")
 os.chmod(scratch, 0o755)
@@ -82,6 +106,8 @@ authority = slapd.Authority(scratch)
 # It takes an empty password for an anonymous login that succeeds, as many do.
 secure = slapd.Slapd(LDIF, "allow bind_anon_dn\n" + authority.conf("here"), tls=True)
 plain = slapd.Slapd(LDIF, "allow bind_anon_dn")
+strict = slapd.Slapd(POLICY.join(aged(LDIF).split("@", 1)), authority.conf("here") + "moduleload ppolicy",
+                     access="overlay ppolicy\nppolicy_default cn=policy,dc=test\naccess to * by * read")
 misnamed = slapd.Slapd(LDIF, authority.conf("elsewhere"), tls=True)
 programs = Programs(["/bin/sleep", "60"])
 addresses = iter("127.0.2.%d" % i for i in range(1, 250))
@@ -192,6 +218,16 @@ def exactly_one_hit():
     claim(any("more than one entry fits" in line for line in programs.lines), "the log does not say why")
 
 
+def expired():
+    for options in (SEARCH, DIRECT):
+        serve(options, server=strict)
+        enters("alice")
+        for name in ("bob", "Carol"):
+            claim("must be changed" in refused(name, PASSWORDS[name]), "%s is not told what to do" % name)
+            claim("Invalid username" in refused(name, "wrong"), "a wrong password of %s looks different" % name)
+        claim("Invalid username" in refused("twin", PASSWORDS["twin"]), "a locked account is told apart")
+
+
 def search_filter():
     serve(DIRECT, {"search_filter": "'(&(uid={username})(uid=alice))'", "user_search_base": "'ou=people,dc=test'"})
     enters("alice")
@@ -297,6 +333,7 @@ report.run([
     ("names are escaped in filters and DNs", names_are_escaped),
     ("a person has one name however it is typed", one_name_each),
     ("two entries that fit are nobody", exactly_one_hit),
+    ("who must change the password first is told so", expired),
     ("search_filter must find the person", search_filter),
     ("ldaps", over_ldaps),
     ("a certificate of another host or authority ends it", certificates_matter),
@@ -308,7 +345,7 @@ report.run([
     ("no password is in the log", nothing_secret_is_logged),
 ], on_failure=programs.print_lines)
 programs.clean()
-for server in (secure, plain, misnamed):
+for server in (secure, plain, misnamed, strict):
     server.end()
 shutil.rmtree(scratch, ignore_errors=True)
 report.finish()
