@@ -116,7 +116,7 @@ addresses = iter("127.0.2.%d" % i for i in range(1, 250))
 def serve(*options, rules="allow_all: true", server=secure, port=None):
     """The hub, begun anew with these options."""
     if "hub" in programs.running:
-        programs.end("hub")
+        equal(programs.end("hub"), 0, "exit code of the hub")
     told = {"server_address": "127.0.0.1", "server_port": port or server.port, "tls_ca_file": authority.file,
             "timeout": "2s"}
     for more in options:
