@@ -272,20 +272,19 @@ def silent_server():
         port = silent.getsockname()[1]
         for strategy, other in (("before_bind", secure.port), ("on_connect", secure.tls_port),
                                 ("insecure", plain.port)):
-            serve(SEARCH, {"tls_strategy": strategy, "timeout": "1s",
+            serve(SEARCH, {"tls_strategy": strategy, "timeout": "3s",
                            "server_address": "['127.0.0.1:%d', '127.0.0.1:%d']" % (port, other)})
             begun = time.monotonic()
             first = threading.Thread(target=enters, args=("alice",))
             first.start()
             time.sleep(0.2)
-            asked = time.monotonic()
             equal(Browser(programs.url).get("/hub/login").status, 200, "the login page meanwhile")
-            claim(time.monotonic() - asked < 0.7, "the login page waited for the silent directory")
+            claim(first.is_alive(), "the login page waited for the silent directory")
             first.join()
-            claim(time.monotonic() - begun < 5, "%s: a silent server held a login for 5 s" % strategy)
+            claim(time.monotonic() - begun < 10, "%s: a silent server held a login for 10 s" % strategy)
             asked = time.monotonic()
             enters("bob")
-            claim(time.monotonic() - asked < 0.9, "the server that answered is not asked first")
+            claim(time.monotonic() - asked < 3, "the server that answered is not asked first")
 
 
 def silent_handshake():
@@ -303,7 +302,7 @@ def silent_handshake():
         threading.Thread(target=serve_one, daemon=True).start()
         begun = time.monotonic()
         refused("alice", PASSWORDS["alice"], 503)
-        claim(time.monotonic() - begun < 3, "the handshake held the login")
+        claim(time.monotonic() - begun < 10, "the handshake held the login")
         claim(held, "StartTLS was not asked for")
         held[0].close()
 
