@@ -10,11 +10,13 @@
 #include "auth/authenticator.h"
 #include "auth/rules.h"
 #include "auth/throttle.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
 #include "hub/login.h"
+#include "hub/metrics.h"
 #include "hub/route.h"
 #include "hub/web.h"
 
@@ -201,6 +203,8 @@ int app_open(struct app *app, const char *token, struct err *err)
 	    open_listeners(app, err) != 0)
 		return -1;
 	core_begin(app);
+	metrics_took(app, METRIC_HUB_STARTUP, clock_wall_us() - app->started_us,
+	    NULL, NULL);
 	return 0;
 }
 

@@ -26,6 +26,7 @@ struct db;
 struct fetcher;
 struct httpd;
 struct login;
+struct metrics;
 struct offload;
 struct proxy_client;
 struct reconcile;
@@ -60,6 +61,7 @@ struct app {
 	struct servers *servers;     /* hub/server.c */
 	struct reconcile *reconcile; /* hub/reconcile.c */
 	struct login *login;         /* hub/login.c: attempts under way */
+	struct metrics *metrics;     /* hub/metrics.h */
 	struct web *web;             /* hub/web.h: routes, pages, files */
 	struct throttle *throttle;
 	struct auth_rules *rules;

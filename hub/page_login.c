@@ -16,6 +16,7 @@
 #include "hub/attempt.h"
 #include "hub/gate.h"
 #include "hub/handlers.h"
+#include "hub/metrics.h"
 #include "hub/redirect.h"
 #include "hub/web.h"
 
@@ -211,6 +212,16 @@ static int write_entry(struct req *r, const struct auth_identity *id,
 	return -1;
 }
 
+static void measure(const struct req *r, enum metric what, const char *status)
+{
+	metrics_took(r->app, what, clock_mono_us() - r->began_us, status, NULL);
+}
+
+static void measure_failure(const struct req *r)
+{
+	measure(r, METRIC_LOGIN, "LoginStatus.failure");
+}
+
 /* The answer leaves when the rows are on disk (reply.c). */
 static void let_in(
     struct req *r, const struct rules_decision *d, struct entry *e)
@@ -219,6 +230,7 @@ static void let_in(
 
 	log_info(&(struct log_ctx){ .user = d->name }, "logged in",
 	    "from=%s rule=%s", r->client, rules_reason_name(d->reason));
+	measure(r, METRIC_LOGIN, "LoginStatus.success");
 	gate_set_login(r, e->secret, e->session_id);
 	mem_wipe(e->secret, sizeof e->secret);
 	r->who = (struct principal){ .kind = PRINCIPAL_NONE,
@@ -238,6 +250,7 @@ static void succeeded(
 	throttle_succeeded(
 	    r->app->throttle, throttle_name(r, username), r->client);
 	if (!d.allowed) {
+		measure_failure(r);
 		log_warn(&(struct log_ctx){ .user = d.name }, "not let in",
 		    "from=%s why=\"%s\"", r->client, d.text);
 		show_form(r, 403, username,
@@ -245,10 +258,12 @@ static void succeeded(
 		    "its administrator to let you in.");
 		return;
 	}
-	if (write_entry(r, id, &d, &e, &err) != 0)
-		reply_err(r, &err);
-	else
+	if (write_entry(r, id, &d, &e, &err) == 0) {
 		let_in(r, &d, &e);
+		return;
+	}
+	measure_failure(r);
+	reply_err(r, &err);
 }
 
 static void denied(struct req *r, const char *username)
@@ -268,6 +283,8 @@ void page_login_ended(struct req *r, const char *username, enum auth_result res,
 {
 	const char *said = *text ? text : NULL;
 
+	if (res != AUTH_RES_OK)
+		measure_failure(r);
 	switch (res) {
 	case AUTH_RES_OK:
 		succeeded(r, username, id);
@@ -313,6 +330,7 @@ void page_logout(struct req *r)
 		log_info(&(struct log_ctx){ .user = r->who.user_name },
 		    "logged out", "from=%s", r->client);
 	}
+	measure(r, METRIC_LOGOUT, NULL);
 	gate_clear_login(r);
 	r->who = (struct principal){ 0 };
 	r->gate = GATE_PUBLIC;
