@@ -121,7 +121,7 @@ static void test_every_request_is_timed(void **state)
 			      "code=\"403\""),
 	    1);
 	assert_value(REQUESTS("method=\"OTHER\",handler=\"jupyterhub."
-			      "handlers.pages.HomeHandler\",code=\"405\""),
+			      "handlers.pages.HomeHandler\",code=\"403\""),
 	    1);
 	assert_value(REQUESTS("method=\"GET\",handler=\"jupyterhub."
 			      "apihandlers.base.API404\",code=\"404\""),
