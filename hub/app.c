@@ -15,6 +15,7 @@
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
+#include "hub/audit.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
 #include "hub/route.h"
@@ -198,6 +199,9 @@ int app_open(struct app *app, const char *token, struct err *err)
 {
 	if (dir_make(app->places.state_dir, 0700, err) != 0)
 		return err_wrap(err, "the state directory (see --state-dir)");
+	app->audit = audit_open(app, err);
+	if (!app->audit)
+		return -1;
 	app->offload = offload_new(app->loop, 2, 1024);
 	if (core_open(app, token, err) != 0 || open_login(app, err) != 0 ||
 	    open_listeners(app, err) != 0)
@@ -205,6 +209,8 @@ int app_open(struct app *app, const char *token, struct err *err)
 	core_begin(app);
 	metrics_took(app, METRIC_HUB_STARTUP, clock_wall_us() - app->started_us,
 	    NULL, NULL);
+	audit_hub(app, AUDIT_HUB_STARTED, CARREL_VERSION);
+	app->is_open = true;
 	return 0;
 }
 
@@ -219,6 +225,9 @@ void app_close(struct app *app)
 	core_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
+	if (app->is_open)
+		audit_hub(app, AUDIT_HUB_STOPPED, NULL);
+	audit_close(&app->audit);
 }
 
 static size_t open_connections(const struct app *app)

@@ -14,6 +14,7 @@
 #include "db/session.h"
 #include "db/user.h"
 #include "hub/attempt.h"
+#include "hub/audit.h"
 #include "hub/gate.h"
 #include "hub/handlers.h"
 #include "hub/metrics.h"
@@ -230,6 +231,7 @@ static void let_in(
 
 	log_info(&(struct log_ctx){ .user = d->name }, "logged in",
 	    "from=%s rule=%s", r->client, rules_reason_name(d->reason));
+	audit_login(r, AUDIT_LOGIN, d->name, rules_reason_name(d->reason));
 	measure(r, METRIC_LOGIN, "LoginStatus.success");
 	gate_set_login(r, e->secret, e->session_id);
 	mem_wipe(e->secret, sizeof e->secret);
@@ -253,6 +255,7 @@ static void succeeded(
 		measure_failure(r);
 		log_warn(&(struct log_ctx){ .user = d.name }, "not let in",
 		    "from=%s why=\"%s\"", r->client, d.text);
+		audit_login(r, AUDIT_LOGIN_REFUSED, d.name, d.text);
 		show_form(r, 403, username,
 		    "Your password is right, but you may not use this hub. Ask "
 		    "its administrator to let you in.");
@@ -266,6 +269,19 @@ static void succeeded(
 	reply_err(r, &err);
 }
 
+/* What was typed as a name may be a password: only a name that we know is
+ * told. */
+static void audit_failure(struct req *r, const char *username)
+{
+	const char *name = throttle_name(r, username);
+	struct user user;
+	struct err err;
+
+	if (user_find(r->app->db, &r->http->arena, name, &user, &err) != 1)
+		name = NULL;
+	audit_login(r, AUDIT_LOGIN_FAILED, name, NULL);
+}
+
 static void denied(struct req *r, const char *username)
 {
 	char shown[RULES_NAME_MAX + 1];
@@ -273,6 +289,7 @@ static void denied(struct req *r, const char *username)
 	str_printable(shown, sizeof shown, username, strlen(username));
 	log_warn(
 	    NULL, "login refused", "name=\"%s\" from=%s", shown, r->client);
+	audit_failure(r, username);
 	throttle_failed(
 	    r->app->throttle, throttle_name(r, username), r->client);
 	show_form(r, 403, username, TEXT_DENIED);
@@ -329,6 +346,7 @@ void page_logout(struct req *r)
 		}
 		log_info(&(struct log_ctx){ .user = r->who.user_name },
 		    "logged out", "from=%s", r->client);
+		audit_login(r, AUDIT_LOGOUT, r->who.user_name, NULL);
 	}
 	measure(r, METRIC_LOGOUT, NULL);
 	gate_clear_login(r);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "hub/audit.h"
 #include "hub/gate.h"
 #include "hub/match.h"
 #include "hub/metrics.h"
@@ -206,6 +207,7 @@ void route_done(struct http_req *http, int status, void *arg)
 	log_debug(&(struct log_ctx){ .user = r->who.user_name }, "request",
 	    "method=%s path=%s status=%d", http->method, http->path, status);
 	metrics_request(r, status);
+	audit_request(r, status);
 	reply_release(r);
 	if (r->on_gone)
 		r->on_gone(r);

@@ -10,7 +10,7 @@ sys.path.insert(0, LIB)
 import report
 from programs import CONFIG, Programs
 from report import Failure, claim, equal, until
-from web import Browser
+from web import Browser, wait_http
 
 report.group("metrics")
 
@@ -147,6 +147,7 @@ def begin():
     shutil.copy(os.path.join(LIB, "tunnels.py"), carrel.dir + "/tunnels.py")
     for name in ("spawner", "proxy", "hub"):
         carrel.begin(name)
+    wait_http(Browser(carrel.url), "/hub/login", 200)
     boss = Browser(carrel.url)
     equal(boss.login("boss", "x").status, 302, "login of boss")
 
@@ -211,6 +212,7 @@ def restart_counts_what_runs():
     ben.start_server("ben")
     carrel.end("hub")
     carrel.begin("hub")
+    wait_http(Browser(carrel.url), "/hub/login", 200)
     until("the adopted server is counted", 20, lambda: scrape().get("jupyterhub_running_servers") == 1)
     m = scrape()
     equal(m.get("jupyterhub_active_users", period="24h"), 3, "active users, counted at the start")
@@ -226,6 +228,7 @@ def open_by_configuration():
         f.write(text.replace("hub:\n", "hub:\n  authenticate_prometheus: false\n"))
     carrel.end("hub")
     carrel.begin("hub")
+    wait_http(Browser(carrel.url), "/hub/login", 200)
     scrape(Browser(carrel.url))
 
 
