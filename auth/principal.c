@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "db/group.h"
 #include "db/oauth.h"
 #include "db/server.h"
 #include "db/token.h"
@@ -228,7 +229,7 @@ int principal_touch(struct db *db, struct principal *p, int64_t now_us,
 bool principal_is_member(const char *user, const char *group, void *arg)
 {
 	struct err err = { 0 };
-	int rc = user_in_group(arg, user, group, &err);
+	int rc = group_has(arg, user, group, &err);
 
 	if (rc < 0)
 		log_error(NULL, "group not checked", "%s", err.text);

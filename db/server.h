@@ -15,8 +15,9 @@ struct server_row {
 	const char *key; /* spawner's key of the present start; NULL: stopped */
 	bool wanted;     /* should run */
 	const char *profile, *account;
-	const char *address; /* "127.0.0.1:40123"; NULL: not known */
-	const char *options; /* JSON of user_options; NULL: none */
+	const char *address;      /* "127.0.0.1:40123"; NULL: not known */
+	const char *options;      /* JSON of user_options; NULL: none */
+	const char *display_name; /* NULL: by its name */
 	int64_t created_us, started_us, last_activity_us;
 };
 
@@ -49,5 +50,8 @@ int server_row_each_active(
     struct db *db, server_row_fn *fn, void *arg, struct err *err) MUST_CHECK;
 int server_row_each_of_user(struct db *db, int64_t user_id, server_row_fn *fn,
     void *arg, struct err *err) MUST_CHECK;
+/* Those of these people, by person and name, in one statement. */
+int server_row_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
+    server_row_fn *fn, void *arg, struct err *err) MUST_CHECK;
 
 #endif

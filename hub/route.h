@@ -33,6 +33,7 @@ enum route_target {
 	TARGET_NONE,
 	TARGET_USER,   /* :user; without it, who asks */
 	TARGET_SERVER, /* :user and :server; without it, the default server */
+	TARGET_USERS,  /* a listing: the scope of some users or groups is enough */
 };
 
 #define ROUTE_SCOPES_MAX 6
