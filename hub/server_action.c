@@ -349,6 +349,12 @@ enum server_state server_act_refused(struct server *s, struct server_cause *c)
 	    s->state == SERVER_ROUTING || s->state == SERVER_RUNNING ||
 	    s->state == SERVER_UNROUTING || s->state == SERVER_CHECKING;
 
+	if (may_try_again(s, c->refused)) {
+		s->asked_round = UINT64_MAX;
+		server_step_place(s, 0);
+		server_turn_return(s);
+		return SERVER_QUEUED;
+	}
 	set_failure(s, c->refused->tail, "%s", c->refused->text);
 	forget_process(s);
 	if (!has_route)

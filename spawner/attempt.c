@@ -160,8 +160,7 @@ static void kill_tree(struct attempt *at)
 {
 	if (!is_running(at))
 		return;
-	(void)proc_signal_descendants(at->pid, SIGKILL);
-	(void)pidfd_send_signal(at->pidfd, SIGKILL, NULL, 0);
+	proc_kill_tree(at->pid, at->pidfd);
 }
 
 static void attempt_free(struct attempt *at)

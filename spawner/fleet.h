@@ -44,7 +44,8 @@ void fleet_free(struct fleet **f);
 
 /* Ends in `started` or `failed`, perhaps at once. */
 void fleet_start(struct fleet *f, const struct fleet_request *r);
-/* grace_ms -1: as the profile says. Unknown keys: nothing to be done. */
+/* grace_ms -1: as the profile says. An unknown key is answered by `exited` with
+ * status -1 and signal 0: it does not run here. */
 void fleet_stop(struct fleet *f, const char *key, int64_t grace_ms);
 /* The hub has stored the exit: forget the server. */
 void fleet_ack(struct fleet *f, const char *key);

@@ -31,11 +31,15 @@
 #include "spawner/keeper.h"
 #include "spawner/serve.h"
 
-#define CONFIG_DEFAULT "/etc/carrel/spawner.yaml"
-#define CONFIG_MAX     (1024 * 1024)
-#define PROBLEMS_MAX   (64 * 1024)
-#define REFUSE_MS      2000
-#define STOP_ALL_MS    100
+#define CONFIG_DEFAULT   "/etc/carrel/spawner.yaml"
+#define CONFIG_MAX       (1024 * 1024)
+#define PROBLEMS_MAX     (64 * 1024)
+#define REFUSE_MS        2000
+#define STOP_ALL_MS      100
+/* Descriptors: the keeper's socket and pidfd; the child's. */
+#define FILES_PER_SERVER 2
+#define FILES_PER_LOGIN  2
+#define FILES_OTHER      64
 
 enum mode { MODE_SERVE, MODE_CHECK, MODE_LIST, MODE_STOP_ALL, MODE_KEEPER };
 
@@ -309,22 +313,30 @@ static int find_accounts(struct spawner *s, struct err *err)
 					       (unsigned)getuid());
 	}
 	s->client_uid = getuid();
-	if (!client && !s->is_root)
+	if (s->options.mode != MODE_SERVE || (!client && !s->is_root))
 		return 0;
 	return privs_account(
 	    client ? client : "carrel", &s->client_uid, &gid, err);
 }
 
-/* Three descriptors a server; servers get the limit that we were given. */
+/* For all our servers and logins; servers get the limit that we were given. */
 static void raise_file_limit(struct spawner *s)
 {
 	struct rlimit limit;
+	rlim_t wanted;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
 	s->fleet_config.place.n_files = limit.rlim_cur;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	wanted = (rlim_t)(FILES_PER_SERVER * s->policy.max_servers +
+			  FILES_PER_LOGIN * s->policy.auth_max_attempts +
+			  FILES_OTHER);
+	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted)
+		log_warn(NULL, "the limit on open files is low",
+		    "limit=%ju max_servers_needs=%ju",
+		    (uintmax_t)limit.rlim_max, (uintmax_t)wanted);
 }
 
 /* ---- secrets ------------------------------------------------------------- */
