@@ -279,11 +279,22 @@ static struct scope_resource resource(const struct req *r)
 {
 	struct scope_resource res = { 0 };
 
-	if (r->route->target == TARGET_NONE || r->route->target == TARGET_USERS)
-		return res;
-	res.user = r->user_param ? r->user_param : r->who.user_name;
-	if (r->route->target == TARGET_SERVER)
+	switch (r->route->target) {
+	case TARGET_NONE:
+	case TARGET_USERS:
+	case TARGET_GROUPS:
+		break;
+	case TARGET_GROUP:
+		res.group = r->group_param;
+		break;
+	case TARGET_SERVER:
 		res.server = r->server_param ? r->server_param : "";
+		res.user = r->user_param ? r->user_param : r->who.user_name;
+		break;
+	case TARGET_USER:
+		res.user = r->user_param ? r->user_param : r->who.user_name;
+		break;
+	}
 	return res;
 }
 
@@ -304,12 +315,14 @@ static const char *names_of(struct req *r)
 /* A listing shows what the scope is held for; the handler cuts it down. */
 static bool may_list(const struct req *r)
 {
+	const struct scope_set *held = &r->who.scopes;
 	enum scope_id id = r->route->scopes[0];
 
-	if (r->route->target != TARGET_USERS)
-		return false;
-	return scope_holds(&r->who.scopes, id, FILTER_USER) ||
-	       scope_holds(&r->who.scopes, id, FILTER_GROUP);
+	if (r->route->target == TARGET_GROUPS)
+		return scope_holds(held, id, FILTER_GROUP);
+	return r->route->target == TARGET_USERS &&
+	       (scope_holds(held, id, FILTER_USER) ||
+		   scope_holds(held, id, FILTER_GROUP));
 }
 
 static bool pass_scopes(struct req *r)

@@ -1,21 +1,17 @@
 #!/usr/bin/python3
 """The REST API of users, told over a real hub: each status, each message, each refusal."""
 import os
-import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import report
-from programs import CONFIG, Programs
 from report import claim, equal
-from rest import Caller
+from rest import Caller, begin_hub
 from web import Browser
 
 report.group("api-users")
 
-BOSS_CONFIG = CONFIG.replace("  allow_all: true\n", "  allow_all: true\n  admin_users: [boss]\n")
-carrel = Programs(["/usr/bin/python3", "@DIR@/tiny_server.py"], BOSS_CONFIG, account="carreltapi0")
-shutil.copy(os.path.join(os.path.dirname(report.__file__), "tiny_server.py"), carrel.dir)
+carrel = begin_hub("carreltapi0")
 ENVELOPE = {"Accept": "application/jupyterhub-pagination+json"}
 
 
@@ -26,8 +22,6 @@ def names(answer):
 
 def begin():
     global boss, alice
-    for name in ("spawner", "proxy", "hub"):
-        carrel.begin(name)
     boss, alice = Caller(carrel, "boss"), Caller(carrel, "alice")
 
 
@@ -171,6 +165,45 @@ def deletes():
     going.no(403, "Missing or invalid credentials.", "GET", "/user")
 
 
+def fields_by_scope():
+    """Which members are seen with which scope."""
+    for scopes, members in (
+            (["read:users:name"], {"admin", "user_info"}),
+            (["read:roles:users"], {"admin", "roles"}),
+            (["read:users:groups"], {"groups"}),
+            (["read:users:activity"], {"last_activity"}),
+            (["read:servers"], {"admin", "user_info", "servers"}),
+            (["read:users:name!user=carl"], {"admin", "user_info"})):
+        seen = set(boss.token_of("boss", scopes=scopes).ok(200, "GET", "/users/carl").json())
+        equal(seen, members | {"kind", "name"}, "seen with %s" % scopes)
+    narrow = boss.token_of("boss", scopes=["read:users:name!user=carl"])
+    narrow.no(404, "No access to resources or resources not found", "GET", "/users/dora")
+    boss.token_of("boss", scopes=["proxy"]).no(404, None, "GET", "/users/carl")
+
+
+def listing_by_scope():
+    boss.ok(201, "POST", "/groups/choir", {"users": ["dora", "fred"]})
+    equal(names(boss.token_of("boss", scopes=["list:users!user=carl"]).ok(200, "GET", "/users")), ["carl"], "one")
+    choir = boss.token_of("boss", scopes=["list:users!group=choir", "read:users:activity!group=choir"])
+    page = choir.ok(200, "GET", "/users", headers=ENVELOPE).json()
+    equal([u["name"] for u in page["items"]], ["dora", "fred"], "a group")
+    equal((page["_pagination"]["total"], sorted(page["items"][0])),
+          (2, ["admin", "kind", "last_activity", "name", "user_info"]), "and what of them")
+    both = boss.token_of("boss", scopes=["list:users!group=choir", "list:users!user=carl"])
+    equal(names(both.ok(200, "GET", "/users?sort=-name")), ["fred", "dora", "carl"], "a group and one more")
+    boss.ok(200, "DELETE", "/groups/choir/users", {"users": ["fred"]})
+    equal(names(choir.ok(200, "GET", "/users")), ["dora"], "membership counts now")
+    boss.token_of("boss", scopes=["list:users!server=carl/"]).no(403, None, "GET", "/users")
+
+
+def creation_wants_everybody():
+    """A scope over somebody creates nobody."""
+    one = boss.token_of("boss", scopes=["admin:users!user=zoe"])
+    one.no(403, None, "POST", "/users/zoe")
+    one.no(403, None, "POST", "/users", {"usernames": ["zoe"]})
+    boss.no(404, None, "GET", "/users/zoe")
+
+
 def deletes_with_server():
     ruth = Browser(carrel.url)
     ruth.login("ruth", "x")
@@ -199,10 +232,11 @@ def deletes_during_start():
     boss.no(404, None, "GET", "/users/slow")
 
 
-report.run([("the programs start", begin), ("many users are created", creates_many), ("users are listed", lists),
+report.run([("two people log in", begin), ("many users are created", creates_many), ("users are listed", lists),
             ("by pages", pages), ("one user is created", creates_one), ("one user is read", reads_one),
             ("one user is changed", changes), ("a new name ends all logins", rename_ends_logins),
-            ("users are deleted", deletes), ("their servers are stopped before", deletes_with_server),
+            ("scopes say what is seen", fields_by_scope), ("and who is listed", listing_by_scope),
+            ("creation wants the unfiltered scope", creation_wants_everybody), ("users are deleted", deletes), ("their servers are stopped before", deletes_with_server),
             ("a start under way is cancelled before", deletes_during_start)], carrel.print_lines)
 carrel.clean()
 report.finish()
