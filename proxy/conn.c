@@ -413,8 +413,12 @@ static void flush(struct conn *c)
 	if (!was_blocked)
 		return;
 	c->active_ms = worker_now_ms(c->worker);
-	if (!transport_is_blocked(&c->io))
-		c->since_ms = c->active_ms;
+	if (transport_is_blocked(&c->io))
+		return;
+	/* It was the client that was slow, not the target. */
+	c->since_ms = c->active_ms;
+	if (c->ex != NULL)
+		c->ex->up_ms = c->active_ms;
 }
 
 void conn_run(struct conn *c)

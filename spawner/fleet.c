@@ -291,6 +291,7 @@ static void fill_job(struct fleet *f, const struct fleet_request *r,
 	job->pam_dir = f->config.pam_dir;
 	job->is_root = f->config.is_root;
 	job->own_uid = f->config.own_uid;
+	job->uses_login = profile->keep_login_handle_s > 0;
 	job->options =
 	    r->options ? json_incref((json_t *)(uintptr_t)r->options) : NULL;
 }

@@ -13,6 +13,8 @@
 #include "spawner/policy.h"
 #include "spawner/server.h"
 
+struct attempts;
+
 struct fleet_config {
 	const struct policy *policy; /* borrowed */
 	bool is_root;
@@ -20,6 +22,7 @@ struct fleet_config {
 	const char *own_account; /* single-account mode; NULL as root */
 	const char *pam_dir;     /* NULL: the system's */
 	struct launch_place place;
+	struct attempts *logins; /* for keep_login_handle; may be NULL */
 };
 
 /* Each returns false when nobody is there to be told (it is told later). */

@@ -346,9 +346,10 @@ static int link_open(
 
 int link_start(struct server *s, struct job *job, struct err *err)
 {
+	const struct fleet_config *config = fleet_config(s->fleet);
 	struct launch launch;
 
-	if (launch_keeper(&fleet_config(s->fleet)->place, job, &launch, err) !=
+	if (launch_keeper(&config->place, job, config->logins, &launch, err) !=
 	    0)
 		return -1;
 	if (link_open(s, launch.pid, launch.pidfd, launch.sock_fd, err) == 0)

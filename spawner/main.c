@@ -383,25 +383,6 @@ static int start_loop(struct spawner *s, struct err *err)
 	return 0;
 }
 
-static void make_fleet(struct spawner *s)
-{
-	struct fleet_callbacks cb = serve_fleet_callbacks;
-	const struct serve_config serve = {
-		.client_uid = s->client_uid,
-		.own_account = s->is_root ? NULL : s->self.name,
-	};
-
-	s->fleet_config.policy = &s->policy;
-	s->fleet_config.is_root = s->is_root;
-	s->fleet_config.own_uid = getuid();
-	s->fleet_config.own_account = serve.own_account;
-	s->fleet_config.pam_dir = s->options.pam_dir;
-	s->fleet_config.place.caps = s->is_root ? s->caps : 0;
-	s->serve = serve_new(s->loop, &serve);
-	cb.arg = s->serve;
-	s->fleet = fleet_new(s->loop, &s->fleet_config, &cb);
-}
-
 static void make_attempts(struct spawner *s)
 {
 	const struct policy *p = &s->policy;
@@ -414,12 +395,42 @@ static void make_attempts(struct spawner *s)
 		.module_timeout_ms = p->auth_module_timeout_s * 1000,
 		.answer_timeout_ms = p->auth_answer_timeout_s * 1000,
 		.refuse_delay_ms = REFUSE_MS,
+		/* Without root there is no session that could want it. */
+		.keep_ms = s->is_root ? policy_keep_login_s(p) * 1000 : 0,
+		.n_files = s->fleet_config.place.n_files,
 		.prompt = serve_auth_prompt,
 		.end = serve_auth_end,
 		.arg = s->serve,
 	};
 
 	s->attempts = attempts_new(s->loop, &config);
+}
+
+static void make_fleet(struct spawner *s)
+{
+	struct fleet_callbacks cb = serve_fleet_callbacks;
+
+	s->fleet_config.policy = &s->policy;
+	s->fleet_config.is_root = s->is_root;
+	s->fleet_config.own_uid = getuid();
+	s->fleet_config.own_account = s->is_root ? NULL : s->self.name;
+	s->fleet_config.pam_dir = s->options.pam_dir;
+	s->fleet_config.place.caps = s->is_root ? s->caps : 0;
+	s->fleet_config.logins = s->attempts;
+	cb.arg = s->serve;
+	s->fleet = fleet_new(s->loop, &s->fleet_config, &cb);
+}
+
+static void make_parts(struct spawner *s)
+{
+	const struct serve_config config = {
+		.client_uid = s->client_uid,
+		.own_account = s->is_root ? NULL : s->self.name,
+	};
+
+	s->serve = serve_new(s->loop, &config);
+	make_attempts(s);
+	make_fleet(s);
 	serve_attach(s->serve, s->fleet, s->attempts);
 }
 
@@ -437,7 +448,6 @@ static int open_socket(struct spawner *s, struct err *err)
 
 static int serve(struct spawner *s, struct err *err)
 {
-	make_attempts(s);
 	adopt_all(&s->adopt, s->fleet);
 	if (open_socket(s, err) != 0)
 		return -1;
@@ -517,7 +527,7 @@ static int prepare(struct spawner *s, struct err *err)
 		return -1;
 	if (start_loop(s, err) != 0)
 		return -1;
-	make_fleet(s);
+	make_parts(s);
 	return 0;
 }
 
@@ -565,7 +575,7 @@ static int be_keeper(const struct options *o, struct err *err)
 	/* execve as root has given all of the bounding set back. */
 	if (geteuid() == 0 && caps_keep(caps, false, err) != 0)
 		return -1;
-	return keeper_main();
+	return keeper_main(NULL);
 }
 
 int main(int argc, char **argv)

@@ -316,3 +316,41 @@ def wait_until_after(then):
     """Route times have milliseconds: let one pass."""
     while time.time() <= then:
         time.sleep(0.002)
+
+
+def seen(body):
+    """The head that the echoing backend saw."""
+    return Head(body.split(b"\r\n\r\n")[0] + b"\r\n\r\n")
+
+
+def named(name):
+    def handler(s, backend):
+        while True:
+            s.until(b"\r\n\r\n")
+            s.send(reply(name))
+    return Backend(handler)
+
+
+UPGRADE = ("GET %s HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
+           "Sec-WebSocket-Key: k\r\nSec-WebSocket-Protocol: v1.kernel\r\n\r\n")
+
+
+def tunnel_backend(s, backend):
+    """After the handshake every byte comes back."""
+    head = Head(s.until(b"\r\n\r\n"))
+    backend.seen.append(head)
+    s.send(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: a\r\n\r\nfirst")
+    while True:
+        if s.data:
+            s.send(s.data)
+            s.data = b""
+        if not s.more():
+            return
+
+
+def open_tunnel(p, path, early=b""):
+    s = p.connect().send((UPGRADE % path).encode() + early)
+    head = Head(s.until(b"\r\n\r\n"))
+    report.equal(head.status, 101, "handshake")
+    report.equal(s.take(5), b"first", "what came with the 101")
+    return s, head

@@ -398,6 +398,43 @@ static void test_a_changed_route_is_put_back(void **state)
 	assert_string_equal(fake_proxy_target("/user/alice"), "http://" AT);
 }
 
+static void test_a_route_that_is_never_taken_is_tried_less_and_less(
+    void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	begin();
+	to_running(alice);
+	fake_proxy_forget();
+	before = fake_proxy.last_id;
+	for (int ms = 0; ms < 120000; ms += 500) {
+		while (!list_empty(&fake_proxy.requests)) {
+			struct fake_request *r =
+			    LIST_ITEM(fake_proxy.requests.next,
+				struct fake_request, link);
+			bool is_list = r->kind == FAKE_ROUTES;
+
+			if (is_list)
+				fake_proxy_apply(r);
+			fake_proxy_answer(r, is_list ? ERR_NONE : ERR_INVALID);
+		}
+		advance(500);
+	}
+	/* Both routes and a listing, about every ten seconds. */
+	assert_true(fake_proxy.last_id - before < 60);
+	assert_true(fake_proxy.last_id - before > 20);
+	/* Once it takes them, a failure is repaired soon again. */
+	for (int i = 0; i < 3; i++) {
+		fake_proxy_serve();
+		advance(app.cfg.proxy_check_s * 1000);
+	}
+	fake_proxy_serve();
+	reconcile_routes_soon(&app);
+	advance(1000);
+	assert_int_equal(proxy_request(FAKE_ROUTES)->kind, FAKE_ROUTES);
+}
+
 static void test_activity_comes_from_the_proxy(void **state)
 {
 	struct server *s;
@@ -477,6 +514,7 @@ int main(void)
 		T(test_a_proxy_that_forgot_gets_its_routes_again),
 		T(test_a_proxy_that_is_away_is_asked_until_it_is_back),
 		T(test_a_changed_route_is_put_back),
+		T(test_a_route_that_is_never_taken_is_tried_less_and_less),
 		T(test_activity_comes_from_the_proxy),
 		T(test_activity_of_tomorrow_is_now),
 		T(test_a_row_that_could_not_be_cleaned_is_looked_at_again),

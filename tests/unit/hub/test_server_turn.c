@@ -96,7 +96,7 @@ static void test_no_room_at_the_spawner_is_a_longer_line(void **state)
 {
 	struct server *s = to_asked(alice);
 	const struct spawner_failed full = {
-		.key = s->key,
+		.key = sent.start_key,
 		.code = FAIL_LIMIT,
 		.text = "too many starts",
 		.tail = "",
@@ -106,7 +106,9 @@ static void test_no_room_at_the_spawner_is_a_longer_line(void **state)
 	/* 0.25 s each, for 60 s. */
 	for (int i = 0; i < 240; i++) {
 		fake_spawner.cb.failed(&full, fake_spawner.cb.arg);
-		assert_int_equal(s->state, SERVER_QUEUED);
+		assert_int_equal(s->state, SERVER_SAVING);
+		/* The key is new, so a repeated answer is nobody's. */
+		assert_string_not_equal(s->key, sent.start_key);
 		advance(250);
 		assert_int_equal(s->state, SERVER_ASKED);
 	}

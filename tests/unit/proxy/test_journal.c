@@ -197,7 +197,7 @@ static void test_history_is_compacted(void **state)
 	assert_true(w.n_lines < N && w.n_lines > 0);
 }
 
-static void test_a_snapshot_replaces_the_file(void **state)
+static void test_the_end_leaves_a_snapshot(void **state)
 {
 	struct err err;
 
@@ -207,12 +207,15 @@ static void test_a_snapshot_replaces_the_file(void **state)
 	append("{\"n\":1}\n", NULL);
 	append("{\"n\":2}\n", NULL);
 	run_until(2);
-	test_ok(journal_snapshot(w.journal, &err), &err);
 	append("{\"n\":3}\n", NULL);
-	run_until(3);
+	test_ok(journal_finish(w.journal, &err), &err);
+	assert_int_equal(w.n_done, 3);
+	assert_int_equal(w.n_failed, 0);
+	append("{\"n\":4}\n", NULL);
+	assert_int_equal(w.n_failed, 1);
 	journal_close(&w.journal);
 	test_ok(open_journal(&err), &err);
-	assert_int_equal(w.n_lines, 2);
+	assert_int_equal(w.n_lines, 1);
 }
 
 /* A disk that is full: the line is not acknowledged and not in the file. */
@@ -278,7 +281,7 @@ int main(void)
 		TEST(test_broken_lines_are_skipped),
 		TEST(test_a_second_proxy_is_refused),
 		TEST(test_history_is_compacted),
-		TEST(test_a_snapshot_replaces_the_file),
+		TEST(test_the_end_leaves_a_snapshot),
 		TEST(test_a_failed_write_is_told_and_leaves_no_trace),
 		TEST(test_closing_ends_every_append),
 		TEST(test_a_place_that_cannot_be_is_named),

@@ -449,7 +449,7 @@ int main(int argc, char **argv)
 	struct err err;
 
 	if (argc == 3 && strcmp(argv[1], "--keeper") == 0)
-		return keeper_main();
+		return keeper_main(NULL);
 	if (getuid() == 0 &&
 	    privs_drop(CHILD_NAME, CHILD_UID, CHILD_UID, &err) != 0)
 		return 1;
