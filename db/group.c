@@ -3,13 +3,9 @@
  */
 #include "db/group.h"
 
-#include <stdlib.h>
-
-#include "base/json.h"
 #include "db/db_stmt.h"
-#include "db/ids.h"
+#include "db/pairs.h"
 
-#define USER_NAME_MAX  255
 #define PROPERTIES_MAX (1 << 18)
 
 /* ---- one ---- */
@@ -187,64 +183,6 @@ int group_list(struct db *db, struct arena *a, const struct group_query *q,
 
 /* ---- who is where ---- */
 
-/* One row: its name lives until the next. */
-static int tell_pair(
-    struct db_stmt *q, group_pair_fn *fn, void *arg, struct err *err)
-{
-	int64_t id = db_int(q, 0, 1, INT64_MAX);
-	const char *name;
-	struct arena a;
-	int rc;
-
-	arena_init(&a);
-	name = db_text(q, 1, &a, USER_NAME_MAX);
-	if (q->bad.code != ERR_NONE)
-		rc = err_set(err, q->bad.code, "%s", q->bad.text);
-	else
-		rc = fn(id, name, arg, err);
-	arena_fini(&a);
-	return rc;
-}
-
-static int each_pair(
-    struct db_stmt *q, group_pair_fn *fn, void *arg, struct err *err)
-{
-	int rc;
-
-	db_walk_begin(q->db);
-	while ((rc = db_step(q, err)) == 1) {
-		if (tell_pair(q, fn, arg, err) < 0) {
-			rc = -1;
-			break;
-		}
-	}
-	db_walk_end(q->db);
-	return db_done(q, rc, err) < 0 ? -1 : 0;
-}
-
-/* One id needs no list of them. */
-static int each_of(struct db *db, const struct db_sql sql[2],
-    const int64_t *ids, size_t n, group_pair_fn *fn, void *arg, struct err *err)
-{
-	struct db_stmt q;
-	char *list = NULL;
-	int rc;
-
-	if (n == 0)
-		return 0;
-	if (db_query(db, &sql[n > 1], &q, err) < 0)
-		return -1;
-	if (n == 1) {
-		db_bind_int(&q, 1, ids[0]);
-	} else {
-		list = ids_json(ids, n);
-		db_bind_text(&q, 1, list);
-	}
-	rc = each_pair(&q, fn, arg, err);
-	free(list);
-	return rc;
-}
-
 #define OF_USERS(which)                                                        \
 	{                                                                      \
 		"group_member",                                                \
@@ -261,23 +199,23 @@ static int each_of(struct db *db, const struct db_sql sql[2],
 	}
 
 int group_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
-    group_pair_fn *fn, void *arg, struct err *err)
+    db_pair_fn *fn, void *arg, struct err *err)
 {
 	static const struct db_sql sql[2] = {
 		OF_USERS("= ?1"),
 		OF_USERS("IN (SELECT value FROM json_each(?1))"),
 	};
 
-	return each_of(db, sql, user_ids, n, fn, arg, err);
+	return pairs_each(db, sql, user_ids, n, fn, arg, err);
 }
 
 int group_each_member(struct db *db, const int64_t *group_ids, size_t n,
-    group_pair_fn *fn, void *arg, struct err *err)
+    db_pair_fn *fn, void *arg, struct err *err)
 {
 	static const struct db_sql sql[2] = {
 		MEMBERS("= ?1"),
 		MEMBERS("IN (SELECT value FROM json_each(?1))"),
 	};
 
-	return each_of(db, sql, group_ids, n, fn, arg, err);
+	return pairs_each(db, sql, group_ids, n, fn, arg, err);
 }

@@ -46,14 +46,12 @@ int group_list(struct db *db, struct arena *a, const struct group_query *q,
     struct err *err) MUST_CHECK;
 
 /*
- * Who is where, for a whole page in one statement: fn is called with the id
- * that was asked for and the other's name, sorted by both. fn must not write.
+ * Who is where, for a whole page in one statement: fn is called sorted by
+ * id and name.
  */
-typedef int group_pair_fn(
-    int64_t id, const char *name, void *arg, struct err *err);
 int group_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
-    group_pair_fn *fn, void *arg, struct err *err) MUST_CHECK;
+    db_pair_fn *fn, void *arg, struct err *err) MUST_CHECK;
 int group_each_member(struct db *db, const int64_t *group_ids, size_t n,
-    group_pair_fn *fn, void *arg, struct err *err) MUST_CHECK;
+    db_pair_fn *fn, void *arg, struct err *err) MUST_CHECK;
 
 #endif

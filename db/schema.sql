@@ -62,6 +62,33 @@ CREATE TABLE group_member (
 -- a person's groups, at every request of theirs; the cascade from user
 CREATE INDEX group_member_user ON group_member (user_id);
 
+-- Roles of the configuration, made anew at each start; what is not configured
+-- any more goes. The default roles are in the program (auth/scope.c), unless
+-- the configuration changes them: then their row wins.
+CREATE TABLE role (
+	id          INTEGER PRIMARY KEY AUTOINCREMENT,
+	name        TEXT NOT NULL UNIQUE
+	            CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),
+	description TEXT NOT NULL DEFAULT '',
+	-- a JSON list of raw scopes
+	scopes      TEXT NOT NULL CHECK (json_valid(scopes)
+	                   AND json_type(scopes) = 'array')
+) STRICT;
+CREATE TABLE role_user (
+	user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	role_id INTEGER NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+	PRIMARY KEY (user_id, role_id)
+) STRICT, WITHOUT ROWID;
+-- the cascade from role
+CREATE INDEX role_user_role ON role_user (role_id);
+CREATE TABLE role_group (
+	group_id INTEGER NOT NULL REFERENCES hub_group (id) ON DELETE CASCADE,
+	role_id  INTEGER NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+	PRIMARY KEY (group_id, role_id)
+) STRICT, WITHOUT ROWID;
+-- the same
+CREATE INDEX role_group_role ON role_group (role_id);
+
 -- Logins of browsers. The cookie carries the secret, this row its digest; a
 -- session that was ended is over whatever cookie is shown.
 CREATE TABLE session (

@@ -24,6 +24,9 @@ int user_create(struct db *db, const char *name, bool admin, int64_t now_us,
     int64_t *id_out, struct err *err) MUST_CHECK;
 int user_set_admin(
     struct db *db, int64_t id, bool admin, struct err *err) MUST_CHECK;
+/* The names of all administrators. */
+int user_admins(struct db *db, struct arena *a, const char *const **out,
+    size_t *n_out, struct err *err) MUST_CHECK;
 /* A new name is a new notebook account: all logins and tokens end. ERR_EXISTS.
  */
 int user_rename(

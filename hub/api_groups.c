@@ -8,6 +8,7 @@
 #include "auth/rules.h"
 #include "base/log.h"
 #include "db/group.h"
+#include "db/role.h"
 #include "hub/body.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
@@ -30,12 +31,12 @@ static void log_deed(struct req *r, const char *deed, const char *name)
 
 struct page {
 	const int64_t *ids;
-	json_t **members;
+	json_t **lists; /* names for each */
 	size_t n, last;
 };
 
-/* Members come by group, usually that of the row before. */
-static int take_member(int64_t id, const char *user, void *arg, struct err *err)
+/* Names come by group, usually that of the row before. */
+static int take_name(int64_t id, const char *name, void *arg, struct err *err)
 {
 	struct page *p = arg;
 
@@ -45,7 +46,7 @@ static int take_member(int64_t id, const char *user, void *arg, struct err *err)
 		if (p->ids[at] != id)
 			continue;
 		p->last = at;
-		json_array_append_new(p->members[at], json_string(user));
+		json_array_append_new(p->lists[at], json_string(name));
 		break;
 	}
 	return 0;
@@ -69,7 +70,8 @@ static json_t *properties_of(const struct group *g)
 }
 
 /* NULL: nothing of it may be seen. */
-static json_t *build(struct req *r, const struct group *g, json_t *members)
+static json_t *build(
+    struct req *r, const struct group *g, json_t *members, json_t *held)
 {
 	bool all = may(r, SCOPE_READ_GROUPS, g);
 	bool roles = may(r, SCOPE_READ_ROLES_GROUPS, g);
@@ -82,30 +84,42 @@ static json_t *build(struct req *r, const struct group *g, json_t *members)
 		json_object_set_new(m, "properties", properties_of(g));
 	}
 	if (roles)
-		json_object_set_new(m, "roles", json_array());
+		json_object_set(m, "roles", held);
 	return m;
+}
+
+static json_t **empty_lists(struct req *r, size_t n)
+{
+	json_t **lists = arena_array(&r->http->arena, n, sizeof *lists);
+
+	for (size_t i = 0; i < n; i++)
+		lists[i] = json_array();
+	return lists;
 }
 
 static int models(struct req *r, const struct group *groups, size_t n,
     json_t **list_out, struct err *err)
 {
-	struct arena *a = &r->http->arena;
-	int64_t *ids = arena_array(a, n, sizeof *ids);
-	struct page p = { .ids = ids,
-		.members = arena_array(a, n, sizeof *p.members),
-		.n = n };
+	struct db *db = r->app->db;
+	int64_t *ids = arena_array(&r->http->arena, n, sizeof *ids);
+	struct page members = { ids, empty_lists(r, n), n, 0 };
+	struct page held = { ids, empty_lists(r, n), n, 0 };
+	int rc;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		ids[i] = groups[i].id;
-		p.members[i] = json_array();
-	}
-	int rc = group_each_member(r->app->db, ids, n, take_member, &p, err);
+	rc = group_each_member(db, ids, n, take_name, &members, err);
+	if (rc == 0)
+		rc = role_each_of_groups(db, ids, n, take_name, &held, err);
 	*list_out = json_array();
 	for (size_t i = 0; i < n; i++) {
-		json_t *m = rc == 0 ? build(r, &groups[i], p.members[i]) : NULL;
+		json_t *m = rc == 0 ? build(r, &groups[i], members.lists[i],
+					  held.lists[i])
+				    : NULL;
 		if (m)
 			json_array_append_new(*list_out, m);
-		json_decref(p.members[i]);
+		json_decref(members.lists[i]);
+		json_decref(held.lists[i]);
 	}
 	if (rc != 0)
 		json_decref(*list_out);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "db/role.h"
 #include "db/token_list.h"
 #include "hub/body.h"
 #include "hub/handlers.h"
@@ -347,8 +348,8 @@ static int add_list(struct req *r, const json_t *list, struct scope_set *out)
 	return refuse(r, err.text);
 }
 
-/* The default roles are the only ones that there are. */
-static int add_role(struct req *r, const char *name, struct scope_set *out)
+static int add_default_role(
+    struct req *r, const char *name, struct scope_set *out)
 {
 	char shown[80];
 	struct err err = { 0 };
@@ -362,6 +363,21 @@ static int add_role(struct req *r, const char *name, struct scope_set *out)
 	}
 	str_printable(shown, sizeof shown, name, strlen(name));
 	reply_error(r, 400, "Role %s does not exist", shown);
+	return -1;
+}
+
+/* What the configuration says of a role wins over the program. */
+static int add_role(struct req *r, const char *name, struct scope_set *out)
+{
+	struct role role;
+	struct err err = { 0 };
+	int found = role_find(r->app->db, &r->http->arena, name, &role, &err);
+
+	if (found == 0)
+		return add_default_role(r, name, out);
+	if (found == 1 && scope_set_add_stored(out, role.scopes, &err) == 0)
+		return 0;
+	reply_err(r, &err);
 	return -1;
 }
 
@@ -394,7 +410,6 @@ static int read_scopes(
 	const json_t *scopes = json_object_get(body, "scopes");
 	const json_t *roles = json_object_get(body, "roles");
 	struct scope_set raw;
-	struct err err = { 0 };
 	int rc;
 
 	scope_set_init(&raw, &r->http->arena);
@@ -405,7 +420,7 @@ static int read_scopes(
 	else if (is_given(roles))
 		rc = add_roles(r, roles, &raw);
 	else
-		rc = scope_set_add_role(&raw, ROLE_TOKEN, &err);
+		rc = add_role(r, role_name(ROLE_TOKEN), &raw);
 	if (rc != 0 || check_scopes(r, u, &raw) != 0)
 		return -1;
 	json_t *list = scope_set_json(&raw);

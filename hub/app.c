@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/sysd.h"
 #include "hub/login.h"
+#include "hub/rbac.h"
 #include "hub/route.h"
 #include "hub/web.h"
 
@@ -197,8 +198,8 @@ int app_open(struct app *app, const char *token, struct err *err)
 	if (dir_make(app->places.state_dir, 0700, err) != 0)
 		return err_wrap(err, "the state directory (see --state-dir)");
 	app->offload = offload_new(app->loop, 2, 1024);
-	if (core_open(app, token, err) != 0 || open_login(app, err) != 0 ||
-	    open_listeners(app, err) != 0)
+	if (core_open(app, token, err) != 0 || rbac_load(app, err) != 0 ||
+	    open_login(app, err) != 0 || open_listeners(app, err) != 0)
 		return -1;
 	core_begin(app);
 	return 0;

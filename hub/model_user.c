@@ -5,12 +5,14 @@
 #include <strings.h>
 
 #include "db/group.h"
+#include "db/role.h"
 #include "hub/model.h"
 
 /* One user of the page, with what was read for all of them at once. */
 struct person {
 	const struct user *user;
 	json_t *groups;  /* names, sorted */
+	json_t *roles;   /* the same */
 	json_t *servers; /* models */
 };
 
@@ -83,6 +85,17 @@ static int take_group(
 	return 0;
 }
 
+static int take_role(
+    int64_t user_id, const char *role, void *arg, struct err *err)
+{
+	struct person *p = person_of(arg, user_id);
+
+	(void)err;
+	if (p && strcmp(role, "admin") != 0 && strcmp(role, "user") != 0)
+		json_array_append_new(p->roles, json_string(role));
+	return 0;
+}
+
 static bool is_active(const struct server *s)
 {
 	return s && (server_is_ready(s) || server_pending(s));
@@ -147,6 +160,9 @@ static int crowd_read(struct crowd *c, struct err *err)
 	if (group_each_of_users(
 		c->r->app->db, c->ids, c->n, take_group, c, err) != 0)
 		return -1;
+	if (role_each_of_users(
+		c->r->app->db, c->ids, c->n, take_role, c, err) != 0)
+		return -1;
 	return read_servers(c, err);
 }
 
@@ -160,6 +176,9 @@ static void crowd_begin(struct crowd *c, const struct user *users, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		c->people[i].user = &users[i];
 		c->people[i].groups = json_array();
+		c->people[i].roles = users[i].admin
+					 ? json_pack("[s, s]", "admin", "user")
+					 : json_pack("[s]", "user");
 		c->people[i].servers = json_object();
 		c->ids[i] = users[i].id;
 	}
@@ -169,17 +188,12 @@ static void crowd_end(struct crowd *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		json_decref(c->people[i].groups);
+		json_decref(c->people[i].roles);
 		json_decref(c->people[i].servers);
 	}
 }
 
 /* ---- one model ---------------------------------------------------- */
-
-static json_t *roles_of(const struct user *u)
-{
-	return u->admin ? json_pack("[s, s]", "admin", "user")
-			: json_pack("[s]", "user");
-}
 
 static void set_default_server(
     const struct crowd *c, const struct user *u, json_t *m)
@@ -210,7 +224,7 @@ static void set_user(const struct crowd *c, struct person *p, json_t *m)
 	if (name)
 		json_object_set_new(m, "user_info", json_null());
 	if (roles)
-		json_object_set_new(m, "roles", roles_of(u));
+		json_object_set(m, "roles", p->roles);
 	if (all || may(c, p, SCOPE_READ_USERS_GROUPS, NULL))
 		json_object_set(m, "groups", p->groups);
 	if (all)
