@@ -8,8 +8,8 @@
 
 #define NAME_MAX_BYTES 255
 
-/* ?3 a part of the name, ?4 names, ?5 groups */
-#define PART "(?3 IS NULL OR instr(lower(u.name), lower(?3)) > 0)"
+/* ?3 a part of the name, ?4 names, ?5 groups. Names are in lower case. */
+#define PART "(?3 IS NULL OR instr(u.name, ?3) > 0)"
 #define SOME                                                                   \
 	" u.id IN (SELECT id FROM user WHERE name IN"                          \
 	" (SELECT value FROM json_each(?4)) UNION"                             \

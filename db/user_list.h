@@ -20,7 +20,7 @@ struct user_query {
 	enum user_state state;
 	enum user_order order; /* by activity: never seen is the oldest */
 	bool descending;
-	/* Part of the name, letters of either case; NULL: any. No wildcards. */
+	/* Part of the name, in lower case as names are; NULL: any. */
 	const char *name_part;
 	/* Only people of these names or in these groups: JSON lists. */
 	bool only_some;

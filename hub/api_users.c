@@ -117,6 +117,18 @@ static size_t keep_ready(struct app *app, struct user *users, size_t n)
 	return kept;
 }
 
+/* Letters of either case, and no wildcards. */
+static const char *name_part(struct req *r)
+{
+	const char *text = url_pair_get(&r->query, "name_filter");
+
+	if (!text || !*text)
+		return NULL;
+	char *lower = arena_strdup(&r->http->arena, text);
+	str_lower_ascii(lower);
+	return lower;
+}
+
 void api_users_get(struct req *r)
 {
 	struct user_query q = { 0 };
@@ -132,9 +144,7 @@ void api_users_get(struct req *r)
 	    paging_read(r, &page) != 0)
 		return;
 	read_reach(r, &q);
-	q.name_part = url_pair_get(&r->query, "name_filter");
-	if (q.name_part && !*q.name_part)
-		q.name_part = NULL;
+	q.name_part = name_part(r);
 	q.offset = page.offset;
 	q.limit = page.limit;
 	if (user_list(r->app->db, &r->http->arena, &q, &users, &n, &total,
