@@ -201,6 +201,49 @@ int server_row_delete(struct db *db, int64_t id, struct err *err)
 	return db_run_id(db, &sql, id, err);
 }
 
+int server_row_change(
+    struct db *db, int64_t id, const struct server_change *c, struct err *err)
+{
+	static const struct db_sql sql = { "server",
+		"UPDATE server SET name = ifnull(?2, name),"
+		" display_name = ifnull(?3, display_name),"
+		" options = ifnull(?4, options)"
+		" WHERE id = ?1 AND key IS NULL" };
+	struct db_stmt q;
+	int64_t n = 0;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, id);
+	db_bind_text(&q, 2, c->name);
+	db_bind_text(&q, 3, c->display_name);
+	db_bind_text(&q, 4, c->options);
+	if (db_run(&q, &n, err) < 0)
+		return -1;
+	if (n == 0)
+		return err_set(
+		    err, ERR_BUSY, "server %lld is not at rest", (long long)id);
+	return 0;
+}
+
+int server_count_named(
+    struct db *db, int64_t user_id, int64_t *out, struct err *err)
+{
+	static const struct db_sql sql = { "server",
+		"SELECT count(*) FROM server"
+		" WHERE user_id = ?1 AND name <> ''" };
+	struct db_stmt q;
+	int rc;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, user_id);
+	rc = db_step(&q, err);
+	if (rc == 1)
+		*out = db_int(&q, 0, 0, INT64_MAX);
+	return db_done(&q, rc, err) < 0 ? -1 : 0;
+}
+
 /* ---- walks ---- */
 
 /* One row: what it holds lives until the next. */

@@ -43,6 +43,17 @@ int server_row_touch(
     struct db *db, int64_t id, int64_t activity_us, struct err *err) MUST_CHECK;
 int server_row_delete(struct db *db, int64_t id, struct err *err) MUST_CHECK;
 
+/* What a person may change while it is at rest; NULL keeps. ERR_BUSY: it is not
+ * at rest. ERR_EXISTS: the person has another one of that name. */
+struct server_change {
+	const char *name, *display_name, *options;
+};
+int server_row_change(struct db *db, int64_t id, const struct server_change *c,
+    struct err *err) MUST_CHECK;
+/* How many that person has beside the default one. */
+int server_count_named(
+    struct db *db, int64_t user_id, int64_t *out, struct err *err) MUST_CHECK;
+
 typedef int server_row_fn(
     const struct server_row *row, void *arg, struct err *err);
 /* Every row with a key (what may run). The callback must not write. */

@@ -11,50 +11,13 @@
 #include "base/log.h"
 #include "base/url.h"
 #include "hub/app.h"
+#include "hub/server_name.h"
 #include "hub/server_turn.h"
 #include "spawner/client.h"
 
-#define NAME_MAX_NEW  30
-#define NAME_MAX_OLD  255
 #define UNKNOWN_GRACE 5000
 
 /* ---- start --------------------------------------------------------------- */
-
-/* New names are safe slugs (contract/hub.md 4.5): ^[a-z0-9]+(-[a-z0-9]+)*$, a
- * letter in front. */
-static bool is_slug(const char *s)
-{
-	char last = '-';
-
-	if (*s < 'a' || *s > 'z' || strlen(s) > NAME_MAX_NEW)
-		return false;
-	for (; *s; last = *s++) {
-		bool is_plain =
-		    (*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9');
-
-		if (!is_plain && (*s != '-' || last == '-'))
-			return false;
-	}
-	return last != '-';
-}
-
-static int check_name(const char *name, bool is_new, struct err *err)
-{
-	char shown[48];
-
-	if (!*name || (is_new && is_slug(name)))
-		return 0;
-	str_printable(shown, sizeof shown, name, strlen(name));
-	if (is_new)
-		return err_set(err, ERR_INVALID,
-		    "Invalid server_name: \"%s\": 1 to %d of a-z, 0-9 and "
-		    "single hyphens, a letter in front",
-		    shown, NAME_MAX_NEW);
-	if (strlen(name) > NAME_MAX_OLD || strchr(name, '/'))
-		return err_set(
-		    err, ERR_INVALID, "Invalid server_name: \"%s\"", shown);
-	return 0;
-}
 
 /* What is true for every start that would really begin. */
 static int check_limits(const struct app *app, struct err *err)
@@ -94,7 +57,7 @@ static int find_row(struct app *app, const struct server_start_args *a,
 	if (found == 1)
 		*id_out = row.id;
 	arena_fini(&arena);
-	if (found < 0 || check_name(a->name, found == 0, err) != 0)
+	if (found < 0 || server_name_check(a->name, found == 0, err) != 0)
 		return -1;
 	if (found == 1)
 		return 0;

@@ -5,7 +5,7 @@ import shutil
 
 from programs import CONFIG, Programs
 from report import claim, equal
-from web import Browser
+from web import Browser, wait_http
 
 
 class Caller:
@@ -62,4 +62,5 @@ def begin_hub(account, options=""):
     shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), "tiny_server.py"), carrel.dir)
     for name in ("spawner", "proxy", "hub"):
         carrel.begin(name)
+    wait_http(Browser(carrel.url), "/hub/health", 200)  # the proxy knows the hub
     return carrel
