@@ -4,11 +4,13 @@
  */
 #include "hub/server.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/url.h"
 #include "hub/app.h"
 #include "hub/server_name.h"
@@ -111,6 +113,34 @@ int server_stop(struct app *app, struct server *s, struct err *err)
 	(void)app;
 	server_event(s, EV_STOP, &c);
 	return c.result;
+}
+
+static size_t list_ids(const struct servers *all, int64_t *out, size_t max)
+{
+	size_t n = 0;
+
+	for (struct list *it = all->all.next; it != &all->all && n < max;
+	     it = it->next)
+		out[n++] = LIST_ITEM(it, struct server, all)->id;
+	return n;
+}
+
+/* What waits for one may act on others, so they are named by id. */
+void servers_stop_all(struct app *app)
+{
+	size_t max = map_count(app->servers->by_id);
+	int64_t *ids = xcalloc(max + 1, sizeof *ids);
+	size_t n = list_ids(app->servers, ids, max);
+	struct err err;
+
+	for (size_t i = 0; i < n; i++) {
+		struct server *s = server_by_id(app, ids[i]);
+
+		if (s && server_stop(app, s, &err) != 0)
+			log_warn(NULL, "a server does not stop yet",
+			    "why=\"%s\"", err.text);
+	}
+	free(ids);
 }
 
 int server_adopt(struct app *app, const struct server_row *row)
