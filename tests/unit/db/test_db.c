@@ -486,7 +486,8 @@ static void test_the_log_stays_bounded_while_writes_go_on(void **state)
 	db_set_sync(f->db, no_sync, NULL);
 	fixture_user(f, "alice");
 	write_pages(f, 6000);
-	assert_true(log_size(f) < 5000 * 4200);
+	/* Each write is a page of the table and one of its index. */
+	assert_true(log_size(f) < 2 * 5000 * 4200);
 	db_close(&f->db);
 	fixture_open(f);
 	assert_true(has_user(f, "alice"));
