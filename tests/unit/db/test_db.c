@@ -462,9 +462,10 @@ static void write_pages(struct fixture *f, int n)
 	struct err err = { 0 };
 
 	for (int i = 0; i < n; i++) {
-		test_ok(user_touch(f->db, 1, NOW + i + 1, &err), &err);
+		/* one page each: a column without an index */
+		test_ok(user_set_admin(f->db, 1, true, &err), &err);
 		loop_turn(f->loop, 0);
-		fixture_exec(f, "UPDATE user SET last_activity_us = 0");
+		fixture_exec(f, "UPDATE user SET admin = 0");
 		loop_turn(f->loop, 0);
 	}
 }
@@ -486,8 +487,7 @@ static void test_the_log_stays_bounded_while_writes_go_on(void **state)
 	db_set_sync(f->db, no_sync, NULL);
 	fixture_user(f, "alice");
 	write_pages(f, 6000);
-	/* Each write is a page of the table and one of its index. */
-	assert_true(log_size(f) < 2 * 5000 * 4200);
+	assert_true(log_size(f) < 5000 * 4200);
 	db_close(&f->db);
 	fixture_open(f);
 	assert_true(has_user(f, "alice"));
