@@ -19,7 +19,9 @@
 #include "base/err.h"
 #include "base/loop.h"
 
+struct fetcher;
 struct spawner_client;
+struct url_pairs;
 
 /* What a kind found out. Borrowed for the call of done. */
 struct auth_identity {
@@ -46,6 +48,8 @@ struct auth_sink {
 	/* identity is NULL unless AUTH_RES_OK; text is for the person. */
 	void (*done)(uint64_t attempt, enum auth_result res,
 	    const struct auth_identity *identity, const char *text, void *arg);
+	/* Redirect kinds: send the browser there; the attempt is over. */
+	void (*redirect)(uint64_t attempt, const char *url, void *arg);
 	void *arg;
 };
 
@@ -55,14 +59,22 @@ struct auth_env {
 					 * auth_end to pam.c by the id */
 	const struct auth_sink *sink;
 	const struct conf_node *options; /* the kind's own map; NULL: none */
-	const char *file;    /* of the configuration, for messages */
-	bool public_address; /* people from elsewhere can reach us */
+	const char *file;         /* of the configuration, for messages */
+	bool public_address;      /* people from elsewhere can reach us */
+	struct fetcher *fetcher;  /* redirect kinds: their HTTP client */
+	const char *callback_url; /* redirect kinds: where people come back;
+				   * NULL: our public address is not known */
 };
 
 /* What the first form brought. */
 struct auth_form {
 	const char *username, *password;
 	const char *rhost; /* the person's address */
+};
+
+/* What a browser remembers between leaving and coming back (auth/trip.h). */
+struct auth_trip {
+	const char *state, *nonce, *verifier;
 };
 
 struct authenticator_kind;
@@ -87,6 +99,17 @@ struct authenticator_kind {
 	/* No call of the sink for this attempt comes after. */
 	void (*cancel)(struct authenticator *au, uint64_t attempt);
 	void (*close)(struct authenticator **au);
+	/*
+	 * Redirect kinds (has_form is false) have these two in the place of
+	 * begin and reply, which are NULL: the person proves elsewhere who they
+	 * are. `redirect` ends in sink->redirect or sink->done (no OK);
+	 * `callback` gets what came back, and ends in exactly one done. Neither
+	 * calls the sink before it returned; the arguments are copied.
+	 */
+	void (*redirect)(struct authenticator *au, uint64_t attempt,
+	    const struct auth_trip *trip);
+	void (*callback)(struct authenticator *au, uint64_t attempt,
+	    const struct auth_trip *trip, const struct url_pairs *query);
 };
 
 /* registry.c; NULL: no such kind (names lists them all for the message). */
