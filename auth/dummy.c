@@ -154,7 +154,7 @@ static void dummy_begin(
 	at->owner = d;
 	at->id = attempt;
 	at->username = xstrdup(form->username ? form->username : "");
-	at->is_right = is_password(d, form->password);
+	at->is_right = at->username[0] && is_password(d, form->password);
 	list_add_tail(&d->attempts, &at->link);
 	defer_call(d->loop, &at->answer, on_answer, at);
 }

@@ -338,17 +338,20 @@ static void pam_begin(
     struct authenticator *au, uint64_t attempt, const struct auth_form *form)
 {
 	struct pam *p = pam_of(au);
-	bool is_full = p->n >= ATTEMPTS_MAX;
 	struct pam_attempt *at;
 	struct err err = { 0 };
+	bool is_full;
 
-	assert(attempt > 0 && !find_running(p, attempt));
+	assert(p && attempt > 0 && !find_running(p, attempt));
+	is_full = p->n >= ATTEMPTS_MAX;
 	at = attempt_new(p, attempt, form);
 	if (is_full) {
 		end_later(at, AUTH_RES_LIMIT, TEXT_LIMIT);
 		return;
 	}
-	if (!at->username[0] ||
+	/* pam_unix lets accounts without a password in (nullok): that is for
+	 * the machine's own screen, not for whoever reaches this page. */
+	if (!at->username[0] || !at->password[0] ||
 	    !utf8_valid(at->username, strlen(at->username))) {
 		end_later(at, AUTH_RES_DENIED, "");
 		return;

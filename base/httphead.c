@@ -290,6 +290,8 @@ static int parse_fields(struct reader *r, struct http_head *h, bool is_request,
 			return -1;
 		h->n_fields++;
 	}
+	if (r->p != r->end || r->end[-2] != '\r' || r->end[-1] != '\n')
+		return refuse(why, 400, "a line ends without CR");
 	if (h->has_length && h->body == HTTP_BODY_CHUNKED)
 		return refuse(why, 400,
 		    "Content-Length and Transfer-Encoding contradict");

@@ -47,6 +47,7 @@ struct db {
 	struct db_sync *sync;        /* under way, or NULL */
 	struct defer start, tell;
 	struct db_checkpoint *checkpoint; /* second connection */
+	int checkpoint_pages; /* a log longer than this begins one */
 	db_sync_fn *sync_fn;
 	void *sync_arg;
 };

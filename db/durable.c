@@ -272,7 +272,7 @@ static void checkpoint_begin(struct db *db)
 {
 	struct db_checkpoint *c = db->checkpoint;
 
-	if (c->is_running || c->log_pages < DB_CHECKPOINT_PAGES)
+	if (c->is_running || c->log_pages < db->checkpoint_pages)
 		return;
 	c->is_running = true;
 	c->job.has_run = false;
@@ -337,6 +337,7 @@ static int open_checkpoint(struct db *db, struct err *err)
 
 	job_init(&c->job, db);
 	db->checkpoint = c;
+	db->checkpoint_pages = DB_CHECKPOINT_PAGES;
 	rc = sqlite3_open_v2(
 	    db->path, &c->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)

@@ -58,7 +58,7 @@ bool accept_wants_json(const char *accept)
 
 	for (int place = 0; slice_split(&rest, ',', &item); place++)
 		read_item(item, place, &json, &html);
-	if (json.quality < 0)
+	if (json.quality <= 0)
 		return false;
 	return json.quality > html.quality ||
 	       (json.quality == html.quality && json.place < html.place);

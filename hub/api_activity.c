@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
+#include "hub/reply.h"
 
 #define AHEAD_MAX_US ((int64_t)59 * 60 * 1000000)
 #define SERVERS_MAX  256
@@ -155,5 +156,5 @@ void api_activity_post(struct req *r)
 	if (write_report(r, &user, rep, &err) != 0)
 		reply_err(r, &err);
 	else
-		reply_empty(r, 200);
+		reply_text(r, 200, "application/json", "");
 }

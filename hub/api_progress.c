@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
 #include "hub/reply.h"
+#include "hub/tmpl.h"
 #include "hub/web.h"
 
 #define KEEP_ALIVE_MS 8000
 #define QUEUE_MAX     65536
+#define LINK_MAX      16384
 
 struct stream {
 	struct req *r;
@@ -48,21 +49,20 @@ static void send_event(struct stream *st, json_t *take)
 
 /* ---- events ------------------------------------------------------- */
 
-/* The only HTML that we send; a name can have any byte. */
-static const char *escaped(struct arena *a, const char *s)
+/* The contract's html_message is the one piece of HTML within JSON. */
+static const char *ready_link(struct stream *st, const json_t *data)
 {
+	const char *html = "";
+	struct err err = { 0 };
 	struct buf b;
 
-	buf_init(&b, strlen(s) * 6 + 1);
-	for (; *s; s++) {
-		if (strchr("&<>\"'", *s))
-			buf_printf(&b, "&#%d;", *s);
-		else
-			buf_char(&b, *s);
-	}
-	const char *out = arena_strdup(a, buf_view(&b));
+	buf_init(&b, LINK_MAX);
+	if (tmpl_render(st->r->app->web->pages, "ready_link", data, NULL, &b,
+		&err) == 0)
+		html = arena_strndup(&st->r->http->arena, buf_view(&b),
+		    strcspn(buf_view(&b), "\n"));
 	buf_fini(&b);
-	return out;
+	return html;
 }
 
 static json_t *ready_event(struct stream *st, const struct server *s)
@@ -70,14 +70,13 @@ static json_t *ready_event(struct stream *st, const struct server *s)
 	struct arena *a = &st->r->http->arena;
 	const char *url =
 	    server_path(st->r->app, a, server_user(s), server_name(s));
-	const char *html = escaped(a, url);
+	json_t *ev = json_pack("{s:i, s:b, s:s, s:s}", "progress", 100, "ready",
+	    1, "message", arena_printf(a, "Server ready at %s", url), "url",
+	    url);
 
-	return json_pack("{s:i, s:b, s:s, s:s, s:s}", "progress", 100, "ready",
-	    1, "message", arena_printf(a, "Server ready at %s", url),
-	    "html_message",
-	    arena_printf(
-		a, "Server ready at <a href=\"%s\">%s</a>", html, html),
-	    "url", url);
+	json_object_set_new(
+	    ev, "html_message", json_string(ready_link(st, ev)));
+	return ev;
 }
 
 static json_t *failed_event(struct stream *st, const char *why)
@@ -96,8 +95,6 @@ static void on_step(struct server_watch *w, struct server *s,
 	struct stream *st = arg;
 
 	(void)w;
-	if (st->told_end)
-		return;
 	st->told_end = p->ready || p->failed;
 	if (p->ready)
 		send_event(st, ready_event(st, s));
@@ -144,9 +141,6 @@ static void stream_server(struct req *r, struct server *s)
 	reply_set_stream(r, "text/event-stream");
 	http_stream_begin(r->http, 200, QUEUE_MAX);
 	on_keep_alive(&st->keep_alive, st);
-	if (server_pending(s))
-		send_event(st, json_pack("{s:i, s:s}", "progress", 0, "message",
-				   "Server requested"));
 	server_watch_start(s, &st->watch);
 }
 

@@ -19,7 +19,6 @@
 /* What we say where JupyterHub says its version (contract/hub.md D). */
 #define COMPAT_VERSION "6.0.0"
 
-struct activity;
 struct auth_rules;
 struct authenticator;
 struct authenticator_kind;

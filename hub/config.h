@@ -46,6 +46,14 @@ struct config {
 int config_load(struct arena *a, const char *text, size_t len, const char *file,
     struct config *out, struct buf *problems, struct err *err) MUST_CHECK;
 
+/*
+ * Take over from `fresh` what may change while the hub runs; the names of the
+ * options that changed go into *applied, of those that wait for a restart into
+ * *waiting (blank-separated). The strings of both must live on.
+ */
+void config_apply(struct config *now, const struct config *fresh,
+    struct buf *applied, struct buf *waiting);
+
 /* etc/carrel.yaml: all options commented, the shipped choices in plain sight.
  */
 void config_write_sample(struct buf *b);

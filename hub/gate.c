@@ -12,6 +12,7 @@
 #include "hub/attempt.h"
 #include "hub/handlers.h"
 #include "hub/redirect.h"
+#include "hub/reply.h"
 #include "hub/web.h"
 
 /* ---- where from -----------------------------------------------------------
@@ -211,10 +212,26 @@ static const char *submitted_token(const struct req *r)
 	return t ? t : http_header(r->http, "X-CSRFToken");
 }
 
-/* Another site makes this browser ask, and it is no link that was followed. */
+/* A page of somebody else makes this browser ask, and it is no link that was
+ * followed. */
 static bool is_foreign_fetch(const struct req *r)
 {
-	return fetch_is(r, "Sec-Fetch-Site", "cross-site") && !is_navigation(r);
+	return (fetch_is(r, "Sec-Fetch-Site", "cross-site") ||
+		   fetch_is(r, "Sec-Fetch-Site", "same-site")) &&
+	       !is_navigation(r);
+}
+
+static void refuse_xsrf(struct req *r, enum xsrf_verdict v)
+{
+	const char *text = xsrf_text(&r->http->arena, v, r->http->method);
+
+	if (is_api(r))
+		reply_error(r, 403, "%s", text);
+	else
+		reply_page_error(r, 403,
+		    "%s. The page that sent this was open for too long, or its "
+		    "cookies are gone. Go to the home page and try again.",
+		    text);
 }
 
 static bool pass_xsrf(struct req *r)
@@ -235,8 +252,7 @@ static bool pass_xsrf(struct req *r)
 		page_login_expired(r);
 		return false;
 	}
-	reply_refusal(
-	    r, 403, "%s", xsrf_text(&r->http->arena, v, r->http->method));
+	refuse_xsrf(r, v);
 	return false;
 }
 
@@ -302,8 +318,7 @@ static bool pass_scopes(struct req *r)
 	if (best == SCOPE_GRANTED)
 		return true;
 	if (best == SCOPE_OTHER)
-		reply_refusal(
-		    r, 404, "No access to resources or resources not found");
+		reply_no_access(r);
 	else
 		reply_refusal(r, 403,
 		    "Action is not authorized with current scopes; requires "

@@ -45,6 +45,12 @@ struct args {
 	uint16_t port; /* 0: as configured */
 };
 
+/* What a signal's handler needs. */
+struct run {
+	const struct args *args;
+	struct app *app;
+};
+
 static const char usage[] =
     "carrel-hub: the part of Carrel that decides and keeps the database.\n"
     "\n"
@@ -64,7 +70,8 @@ static const char usage[] =
     "  --version, --help\n"
     "\n"
     "Exit codes: 0 ended in order, 1 failed, 2 wrong command line,\n"
-    "78 wrong configuration. The hub refuses to run as root.\n";
+    "78 wrong configuration. SIGHUP reads the configuration again. The hub\n"
+    "refuses to run as root.\n";
 
 enum {
 	OPT_CONFIG = 256,
@@ -226,35 +233,37 @@ static int check_auth(const struct config *cfg, struct err *err)
 	return 0;
 }
 
-static int load_config(
-    const struct args *a, struct app *app, struct buf *problems)
+/* What the command line says wins over the file. */
+static void take_overrides(const struct args *a, struct config *cfg)
+{
+	if (a->proxy_api_url)
+		cfg->proxy_api_url = a->proxy_api_url;
+	if (a->proxy_token_file)
+		cfg->proxy_token_file = a->proxy_token_file;
+	if (a->port)
+		cfg->hub_port = a->port;
+}
+
+static int load_config(const struct args *a, struct arena *arena,
+    struct config *cfg, const char **file, struct buf *problems)
 {
 	struct err err = { .code = ERR_NONE };
-	const char *file = "carrel.yaml";
 	char *text = NULL;
 	size_t len = 0;
 	int rc;
 
-	rc = read_config(a, &app->config_arena, &file, &text, &len, &err);
+	*file = "carrel.yaml";
+	rc = read_config(a, arena, file, &text, &len, &err);
 	if (rc != 0)
 		buf_printf(problems, "%s\n", err.text);
 	else
-		rc = config_load(&app->config_arena, text, len, file, &app->cfg,
-		    problems, &err);
+		rc = config_load(arena, text, len, *file, cfg, problems, &err);
 	free(text);
-	if (rc == 0 && check_auth(&app->cfg, &err) != 0) {
-		buf_printf(problems, "%s: %s\n", file, err.text);
+	if (rc == 0 && check_auth(cfg, &err) != 0) {
+		buf_printf(problems, "%s: %s\n", *file, err.text);
 		rc = -1;
 	}
-	app->places.config_file = file;
-	if (a->proxy_api_url)
-		app->cfg.proxy_api_url = a->proxy_api_url;
-	if (a->socket_group)
-		app->cfg.socket_group = a->socket_group;
-	if (a->proxy_token_file)
-		app->cfg.proxy_token_file = a->proxy_token_file;
-	if (a->port)
-		app->cfg.hub_port = a->port;
+	take_overrides(a, cfg);
 	return rc;
 }
 
@@ -285,21 +294,65 @@ static void on_end_signal(int signo, void *arg)
 	app_stop(app);
 }
 
-static void on_hangup(int signo, void *arg)
+static void set_log_level(const struct config *cfg)
 {
-	(void)signo;
-	(void)arg;
-	log_info(NULL, "the configuration is read at start only",
-	    "hint=\"restart the hub: notebook servers run on\"");
+	enum log_level level;
+
+	if (log_level_parse(cfg->log_level, &level) == 0)
+		log_set_level(level);
 }
 
-static int take_signals(struct app *app, struct err *err)
+static void apply(struct app *app, const struct config *fresh)
 {
+	struct buf applied, waiting;
+
+	buf_init(&applied, 8192);
+	buf_init(&waiting, 8192);
+	config_apply(&app->cfg, fresh, &applied, &waiting);
+	set_log_level(&app->cfg);
+	log_info(NULL, "the configuration was read again",
+	    "changed=\"%s\" waits_for_restart=\"%s\"", buf_view(&applied),
+	    buf_view(&waiting));
+	buf_fini(&applied);
+	buf_fini(&waiting);
+}
+
+/*
+ * The strings of each reading stay in the app's arena, because somebody may
+ * hold one: a few KiB each time an administrator says "reload".
+ */
+static void on_hangup(int signo, void *arg)
+{
+	struct run *r = arg;
+	struct config fresh;
+	struct buf problems;
+	const char *file;
+
+	(void)signo;
+	if (r->args->config_fd >= 0) {
+		log_warn(NULL, "the configuration came by descriptor",
+		    "hint=\"restart to read it again: servers run on\"");
+		return;
+	}
+	buf_init(&problems, 64 * 1024);
+	if (load_config(
+		r->args, &r->app->config_arena, &fresh, &file, &problems) == 0)
+		apply(r->app, &fresh);
+	else
+		log_error(NULL, "the configuration is wrong: nothing changed",
+		    "problems=\"%s\"", buf_view(&problems));
+	buf_fini(&problems);
+}
+
+static int take_signals(struct run *r, struct err *err)
+{
+	struct app *app = r->app;
+
 	signal(SIGPIPE, SIG_IGN);
 	if (loop_signal(app->loop, SIGTERM, on_end_signal, app, err) != 0 ||
 	    loop_signal(app->loop, SIGINT, on_end_signal, app, err) != 0)
 		return -1;
-	return loop_signal(app->loop, SIGHUP, on_hangup, app, err);
+	return loop_signal(app->loop, SIGHUP, on_hangup, r, err);
 }
 
 static int set_places(const struct args *a, struct app *app, struct err *err)
@@ -317,14 +370,16 @@ static int set_places(const struct args *a, struct app *app, struct err *err)
 	return 0;
 }
 
-static int open_all(const struct args *a, struct app *app, struct err *err)
+static int open_all(struct run *r, struct err *err)
 {
+	const struct args *a = r->args;
+	struct app *app = r->app;
 	const char *token;
 
 	app->loop = loop_new();
 	if (!app->loop)
 		return err_set(err, ERR_IO, "no event loop could be made");
-	if (take_signals(app, err) != 0 || set_places(a, app, err) != 0)
+	if (take_signals(r, err) != 0 || set_places(a, app, err) != 0)
 		return -1;
 	if (places_proxy_token(&app->config_arena, app->cfg.proxy_token_file,
 		&token, err) != 0)
@@ -334,10 +389,11 @@ static int open_all(const struct args *a, struct app *app, struct err *err)
 
 static int run(const struct args *a, struct app *app)
 {
+	struct run r = { .args = a, .app = app };
 	struct err err = { .code = ERR_NONE };
 	int code;
 
-	if (open_all(a, app, &err) != 0) {
+	if (open_all(&r, &err) != 0) {
 		code = fail("the hub cannot start", &err);
 	} else {
 		sysd_notify("READY=1");
@@ -346,6 +402,7 @@ static int run(const struct args *a, struct app *app)
 		    app->places.hub_socket);
 		loop_run(app->loop);
 		code = app->exit_code;
+		log_info(NULL, "ended", "code=%d", code);
 	}
 	app_close(app);
 	loop_free(&app->loop);
@@ -355,18 +412,17 @@ static int run(const struct args *a, struct app *app)
 static int load_and_run(const struct args *a)
 {
 	struct app app = { .started_us = clock_wall_us() };
-	enum log_level level = LOG_INFO;
 	struct buf problems;
 	int code, rc;
 
 	arena_init(&app.config_arena);
 	buf_init(&problems, 64 * 1024);
-	rc = load_config(a, &app, &problems);
+	rc = load_config(
+	    a, &app.config_arena, &app.cfg, &app.places.config_file, &problems);
 	if (a->action == ACTION_CHECK || rc != 0) {
 		code = check_only(&app, &problems, rc);
 	} else {
-		if (log_level_parse(app.cfg.log_level, &level) == 0)
-			log_set_level(level);
+		set_log_level(&app.cfg);
 		code = run(a, &app);
 	}
 	buf_fini(&problems);

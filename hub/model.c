@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "hub/reply.h"
 #include "hub/web.h"
 
 /* ---- from the request --------------------------------------------- */
@@ -21,8 +22,7 @@ int req_user(struct req *r, struct user *out)
 	if (found < 0)
 		reply_err(r, &err);
 	else
-		reply_refusal(
-		    r, 404, "No access to resources or resources not found");
+		reply_no_access(r);
 	return -1;
 }
 

@@ -50,6 +50,8 @@ static void show_form(
 	json_t *data = form_data(r, username);
 
 	json_object_set_new(data, "form", json_true());
+	if (str_eq(r->app->auth_kind->name, "pam"))
+		json_object_set_new(data, "unix", json_true());
 	if (problem)
 		json_object_set_new(data, "problem", json_string(problem));
 	reply_page(r, status, "login", data);

@@ -10,6 +10,7 @@
 #include "hub/model.h"
 #include "hub/page_spawn.h"
 #include "hub/redirect.h"
+#include "hub/reply.h"
 #include "hub/web.h"
 
 #define REDIRECTS_MAX   64
@@ -192,8 +193,7 @@ void page_user(struct req *r)
 	struct err err = { 0 };
 
 	if (!may_access(r, r->user_param)) {
-		reply_page_error(
-		    r, 404, "No access to resources or resources not found");
+		reply_no_access(r);
 		return;
 	}
 	if (req_user(r, &user) != 0)

@@ -29,6 +29,7 @@ struct reconcile {
 	/* The proxy's routes. */
 	uint64_t routes_request; /* 0: none under way */
 	bool knows_routes, proxy_is_away, wants_routes;
+	int64_t soon_ms; /* doubles as long as there is something to repair */
 	struct timer routes_timer;
 	int64_t activity_due_ms;
 };
@@ -213,6 +214,15 @@ static void routes_later(struct reconcile *r, int64_t ms)
 	timer_start(r->app->loop, &r->routes_timer, ms, on_routes_timer, r);
 }
 
+/* A route that the proxy never takes must not keep us busy for ever. */
+static int64_t next_soon_ms(struct reconcile *r)
+{
+	int64_t ms = r->soon_ms, longest_ms = r->app->cfg.proxy_check_s * 1000;
+
+	r->soon_ms = 2 * ms < longest_ms ? 2 * ms : longest_ms;
+	return ms;
+}
+
 static void note_listed(struct server *s, const char *target)
 {
 	server_object_set_text(&s->listed_target, target);
@@ -276,8 +286,11 @@ static void on_routes(const struct err *err, const json_t *routes, void *arg)
 	routing_compare(r->app, routes, is_stray);
 	r->knows_routes = true;
 	merge_activity(r, routes);
-	routes_later(
-	    r, r->wants_routes ? SOON_MS : r->app->cfg.proxy_check_s * 1000);
+	/* Nothing had to be repaired. */
+	if (routing_count_busy(r->app) == 0)
+		r->soon_ms = SOON_MS;
+	routes_later(r, r->wants_routes ? next_soon_ms(r)
+					: r->app->cfg.proxy_check_s * 1000);
 	r->wants_routes = false;
 }
 
@@ -297,7 +310,7 @@ void reconcile_routes_soon(struct app *app)
 	if (r->routes_request)
 		r->wants_routes = true;
 	else
-		routes_later(r, SOON_MS);
+		routes_later(r, next_soon_ms(r));
 }
 
 /* ---- the hub's own route ------------------------------------------------- */
@@ -338,6 +351,7 @@ struct reconcile *reconcile_new(struct app *app)
 	struct reconcile *r = xcalloc(1, sizeof *r);
 
 	r->app = app;
+	r->soon_ms = SOON_MS;
 	return r;
 }
 

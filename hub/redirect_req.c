@@ -58,8 +58,11 @@ const char *redirect_default(struct req *r)
 	return with_query(r, req_hub(r, "spawn"));
 }
 
+/* What redirect_next would refuse for its length is not carried along. */
 const char *redirect_login(struct req *r)
 {
+	if (strlen(r->http->target) > REDIRECT_NEXT_MAX)
+		return req_hub(r, "login");
 	return arena_printf(&r->http->arena, "%s?next=%s", req_hub(r, "login"),
 	    url_quote(&r->http->arena, r->http->target, false));
 }

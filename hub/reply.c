@@ -69,7 +69,6 @@ static void set_page(struct req *r)
 		"report-uri %ssecurity/csp-report",
 		r->form_action ? r->form_action : "'self'", r->app->web->hub));
 	set(r, "Referrer-Policy", "same-origin");
-	set(r, "Cross-Origin-Opener-Policy", "same-origin");
 	set(r, "X-Frame-Options", "DENY");
 	set(r, "Cache-Control", "no-store");
 }
@@ -85,19 +84,16 @@ static void send_held(struct req *r)
 	http_reply_take(r->http, h->status, body, h->len);
 }
 
-/* What we said we would do is not on disk, and the memory of it is wrong. */
+/* What would be acknowledged is not on disk and never will be: no answer
+ * leaves, and the connection ends with the program. */
 static void on_durable(const struct err *err, void *arg)
 {
 	struct req *r = arg;
 
-	if (err && err->code != ERR_NONE) {
-		free(r->held->body);
-		r->held->body = NULL;
-		http_reply(r->http, 500, "", 0);
+	if (err && err->code != ERR_NONE)
 		app_fail(r->app, err);
-		return;
-	}
-	send_held(r);
+	else
+		send_held(r);
 }
 
 void reply_release(struct req *r)
@@ -108,7 +104,7 @@ void reply_release(struct req *r)
 	r->held = NULL;
 }
 
-/* `body` is malloc'ed and taken. Nobody is asked to write? Nobody waits. */
+/* `body` is malloc'ed and taken. When all is on disk nobody waits. */
 static void deliver(struct req *r, int status, char *body, size_t len)
 {
 	if (r->held) {
@@ -364,4 +360,15 @@ void reply_refusal(struct req *r, int status, const char *fmt, ...)
 		oauth_error_text(r, status, text);
 	else
 		page_error_text(r, status, text);
+}
+
+void reply_no_access(struct req *r)
+{
+	if (r->gate == GATE_API)
+		reply_error(
+		    r, 404, "No access to resources or resources not found");
+	else
+		reply_page_error(r, 404,
+		    "No access: there is no such person or server, or it is "
+		    "not yours to use.");
 }

@@ -11,6 +11,9 @@ struct req;
 
 /* The request ends: what was held back is freed. */
 void reply_release(struct req *r);
+/* 404 for what does not exist and for what is somebody else's alike
+ * (contract/hub.md 1.1). */
+void reply_no_access(struct req *r);
 /* "Not found" for 404. */
 const char *reply_reason(int status);
 /* Headers of an answer whose body is sent by somebody else (a stream). */

@@ -252,7 +252,10 @@ enum server_state server_act_line_up(struct server *s, struct server_cause *c)
 	(void)c;
 	if (!spawner_is_up(s->app->spawner))
 		say_no_spawner(s);
-	server_turn_wait(s, &s->app->servers->starts);
+	if (s->refused_since_ms > 0)
+		server_turn_wait_first(s, &s->app->servers->starts);
+	else
+		server_turn_wait(s, &s->app->servers->starts);
 	return SERVER_QUEUED;
 }
 
@@ -343,12 +346,30 @@ static bool may_try_again(struct server *s, const struct spawner_failed *f)
 	return now - s->refused_since_ms < s->app->cfg.start_timeout_s * 1000;
 }
 
+static enum server_state try_again(struct server *s)
+{
+	struct err err;
+
+	s->asked_round = UINT64_MAX;
+	if (server_start_rename(s, &err) != 0) {
+		set_failure(s, NULL, "%s", err.text);
+		forget_process(s);
+		return come_to_rest(s);
+	}
+	server_step_place(s, 0);
+	server_turn_pause(s->app);
+	db_when_durable(s->app->db, &s->saved, on_saved, s);
+	return SERVER_SAVING;
+}
+
 enum server_state server_act_refused(struct server *s, struct server_cause *c)
 {
 	bool has_route =
 	    s->state == SERVER_ROUTING || s->state == SERVER_RUNNING ||
 	    s->state == SERVER_UNROUTING || s->state == SERVER_CHECKING;
 
+	if (may_try_again(s, c->refused))
+		return try_again(s);
 	set_failure(s, c->refused->tail, "%s", c->refused->text);
 	forget_process(s);
 	if (!has_route)

@@ -127,6 +127,16 @@ int server_start_save(
 	return rc;
 }
 
+int server_start_rename(struct server *s, struct err *err)
+{
+	char key[SPAWNER_KEY_LEN + 1];
+
+	rand_hex(key, SPAWNER_KEY_LEN);
+	server_object_set_key(s, key);
+	return server_row_start(s->app->db, s->id, s->key, s->profile,
+	    s->account, NULL, s->started_us, err);
+}
+
 int server_start_send(struct server *s, struct err *err)
 {
 	const struct server_env e = env_of(s);

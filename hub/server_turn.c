@@ -91,20 +91,31 @@ static void tell_places(struct servers *all)
 		    all->app->loop, &all->places, PLACES_MS, on_places, all);
 }
 
+static void join_line(struct server *s, struct turn_pool *p)
+{
+	s->pool = p;
+	s->is_in_line = true;
+	p->n_waiting++;
+	server_turn_pump(s->app);
+}
+
 void server_turn_wait(struct server *s, struct turn_pool *p)
 {
 	struct servers *all = s->app->servers;
 
-	s->pool = p;
-	s->is_in_line = true;
 	list_add_tail(&p->waiting, &s->turn);
-	p->n_waiting++;
-	if (p == &all->starts) {
-		if (p->n_waiting + p->n_held > limit_of(all, p))
-			server_step_place(s, p->n_waiting - 1);
-		tell_places(all);
-	}
-	server_turn_pump(s->app);
+	join_line(s, p);
+	if (p != &all->starts)
+		return;
+	if (p->n_waiting + p->n_held > limit_of(all, p))
+		server_step_place(s, p->n_waiting - 1);
+	tell_places(all);
+}
+
+void server_turn_wait_first(struct server *s, struct turn_pool *p)
+{
+	list_add_head(&p->waiting, &s->turn);
+	join_line(s, p);
 }
 
 static void on_retry(struct timer *t, void *arg)
@@ -115,16 +126,19 @@ static void on_retry(struct timer *t, void *arg)
 	server_turn_pump(all->app);
 }
 
+void server_turn_pause(struct app *app)
+{
+	struct servers *all = app->servers;
+
+	timer_start(app->loop, &all->retry, RETRY_MS, on_retry, all);
+}
+
 void server_turn_return(struct server *s)
 {
-	struct servers *all = s->app->servers;
-
 	s->holds_turn = false;
 	s->pool->n_held--;
-	s->is_in_line = true;
-	list_add_head(&s->pool->waiting, &s->turn);
-	s->pool->n_waiting++;
-	timer_start(s->app->loop, &all->retry, RETRY_MS, on_retry, all);
+	server_turn_wait_first(s, s->pool);
+	server_turn_pause(s->app);
 }
 
 void server_turn_end(struct server *s)

@@ -10,6 +10,10 @@
 /* server_turn.c: who may go on now. */
 void turn_pool_init(struct turn_pool *p, bool needs_spawner);
 void server_turn_wait(struct server *s, struct turn_pool *p);
+/* It was refused once already: first in line. */
+void server_turn_wait_first(struct server *s, struct turn_pool *p);
+/* The spawner has no room: no turns for a moment. */
+void server_turn_pause(struct app *app);
 /* Its turn did not work out: first in line again, tried later. */
 void server_turn_return(struct server *s);
 /* Out of the line, or the turn is over. */
@@ -38,6 +42,8 @@ void server_watch_drop(struct server *s);
 /* server_start.c: the start's transaction, and START. */
 int server_start_save(struct server *s, const struct server_start_args *a,
     struct err *err) MUST_CHECK;
+/* The same start under a new key: an answer to the old one is late. */
+int server_start_rename(struct server *s, struct err *err) MUST_CHECK;
 int server_start_send(struct server *s, struct err *err) MUST_CHECK;
 
 /* server_route.c: the proxy's table. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "hub/app.h"
 #include "hub/server_turn.h"
 
@@ -19,11 +20,26 @@ static void drop_last(struct server *s)
 		s->n_told = s->n_steps;
 }
 
+static struct server_step *last_step(struct server *s)
+{
+	return s->n_steps > 0 ? &s->steps[s->n_steps - 1] : NULL;
+}
+
+/* Takes the message. A place in the line is replaced by what comes next, and
+ * what was said last is not said again. */
 static struct server_step *add(struct server *s, int percent, char *message)
 {
-	/* What stands in line, or repeats itself, needs no history. */
-	if (s->n_steps > 0 &&
-	    (s->steps[s->n_steps - 1].is_place || s->n_steps == STEPS_MAX))
+	struct server_step *last;
+
+	if (last_step(s) && last_step(s)->is_place)
+		drop_last(s);
+	last = last_step(s);
+	if (last && last->percent == percent && !last->ready && !last->failed &&
+	    str_eq(last->message, message)) {
+		free(message);
+		return last;
+	}
+	if (s->n_steps == STEPS_MAX)
 		drop_last(s);
 	if (!s->steps)
 		s->steps = xcalloc(STEPS_MAX, sizeof *s->steps);

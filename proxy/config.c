@@ -84,6 +84,18 @@ static int set_port(int *out, const char *v, struct err *err)
 	return 0;
 }
 
+/* These are the proxy's own business on every hop. */
+static bool is_framing(struct slice name)
+{
+	static const char *const names[] = { "connection", "content-length",
+		"te", "trailer", "transfer-encoding", "upgrade" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (slice_ieq(name, names[i]))
+			return true;
+	return false;
+}
+
 static int set_header(
     struct config *c, struct config_headers *h, const char *v, struct err *err)
 {
@@ -100,6 +112,9 @@ static int set_header(
 		return err_set(err, ERR_INVALID,
 		    "this can be no header: the name must be a word and the "
 		    "value have no control byte");
+	if (is_framing(name))
+		return err_set(err, ERR_INVALID,
+		    "a header of the message's framing cannot be set");
 	for (size_t i = 0; i < h->n; i++) {
 		if (!slice_ieq(name, h->items[i].name))
 			continue;

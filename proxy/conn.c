@@ -18,7 +18,8 @@
 
 #define HEAD_MS       60000  /* for a whole head */
 #define UPLOAD_MS     300000 /* silence in the middle of a body */
-#define LINGER_MS     5000
+#define LINGER_MS     5000   /* the client is still sending */
+#define GOODBYE_MS    1000   /* it is not: only its end is missing */
 /* What is thrown away at most after an answer that came early. */
 #define LINGER_BYTES  ((uint64_t)1 << 30)
 #define STEPS_AT_ONCE 16
@@ -182,6 +183,7 @@ void conn_finish(struct conn *c, bool keep, bool drain)
 	if (c->state == CONN_CLOSED)
 		return;
 	c->had_request = true;
+	c->is_sending = drain;
 	c->since_ms = worker_now_ms(c->worker);
 	c->scan = (struct httphead_scan){ .at = 0 };
 	c->state =
@@ -336,7 +338,7 @@ static int64_t deadline(const struct conn *c)
 			return c->since_ms + HEAD_MS;
 		return c->since_ms + config->keep_alive_ms;
 	case CONN_LINGER:
-		return c->since_ms + LINGER_MS;
+		return c->since_ms + (c->is_sending ? LINGER_MS : GOODBYE_MS);
 	case CONN_CLOSED:
 		return INT64_MAX;
 	case CONN_BUSY:
@@ -411,8 +413,12 @@ static void flush(struct conn *c)
 	if (!was_blocked)
 		return;
 	c->active_ms = worker_now_ms(c->worker);
-	if (!transport_is_blocked(&c->io))
-		c->since_ms = c->active_ms;
+	if (transport_is_blocked(&c->io))
+		return;
+	/* It was the client that was slow, not the target. */
+	c->since_ms = c->active_ms;
+	if (c->ex != NULL)
+		c->ex->up_ms = c->active_ms;
 }
 
 void conn_run(struct conn *c)

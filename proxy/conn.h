@@ -49,6 +49,7 @@ struct conn {
 	bool is_trusted;  /* its X-Forwarded-* are believed */
 	bool had_request; /* at least one was answered */
 	bool is_running;  /* conn_run is on the stack */
+	bool is_sending;  /* LINGER: in the middle of a request */
 	bool must_reset;  /* close so that the client sees a failure */
 	struct conn_input in;
 	struct httphead_scan scan;

@@ -367,10 +367,14 @@ static bool send_request(struct exchange *ex)
 
 static bool pump_request(struct exchange *ex)
 {
+	bool was_blocked = transport_is_blocked(&ex->up->io);
 	struct piece p;
 
 	if (transport_flush(&ex->up->io) < 0)
 		write_failed(ex);
+	/* The client's time counts from when it may send again. */
+	if (was_blocked && !transport_is_blocked(&ex->up->io))
+		ex->conn->active_ms = ex->up_ms = worker_now_ms(ex->worker);
 	if (ex->request_done || transport_is_blocked(&ex->up->io) ||
 	    ex->up->io.out_failed || !conn_has_input(ex->conn))
 		return false;
@@ -402,8 +406,9 @@ static enum upstream_state get_upstream(struct exchange *ex, struct err *err)
 	for (;;) {
 		s = upstream_get(ex->worker->backends, &ex->route->target,
 		    ex->was_retried, ex, &ex->wait, &ex->up, err);
-		/* A request that must not be sent twice looks first. */
-		if (s != UPSTREAM_READY || ex->is_idempotent ||
+		/* What may not be sent twice, or not be kept, looks first. */
+		if (s != UPSTREAM_READY ||
+		    (ex->is_idempotent && ex->request_done) ||
 		    !upstream_is_stale(ex->up))
 			return s;
 		upstream_close(&ex->up);

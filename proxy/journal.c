@@ -356,9 +356,10 @@ void journal_append(struct journal *j, const char *line, size_t len,
 	struct waiters *w = &j->waiters;
 	struct err err;
 
-	if (j->pending.len + len > PENDING_MAX) {
-		(void)err_set(
-		    &err, ERR_BUSY, "too many changes wait for the disk");
+	if (j->is_closing || j->pending.len + len > PENDING_MAX) {
+		(void)err_set(&err, ERR_BUSY, "%s",
+		    j->is_closing ? "the proxy ends"
+				  : "too many changes wait for the disk");
 		done(&err, arg);
 		return;
 	}
@@ -371,12 +372,21 @@ void journal_append(struct journal *j, const char *line, size_t len,
 	next_job(j);
 }
 
-int journal_snapshot(struct journal *j, struct err *err)
+/* What is being written ends; what its end would start does not begin. */
+static void stop_writing(struct journal *j)
+{
+	j->is_closing = true;
+	offload_free(&j->offload);
+	assert(j->running == NULL);
+}
+
+int journal_finish(struct journal *j, struct err *err)
 {
 	struct job *job;
 	int rc = -1;
 
-	assert(j->running == NULL && j->snapshot != NULL);
+	assert(j->snapshot != NULL);
+	stop_writing(j);
 	job = job_new(j);
 	take_snapshot(j, job);
 	*err = job->err;
@@ -394,9 +404,7 @@ void journal_close(struct journal **jp)
 	*jp = NULL;
 	if (j == NULL)
 		return;
-	/* What is written ends; what its end would start does not begin. */
-	j->is_closing = true;
-	offload_free(&j->offload);
+	stop_writing(j);
 	(void)err_set(&err, ERR_CANCELLED, "the proxy ends");
 	tell(&j->waiters, &err);
 	free(j->waiters.items);

@@ -38,8 +38,11 @@ void journal_set_snapshot(
  */
 void journal_append(struct journal *j, const char *line, size_t len,
     journal_done_fn *done, void *arg);
-/* Replace the file by a snapshot now (blocking): at the end of the process. */
-int journal_snapshot(struct journal *j, struct err *err) MUST_CHECK;
+/*
+ * At the end of the process: wait for what is being written, then replace the
+ * file by a snapshot (blocking). No line is taken afterwards.
+ */
+int journal_finish(struct journal *j, struct err *err) MUST_CHECK;
 /* Waits for what is being written; each append gets its `done`. */
 void journal_close(struct journal **j);
 

@@ -352,7 +352,7 @@ static void close_all(struct app *app)
 	fd_close(&app->api_fd);
 	fd_close(&app->metrics_fd);
 	if (app->journal != NULL && app->n_running > 0 &&
-	    journal_snapshot(app->journal, &err) < 0)
+	    journal_finish(app->journal, &err) < 0)
 		log_error(NULL, "the journal cannot be compacted",
 		    "error=\"%s\"", err.text);
 	journal_close(&app->journal);

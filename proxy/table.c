@@ -33,16 +33,14 @@ struct table {
 	size_t n_workers;
 	struct journal *journal;
 	struct list changes; /* on their way */
-};
-
-/* What one worker gets. */
-struct order {
-	struct change *change;
-	struct worker *worker;
+	struct list ready;   /* of them: written, and not yet sent */
+	struct batch *sent;  /* one at a time; the next ones gather meanwhile */
+	struct defer send;
 };
 
 struct change {
-	struct list link;
+	struct list link; /* in table->changes, in the order of calls */
+	struct list step; /* in table->ready, or in its batch */
 	struct table *table;
 	struct entry *entry; /* NULL: delete */
 	struct route *route; /* of the entry, for the workers */
@@ -50,7 +48,19 @@ struct change {
 	table_done_fn *done; /* NULL: nobody waits */
 	void *arg;
 	struct err result;
-	atomic_size_t n_pending;
+};
+
+/* What one worker gets. */
+struct order {
+	struct batch *batch;
+	struct worker *worker;
+};
+
+/* Changes that go to the workers together. */
+struct batch {
+	struct table *table;
+	struct list changes;
+	atomic_size_t n_pending; /* workers */
 	struct order orders[];
 };
 
@@ -170,12 +180,14 @@ struct table *table_new(struct loop *l, bool by_host)
 	t->by_host = by_host;
 	t->entries = map_new();
 	list_init(&t->changes);
+	list_init(&t->ready);
 	return t;
 }
 
 static void change_free(struct change *c)
 {
 	list_del(&c->link);
+	list_del(&c->step);
 	route_unref(&c->route);
 	entry_free(c->entry);
 	free(c->key);
@@ -194,6 +206,8 @@ void table_free(struct table **tp)
 		return;
 	while (!list_empty(&t->changes))
 		change_free(LIST_ITEM(t->changes.next, struct change, link));
+	defer_cancel(&t->send);
+	free(t->sent);
 	while (map_next(t->entries, &pos, &key, &value))
 		entry_free(value);
 	map_free(&t->entries);
@@ -251,36 +265,70 @@ static void acknowledge(struct change *c)
 	change_free(c);
 }
 
+static void send_batch(void *arg);
+
 /* All workers have applied it. */
 static void on_applied(void *arg)
 {
-	acknowledge(arg);
+	struct batch *b = arg;
+	struct table *t = b->table;
+
+	while (!list_empty(&b->changes))
+		acknowledge(LIST_ITEM(b->changes.next, struct change, step));
+	free(b);
+	t->sent = NULL;
+	send_batch(t);
 }
 
-/* On the worker's thread. */
+/* On the worker's thread: it reads the list, and nobody changes it. */
 static void apply(void *arg)
 {
-	struct order *o = arg;
-	struct change *c = o->change;
+	const struct order *o = arg;
+	struct batch *b = o->batch;
+	struct loop *home = b->table->loop;
 
-	if (c->route != NULL)
-		worker_set_route(o->worker, c->route);
-	else
-		worker_remove_route(o->worker, c->key);
-	if (atomic_fetch_sub(&c->n_pending, 1) == 1)
-		loop_post(c->table->loop, on_applied, c);
+	list_for_each (it, &b->changes) {
+		const struct change *c = LIST_ITEM(it, struct change, step);
+
+		if (c->route != NULL)
+			worker_set_route(o->worker, c->route);
+		else
+			worker_remove_route(o->worker, c->key);
+	}
+	if (atomic_fetch_sub(&b->n_pending, 1) == 1)
+		loop_post(home, on_applied, b);
 }
 
+static void send_batch(void *arg)
+{
+	struct table *t = arg;
+	struct batch *b;
+
+	if (t->sent != NULL || list_empty(&t->ready))
+		return;
+	b = xcalloc(1, sizeof *b + t->n_workers * sizeof(struct order));
+	b->table = t;
+	t->sent = b;
+	list_init(&b->changes);
+	list_for_each (it, &t->ready) {
+		list_del(it);
+		list_add_tail(&b->changes, it);
+	}
+	atomic_init(&b->n_pending, t->n_workers);
+	for (size_t i = 0; i < t->n_workers; i++) {
+		b->orders[i] = (struct order){ b, t->workers[i] };
+		loop_post(t->workers[i]->loop, apply, &b->orders[i]);
+	}
+}
+
+/* At the end of the turn, together with what else comes in it. */
 static void distribute(struct change *c)
 {
 	struct table *t = c->table;
 
-	atomic_init(&c->n_pending, t->n_workers);
-	for (size_t i = 0; i < t->n_workers; i++) {
-		c->orders[i].change = c;
-		c->orders[i].worker = t->workers[i];
-		loop_post(t->workers[i]->loop, apply, &c->orders[i]);
-	}
+	list_add_tail(&t->ready, &c->step);
+	if (t->sent == NULL)
+		defer_call(t->loop, &t->send, send_batch, t);
 }
 
 /* It is on disk (or there is no journal). */
@@ -337,8 +385,7 @@ static void write_line(struct buf *b, const struct change *c)
 static struct change *change_new(struct table *t, const char *key,
     struct entry *e, table_done_fn *done, void *arg)
 {
-	struct change *c =
-	    xcalloc(1, sizeof *c + t->n_workers * sizeof(struct order));
+	struct change *c = xcalloc(1, sizeof *c);
 
 	c->table = t;
 	c->entry = e;
@@ -346,6 +393,7 @@ static struct change *change_new(struct table *t, const char *key,
 	c->key = xstrdup(key);
 	c->done = done;
 	c->arg = arg;
+	list_init(&c->step);
 	list_add_tail(&t->changes, &c->link);
 	return c;
 }

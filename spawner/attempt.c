@@ -23,6 +23,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/wire.h"
+#include "spawner/keeper.h"
+#include "spawner/launch.h"
 #include "spawner/proc.h"
 #include "spawner/words.h"
 
@@ -38,6 +40,7 @@ struct attempt {
 	pid_t pid;
 	int pidfd;
 	bool is_asking; /* a PROMPT waits for the person */
+	bool is_kept;   /* it succeeded and waits to become a keeper */
 	struct wire *wire;
 	struct timer deadline;
 };
@@ -46,7 +49,7 @@ struct attempts {
 	struct loop *loop;
 	struct attempts_config config;
 	struct list list;
-	size_t n;
+	size_t n, n_kept;
 };
 
 /* ---- in the child -------------------------------------------------------- */
@@ -86,9 +89,9 @@ static int child_prompt(
 	return rc;
 }
 
-static void child_setup(int fd)
+static void child_setup(int fd, rlim_t *core_out)
 {
-	const struct rlimit no_core = { 0, 0 };
+	struct rlimit core;
 	sigset_t none;
 
 	for (int signo = 1; signo < NSIG; signo++)
@@ -99,7 +102,11 @@ static void child_setup(int fd)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "carrel-login");
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)setrlimit(RLIMIT_CORE, &no_core);
+	if (getrlimit(RLIMIT_CORE, &core) == 0) {
+		*core_out = core.rlim_cur;
+		core.rlim_cur = 0;
+		(void)setrlimit(RLIMIT_CORE, &core);
+	}
 	if (fd > 3)
 		(void)close_range(3, (unsigned)fd - 1, 0);
 	(void)close_range((unsigned)fd + 1, ~0U, 0);
@@ -123,10 +130,50 @@ static void child_end(int fd, const struct pam_login_result *result)
 			   "text", result->text, "groups", groups));
 }
 
+/* What child_setup did for a login is taken back. */
+_Noreturn static void child_become_keeper(
+    const int fds[3], struct pam_session *session, rlim_t n_files, rlim_t core)
+{
+	struct rlimit limit;
+
+	(void)launch_settle(fds, -1, n_files);
+	(void)close_range(KEEPER_FD_DIR + 1, ~0U, 0);
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	(void)prctl(PR_SET_DUMPABLE, 1);
+	if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+		limit.rlim_cur = core;
+		(void)setrlimit(RLIMIT_CORE, &limit);
+	}
+	(void)clearenv();
+	(void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	_exit(keeper_main(session));
+}
+
+/* Until the spawner sends the descriptors of a keeper, or time is over. */
+static void child_wait(const struct attempts_config *config, int fd,
+    struct pam_session *session, rlim_t core)
+{
+	const struct timeval patience = { .tv_sec =
+					      config->keep_ms / 1000 + 1 };
+	int fds[3] = { -1, -1, -1 };
+	char packet[64];
+	size_t len, n_fds = 0;
+	struct err err;
+
+	if (setsockopt(
+		fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+	    sock_recv_packet(
+		fd, packet, sizeof packet, &len, fds, 3, &n_fds, &err) > 0 &&
+	    n_fds == 3)
+		child_become_keeper(fds, session, config->n_files, core);
+	pam_session_close(&session);
+}
+
 _Noreturn static void child_main(const struct attempts_config *config, int fd,
     const char *account, const char *rhost)
 {
 	struct pam_login_result result;
+	rlim_t core = RLIM_INFINITY;
 	struct arena arena;
 	const struct pam_login login = {
 		.place = config->place,
@@ -137,12 +184,15 @@ _Noreturn static void child_main(const struct attempts_config *config, int fd,
 		.refuse_delay_ms = config->refuse_delay_ms,
 		.prompt = child_prompt,
 		.arg = &fd,
+		.keeps_handle = config->keep_ms > 0,
 	};
 
-	child_setup(fd);
+	child_setup(fd, &core);
 	arena_init(&arena);
 	pam_login_run(&login, &arena, &result);
 	child_end(fd, &result);
+	if (result.session)
+		child_wait(config, fd, result.session, core);
 	_exit(0);
 }
 
@@ -160,14 +210,16 @@ static void kill_tree(struct attempt *at)
 {
 	if (!is_running(at))
 		return;
-	(void)proc_signal_descendants(at->pid, SIGKILL);
-	(void)pidfd_send_signal(at->pidfd, SIGKILL, NULL, 0);
+	proc_kill_tree(at->pid, at->pidfd);
 }
 
 static void attempt_free(struct attempt *at)
 {
 	list_del(&at->link);
-	at->all->n--;
+	if (at->is_kept)
+		at->all->n_kept--;
+	else
+		at->all->n--;
 	timer_stop(&at->deadline);
 	wire_close(&at->wire);
 	kill_tree(at);
@@ -228,6 +280,46 @@ static int on_prompt(struct wire *w, const json_t *msg, int *fds, size_t n_fds,
 	return 0;
 }
 
+static struct attempt *find_kept(const struct attempts *a, const char *account)
+{
+	list_for_each (it, &a->list) {
+		struct attempt *at = LIST_ITEM(it, struct attempt, link);
+
+		if (at->is_kept && str_eq(at->account, account))
+			return at;
+	}
+	return NULL;
+}
+
+static void on_kept_too_long(struct timer *t, void *arg)
+{
+	(void)t;
+	attempt_free(arg);
+}
+
+/* Told as a success; the process stays, for the account's next server. */
+static void keep(struct attempt *at, const char *account, const char *text,
+    const json_t *groups)
+{
+	struct attempts *a = at->all;
+	struct attempt *older = find_kept(a, account);
+	const struct attempt_end end = { at->id, AUTH_SUCCESS, account, text,
+		groups };
+
+	if (older)
+		attempt_free(older);
+	free(at->account);
+	at->account = xstrdup(account);
+	at->is_kept = true;
+	a->n--;
+	a->n_kept++;
+	timer_start(
+	    a->loop, &at->deadline, a->config.keep_ms, on_kept_too_long, at);
+	log_info(&(struct log_ctx){ .user = account }, "login ended",
+	    "code=%s kept=%zu", auth_word(end.code), a->n_kept);
+	a->config.end(&end, a->config.arg);
+}
+
 static int on_end(struct wire *w, const json_t *msg, int *fds, size_t n_fds,
     void *arg, struct err *err)
 {
@@ -241,7 +333,11 @@ static int on_end(struct wire *w, const json_t *msg, int *fds, size_t n_fds,
 	    json_get_str(msg, "text", REPLY_MAX, &text, err) < 0 ||
 	    json_get_array(msg, "groups", PAM_GROUPS_MAX, &groups, err) < 0)
 		return -1;
-	finish(at, auth_code_of(code), account, text, groups);
+	if (auth_code_of(code) == AUTH_SUCCESS && at->all->config.keep_ms > 0 &&
+	    at->all->n_kept < at->all->config.max)
+		keep(at, account, text, groups);
+	else
+		finish(at, auth_code_of(code), account, text, groups);
 	return 0;
 }
 
@@ -267,6 +363,10 @@ static void on_closed(struct wire *w, const struct err *why, void *arg)
 	struct attempt *at = arg;
 
 	(void)w;
+	if (at->is_kept) {
+		attempt_free(at);
+		return;
+	}
 	log_warn(&(struct log_ctx){ .user = at->account },
 	    "login process ended early", "why=\"%s\"",
 	    why->code ? why->text : "no answer");
@@ -312,7 +412,7 @@ static struct attempt *find(const struct attempts *a, uint64_t id)
 	list_for_each (it, &a->list) {
 		struct attempt *at = LIST_ITEM(it, struct attempt, link);
 
-		if (at->id == id)
+		if (at->id == id && !at->is_kept)
 			return at;
 	}
 	return NULL;
@@ -413,4 +513,26 @@ void attempts_cancel(struct attempts *a, uint64_t id)
 
 	if (at)
 		finish(at, AUTH_CANCELLED, "", "", NULL);
+}
+
+int attempts_make_keeper(struct attempts *a, const char *account,
+    const int fds[3], pid_t *pid_out, int *pidfd_out)
+{
+	struct attempt *at = find_kept(a, account);
+	struct err err;
+	json_t *msg;
+	int rc;
+
+	if (!at || !is_running(at))
+		return 0;
+	msg = json_pack("{ss}", "type", "KEEP");
+	rc = wire_send(at->wire, msg, fds, 3, &err);
+	json_decref(msg);
+	if (rc == 0) {
+		*pid_out = at->pid;
+		*pidfd_out = at->pidfd;
+		at->pidfd = -1; /* so attempt_free lets it live */
+	}
+	attempt_free(at);
+	return rc == 0;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
 
 #include "base/json.h"
 #include "base/loop.h"
@@ -30,6 +32,11 @@ struct attempts_config {
 	const char *only_account; /* NULL: all */
 	size_t max, max_per_account;
 	int64_t module_timeout_ms, answer_timeout_ms, refuse_delay_ms;
+	/* A child that succeeded waits so long to become a keeper; 0: it ends.
+	 */
+	int64_t keep_ms;
+	/* Soft limit on descriptors of such a keeper; 0: as ours. */
+	rlim_t n_files;
 	void (*prompt)(uint64_t id, const char *text, bool echo, void *arg);
 	/* Once for each attempts_begin that was not dropped. */
 	void (*end)(const struct attempt_end *end, void *arg);
@@ -53,5 +60,12 @@ void attempts_drop_all(struct attempts *a);
 /* Is an attempt of this id under way? */
 bool attempts_has(const struct attempts *a, uint64_t id);
 size_t attempts_count(const struct attempts *a);
+/*
+ * Make the waiting child of the account's last login a keeper: it gets the
+ * descriptors of keeper.h (job, link, directory; borrowed). 1 with its pid and
+ * pidfd (the caller's), 0 when none waits.
+ */
+int attempts_make_keeper(struct attempts *a, const char *account,
+    const int fds[3], pid_t *pid_out, int *pidfd_out);
 
 #endif

@@ -96,7 +96,8 @@ struct spawner_callbacks {
 	/* The process runs and its program was executed. */
 	void (*started)(const struct spawner_server *s, void *arg);
 	void (*failed)(const struct spawner_failed *f, void *arg);
-	/* Repeated after each connection until spawner_ack. */
+	/* Repeated after each connection until spawner_ack. Status -1 with
+	 * signal 0 answers the STOP of a key that the spawner does not know. */
 	void (*exited)(const struct spawner_exited *e, void *arg);
 	/* Answers to spawner_list: one `found` each, then `list_end`. */
 	void (*found)(const struct spawner_server *s, void *arg);

@@ -291,6 +291,7 @@ static void fill_job(struct fleet *f, const struct fleet_request *r,
 	job->pam_dir = f->config.pam_dir;
 	job->is_root = f->config.is_root;
 	job->own_uid = f->config.own_uid;
+	job->uses_login = profile->keep_login_handle_s > 0;
 	job->options =
 	    r->options ? json_incref((json_t *)(uintptr_t)r->options) : NULL;
 }
@@ -356,12 +357,25 @@ void fleet_start(struct fleet *f, const struct fleet_request *r)
 
 /* ---- the other verbs ----------------------------------------------------- */
 
+/* So that nobody waits for the end of what is not there. */
+static void tell_unknown(struct fleet *f, const char *key)
+{
+	struct server none = { .exit = { .status = -1, .asked = true } };
+
+	if (str_copy(none.key, sizeof none.key, key) == 0)
+		(void)f->cb.exited(&none, f->cb.arg);
+}
+
 void fleet_stop(struct fleet *f, const char *key, int64_t grace_ms)
 {
 	struct server *s = find(f, key);
 	struct err err = { 0 };
 
-	if (!s || !is_live(s))
+	if (!s) {
+		tell_unknown(f, key);
+		return;
+	}
+	if (!is_live(s))
 		return;
 	if (s->kind->stop(s, grace_ms, &err) != 0) {
 		struct log_ctx ctx = ctx_of(s);

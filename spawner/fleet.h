@@ -13,6 +13,8 @@
 #include "spawner/policy.h"
 #include "spawner/server.h"
 
+struct attempts;
+
 struct fleet_config {
 	const struct policy *policy; /* borrowed */
 	bool is_root;
@@ -20,6 +22,7 @@ struct fleet_config {
 	const char *own_account; /* single-account mode; NULL as root */
 	const char *pam_dir;     /* NULL: the system's */
 	struct launch_place place;
+	struct attempts *logins; /* for keep_login_handle; may be NULL */
 };
 
 /* Each returns false when nobody is there to be told (it is told later). */
@@ -44,7 +47,8 @@ void fleet_free(struct fleet **f);
 
 /* Ends in `started` or `failed`, perhaps at once. */
 void fleet_start(struct fleet *f, const struct fleet_request *r);
-/* grace_ms -1: as the profile says. Unknown keys: nothing to be done. */
+/* grace_ms -1: as the profile says. An unknown key is answered by `exited` with
+ * status -1 and signal 0: it does not run here. */
 void fleet_stop(struct fleet *f, const char *key, int64_t grace_ms);
 /* The hub has stored the exit: forget the server. */
 void fleet_ack(struct fleet *f, const char *key);

@@ -112,7 +112,8 @@ static int open_session(struct keeper *k, struct err *err)
 
 	if (!k->plan.opens_session)
 		return 0;
-	k->session = pam_session_open(&place, k->plan.user, k->plan.gid, err);
+	k->session = pam_session_open(
+	    k->session, &place, k->plan.user, k->plan.gid, err);
 	if (!k->session) {
 		k->code = err->code == ERR_DENIED ? FAIL_ACCOUNT : FAIL_SESSION;
 		return -1;
@@ -245,10 +246,11 @@ static void become_keeper(void)
 	}
 }
 
-int keeper_main(void)
+int keeper_main(struct pam_session *kept)
 {
 	struct keeper k = {
 		.code = FAIL_INTERNAL,
+		.session = kept,
 		.out_fd = -1,
 		.pidfd = -1,
 		.listen_fd = -1,

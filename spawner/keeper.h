@@ -7,6 +7,8 @@
 #ifndef CARREL_SPAWNER_KEEPER_H
 #define CARREL_SPAWNER_KEEPER_H
 
+struct pam_session;
+
 /* Version of keeper.def that this program speaks. */
 #define KEEPER_VERSION 1
 
@@ -15,7 +17,10 @@
 #define KEEPER_FD_LINK 4 /* socket pair to the spawner */
 #define KEEPER_FD_DIR  5 /* /run/carrel/servers/KEY */
 
-/* A whole life; the exit status for main, which has set the capabilities. */
-int keeper_main(void);
+/*
+ * A whole life; the exit status for main, which has set the capabilities. kept:
+ * the handle of the login that becomes this keeper (taken), or NULL.
+ */
+int keeper_main(struct pam_session *kept);
 
 #endif

@@ -19,11 +19,15 @@
 #include "base/fd.h"
 #include "spawner/proc.h"
 
-#define OUT_BYTES      16384
-#define OUT_PER_TURN   16
-#define LISTENER_MS    100
-#define SWEEP_LIMIT_MS 10000
-#define SWEEP_STEP_MS  10
+#define OUT_BYTES         16384
+#define OUT_PER_TURN      16
+/* Often while most servers come up, for a hub may send people there as soon as
+ * somebody answers; then less so. */
+#define LISTENER_FAST_MS  25
+#define LISTENER_FAST_FOR 5000
+#define LISTENER_SLOW_MS  100
+#define SWEEP_LIMIT_MS    10000
+#define SWEEP_STEP_MS     10
 
 #define SOCKET_PATH "/proc/self/fd/5/keeper.sock"
 
@@ -194,15 +198,20 @@ static void on_listener_timer(struct timer *t, void *arg)
 	struct keeper *k = arg;
 	struct err err;
 	uid_t uid = 0;
+	int64_t now_ms = loop_now_ms(k->loop);
 	int found = sock_listener_uid(k->job.port, &uid, &err);
 
 	if (found > 0 && uid != expected_uid(k)) {
 		refuse_listener(k, uid);
 		return;
 	}
-	if (found > 0 || loop_now_ms(k->loop) >= k->listener_until_ms)
+	if (found > 0 ||
+	    now_ms >= k->listener_from_ms + k->job.listen_timeout_ms)
 		return;
-	timer_start(k->loop, t, LISTENER_MS, on_listener_timer, k);
+	timer_start(k->loop, t,
+	    now_ms < k->listener_from_ms + LISTENER_FAST_FOR ? LISTENER_FAST_MS
+							     : LISTENER_SLOW_MS,
+	    on_listener_timer, k);
 }
 
 /* ---- the spawner --------------------------------------------------------- */
@@ -332,9 +341,9 @@ static int watch_server(struct keeper *k, struct err *err)
 	    watch_start(k->loop, &k->out_watch, k->out_fd, EPOLLIN, on_output,
 		k, err) != 0)
 		return -1;
-	k->listener_until_ms = loop_now_ms(k->loop) + k->job.listen_timeout_ms;
-	timer_start(
-	    k->loop, &k->listener_timer, LISTENER_MS, on_listener_timer, k);
+	k->listener_from_ms = loop_now_ms(k->loop);
+	timer_start(k->loop, &k->listener_timer, LISTENER_FAST_MS,
+	    on_listener_timer, k);
 	return 0;
 }
 

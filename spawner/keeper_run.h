@@ -40,7 +40,7 @@ struct keeper {
 	int out_fd, pidfd, listen_fd;
 	struct watch out_watch, pid_watch, listen_watch;
 	struct timer stop_timer, listener_timer;
-	int64_t listener_until_ms;
+	int64_t listener_from_ms;
 	enum stop_step stop;
 	int64_t grace_ms;
 	bool asked, has_ended;

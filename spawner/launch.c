@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "spawner/attempt.h"
 #include "spawner/keeper.h"
 
 #define PORT_TRIES  64
@@ -152,60 +153,80 @@ static void lower_limit(rlim_t n_files)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-_Noreturn static void become_keeper(
-    const struct launch_place *place_of, int job_fd, int sock_fd, int dir_fd)
+int launch_settle(const int fds[3], int also, rlim_t n_files)
 {
-	int exe_fd = lift(place_of->exe_fd);
+	const int high[] = { lift(fds[0]), lift(fds[1]), lift(fds[2]) };
+
+	if (also >= 0)
+		also = lift(also);
+	set_stdio(high[2]);
+	place(high[0], KEEPER_FD_JOB);
+	place(high[1], KEEPER_FD_LINK);
+	place(high[2], KEEPER_FD_DIR);
+	(void)close_range(FD_LOW, ~0U, CLOSE_RANGE_CLOEXEC);
+	lower_limit(n_files);
+	if (chdir("/") != 0)
+		_exit(126);
+	return also;
+}
+
+_Noreturn static void become_keeper(
+    const struct launch_place *place_of, const int fds[3])
+{
 	char caps[24];
 	char *const argv[] = { (char[]){ "carrel-spawner" },
 		(char[]){ "--keeper" }, caps, NULL };
 	char *const env[] = { (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" },
 		(char[]){ "LANG=C.UTF-8" }, NULL };
+	int exe_fd = launch_settle(fds, place_of->exe_fd, place_of->n_files);
 	sigset_t none;
 
-	job_fd = lift(job_fd);
-	sock_fd = lift(sock_fd);
-	dir_fd = lift(dir_fd);
-	set_stdio(dir_fd);
-	place(job_fd, KEEPER_FD_JOB);
-	place(sock_fd, KEEPER_FD_LINK);
-	place(dir_fd, KEEPER_FD_DIR);
-	(void)close_range(FD_LOW, ~0U, CLOSE_RANGE_CLOEXEC);
 	for (int signo = 1; signo < NSIG; signo++)
 		(void)signal(signo, SIG_DFL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	lower_limit(place_of->n_files);
 	(void)setsid();
-	if (chdir("/") != 0 ||
-	    str_format(caps, sizeof caps, "%" PRIu64, place_of->caps) != 0)
+	if (str_format(caps, sizeof caps, "%" PRIu64, place_of->caps) != 0)
 		_exit(126);
 	(void)execveat(exe_fd, "", argv, env, AT_EMPTY_PATH);
 	_exit(127);
 }
 
-static int fork_keeper(const struct launch_place *place_of, int job_fd,
-    int dir_fd, struct launch *out, struct err *err)
+static int fork_keeper(const struct launch_place *place_of, const int fds[3],
+    struct launch *out, struct err *err)
 {
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-		return err_sys(err, "make a socket pair");
 	out->pid = fork();
 	if (out->pid == 0)
-		become_keeper(place_of, job_fd, pair[1], dir_fd);
-	fd_close(&pair[1]);
-	if (out->pid < 0) {
-		fd_close(&pair[0]);
+		become_keeper(place_of, fds);
+	if (out->pid < 0)
 		return err_sys(err, "start a keeper");
-	}
 	out->pidfd = pidfd_open(out->pid, 0);
-	out->sock_fd = pair[0];
 	return 0;
 }
 
-int launch_keeper(const struct launch_place *place_of, const struct job *job,
+/* job_fd and dir_fd are borrowed. */
+static int give_birth(const struct launch_place *place_of,
+    const struct job *job, struct attempts *logins, int job_fd, int dir_fd,
     struct launch *out, struct err *err)
+{
+	int pair[2], fds[] = { job_fd, -1, dir_fd }, rc = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return err_sys(err, "make a socket pair");
+	fds[1] = pair[1];
+	if (!job->uses_login || !logins ||
+	    attempts_make_keeper(
+		logins, job->account, fds, &out->pid, &out->pidfd) == 0)
+		rc = fork_keeper(place_of, fds, out, err);
+	fd_close(&pair[1]);
+	if (rc != 0)
+		fd_close(&pair[0]);
+	out->sock_fd = pair[0];
+	return rc;
+}
+
+int launch_keeper(const struct launch_place *place_of, const struct job *job,
+    struct attempts *logins, struct launch *out, struct err *err)
 {
 	int dir_fd = make_dir(place_of->servers_fd, job->key, err);
 	int job_fd, rc = -1;
@@ -215,7 +236,8 @@ int launch_keeper(const struct launch_place *place_of, const struct job *job,
 		return -1;
 	job_fd = job_file(job, err);
 	if (job_fd >= 0)
-		rc = fork_keeper(place_of, job_fd, dir_fd, out, err);
+		rc =
+		    give_birth(place_of, job, logins, job_fd, dir_fd, out, err);
 	fd_close(&job_fd);
 	fd_close(&dir_fd);
 	if (rc != 0)

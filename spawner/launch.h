@@ -21,14 +21,26 @@ struct launch_place {
 	uint64_t caps; /* what keepers keep (caps.h); 0: not root */
 };
 
+struct attempts;
+
 struct launch {
 	pid_t pid;
 	int pidfd, sock_fd;
 };
 
-/* A fresh directory `key`; ERR_EXISTS when there is one. */
+/*
+ * A fresh directory `key`; ERR_EXISTS when there is one. `logins` may be NULL;
+ * when the job uses a login and one of its account waits, that becomes the
+ * keeper.
+ */
 int launch_keeper(const struct launch_place *place, const struct job *job,
-    struct launch *out, struct err *err) MUST_CHECK;
+    struct attempts *logins, struct launch *out, struct err *err) MUST_CHECK;
+/*
+ * In a child that becomes a keeper: the descriptors of keeper.h (job, link,
+ * directory) at their numbers, stdio of its own, nothing else but `also` (-1:
+ * none; its new number is returned), and servers' limit on descriptors.
+ */
+int launch_settle(const int fds[3], int also, rlim_t n_files);
 /* Remove the directory of a server and the files in it. */
 void launch_remove_dir(int servers_fd, const char *key);
 

@@ -44,6 +44,8 @@ struct link {
 	struct timer deadline; /* of the start */
 	struct timer retry;    /* a keeper that does not listen yet */
 	bool timed_out;
+	bool wants_stop; /* said again to a keeper that connects */
+	int64_t grace_ms;
 };
 
 static struct log_ctx ctx_of(const struct server *s)
@@ -175,6 +177,18 @@ static void judge(struct server *s, bool timed_out)
 
 /* ---- the connection ------------------------------------------------------ */
 
+static int send_stop(struct link *l, struct err *err)
+{
+	json_t *msg = json_pack("{ss}", "type", "STOP");
+	int rc;
+
+	if (l->grace_ms >= 0)
+		json_object_set_new(msg, "grace_ms", json_integer(l->grace_ms));
+	rc = wire_send(l->wire, msg, NULL, 0, err);
+	json_decref(msg);
+	return rc;
+}
+
 static int on_STATE(struct wire *w, const json_t *msg, int *fds, size_t n_fds,
     void *arg, struct err *err)
 {
@@ -194,6 +208,8 @@ static int on_STATE(struct wire *w, const json_t *msg, int *fds, size_t n_fds,
 		server_started(s, (pid_t)pid, (uint64_t)start_time);
 	if (is_stopping)
 		server_stopping(s);
+	else if (l->wants_stop)
+		return send_stop(l, err);
 	return 0;
 }
 
@@ -302,8 +318,7 @@ static void on_deadline(struct timer *t, void *arg)
 	if (!is_running(l))
 		return;
 	l->timed_out = true;
-	(void)proc_signal_descendants(l->keeper, SIGKILL);
-	(void)pidfd_send_signal(l->pidfd, SIGKILL, NULL, 0);
+	proc_kill_tree(l->keeper, l->pidfd);
 }
 
 static int link_open(
@@ -316,8 +331,10 @@ static int link_open(
 	l->keeper = keeper;
 	l->pidfd = pidfd;
 	s->priv = l;
-	timer_start(fleet_loop(s->fleet), &l->deadline,
-	    config->policy->start_timeout_s * 1000, on_deadline, l);
+	/* One that runs already has time to say so. */
+	if (s->state == SERVER_STARTING)
+		timer_start(fleet_loop(s->fleet), &l->deadline,
+		    config->policy->start_timeout_s * 1000, on_deadline, l);
 	if (sock_fd < 0)
 		timer_start(
 		    fleet_loop(s->fleet), &l->retry, RETRY_MS, on_retry, l);
@@ -329,9 +346,10 @@ static int link_open(
 
 int link_start(struct server *s, struct job *job, struct err *err)
 {
+	const struct fleet_config *config = fleet_config(s->fleet);
 	struct launch launch;
 
-	if (launch_keeper(&fleet_config(s->fleet)->place, job, &launch, err) !=
+	if (launch_keeper(&config->place, job, config->logins, &launch, err) !=
 	    0)
 		return -1;
 	if (link_open(s, launch.pid, launch.pidfd, launch.sock_fd, err) == 0)
@@ -369,19 +387,21 @@ enum kind_alive link_alive(const struct server *s)
 int link_stop(struct server *s, int64_t grace_ms, struct err *err)
 {
 	struct link *l = s->priv;
-	json_t *msg;
-	int rc;
 
 	if (!l || !is_running(l))
 		return 0;
-	if (!l->wire && connect_again(l, err) != 0)
-		return -1;
-	msg = json_pack("{ss}", "type", "STOP");
-	if (grace_ms >= 0)
-		json_object_set_new(msg, "grace_ms", json_integer(grace_ms));
-	rc = wire_send(l->wire, msg, NULL, 0, err);
-	json_decref(msg);
-	return rc;
+	l->wants_stop = true;
+	l->grace_ms = grace_ms;
+	if (l->wire)
+		return send_stop(l, err);
+	/* One that does not listen yet is told when it says its state. */
+	if (timer_running(&l->retry))
+		return 0;
+	if (connect_again(l, err) == 0)
+		return 0;
+	/* A keeper that nobody can speak with: what it keeps ends with it. */
+	(void)pidfd_send_signal(l->pidfd, SIGKILL, NULL, 0);
+	return -1;
 }
 
 int link_tail(struct server *s, struct err *err)

@@ -31,11 +31,15 @@
 #include "spawner/keeper.h"
 #include "spawner/serve.h"
 
-#define CONFIG_DEFAULT "/etc/carrel/spawner.yaml"
-#define CONFIG_MAX     (1024 * 1024)
-#define PROBLEMS_MAX   (64 * 1024)
-#define REFUSE_MS      2000
-#define STOP_ALL_MS    100
+#define CONFIG_DEFAULT   "/etc/carrel/spawner.yaml"
+#define CONFIG_MAX       (1024 * 1024)
+#define PROBLEMS_MAX     (64 * 1024)
+#define REFUSE_MS        2000
+#define STOP_ALL_MS      100
+/* Descriptors: the keeper's socket and pidfd; the child's. */
+#define FILES_PER_SERVER 2
+#define FILES_PER_LOGIN  2
+#define FILES_OTHER      64
 
 enum mode { MODE_SERVE, MODE_CHECK, MODE_LIST, MODE_STOP_ALL, MODE_KEEPER };
 
@@ -309,22 +313,30 @@ static int find_accounts(struct spawner *s, struct err *err)
 					       (unsigned)getuid());
 	}
 	s->client_uid = getuid();
-	if (!client && !s->is_root)
+	if (s->options.mode != MODE_SERVE || (!client && !s->is_root))
 		return 0;
 	return privs_account(
 	    client ? client : "carrel", &s->client_uid, &gid, err);
 }
 
-/* Three descriptors a server; servers get the limit that we were given. */
+/* For all our servers and logins; servers get the limit that we were given. */
 static void raise_file_limit(struct spawner *s)
 {
 	struct rlimit limit;
+	rlim_t wanted;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
 	s->fleet_config.place.n_files = limit.rlim_cur;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	wanted = (rlim_t)(FILES_PER_SERVER * s->policy.max_servers +
+			  FILES_PER_LOGIN * s->policy.auth_max_attempts +
+			  FILES_OTHER);
+	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted)
+		log_warn(NULL, "the limit on open files is low",
+		    "limit=%ju max_servers_needs=%ju",
+		    (uintmax_t)limit.rlim_max, (uintmax_t)wanted);
 }
 
 /* ---- secrets ------------------------------------------------------------- */
@@ -371,25 +383,6 @@ static int start_loop(struct spawner *s, struct err *err)
 	return 0;
 }
 
-static void make_fleet(struct spawner *s)
-{
-	struct fleet_callbacks cb = serve_fleet_callbacks;
-	const struct serve_config serve = {
-		.client_uid = s->client_uid,
-		.own_account = s->is_root ? NULL : s->self.name,
-	};
-
-	s->fleet_config.policy = &s->policy;
-	s->fleet_config.is_root = s->is_root;
-	s->fleet_config.own_uid = getuid();
-	s->fleet_config.own_account = serve.own_account;
-	s->fleet_config.pam_dir = s->options.pam_dir;
-	s->fleet_config.place.caps = s->is_root ? s->caps : 0;
-	s->serve = serve_new(s->loop, &serve);
-	cb.arg = s->serve;
-	s->fleet = fleet_new(s->loop, &s->fleet_config, &cb);
-}
-
 static void make_attempts(struct spawner *s)
 {
 	const struct policy *p = &s->policy;
@@ -402,12 +395,42 @@ static void make_attempts(struct spawner *s)
 		.module_timeout_ms = p->auth_module_timeout_s * 1000,
 		.answer_timeout_ms = p->auth_answer_timeout_s * 1000,
 		.refuse_delay_ms = REFUSE_MS,
+		/* Without root there is no session that could want it. */
+		.keep_ms = s->is_root ? policy_keep_login_s(p) * 1000 : 0,
+		.n_files = s->fleet_config.place.n_files,
 		.prompt = serve_auth_prompt,
 		.end = serve_auth_end,
 		.arg = s->serve,
 	};
 
 	s->attempts = attempts_new(s->loop, &config);
+}
+
+static void make_fleet(struct spawner *s)
+{
+	struct fleet_callbacks cb = serve_fleet_callbacks;
+
+	s->fleet_config.policy = &s->policy;
+	s->fleet_config.is_root = s->is_root;
+	s->fleet_config.own_uid = getuid();
+	s->fleet_config.own_account = s->is_root ? NULL : s->self.name;
+	s->fleet_config.pam_dir = s->options.pam_dir;
+	s->fleet_config.place.caps = s->is_root ? s->caps : 0;
+	s->fleet_config.logins = s->attempts;
+	cb.arg = s->serve;
+	s->fleet = fleet_new(s->loop, &s->fleet_config, &cb);
+}
+
+static void make_parts(struct spawner *s)
+{
+	const struct serve_config config = {
+		.client_uid = s->client_uid,
+		.own_account = s->is_root ? NULL : s->self.name,
+	};
+
+	s->serve = serve_new(s->loop, &config);
+	make_attempts(s);
+	make_fleet(s);
 	serve_attach(s->serve, s->fleet, s->attempts);
 }
 
@@ -425,7 +448,6 @@ static int open_socket(struct spawner *s, struct err *err)
 
 static int serve(struct spawner *s, struct err *err)
 {
-	make_attempts(s);
 	adopt_all(&s->adopt, s->fleet);
 	if (open_socket(s, err) != 0)
 		return -1;
@@ -505,7 +527,7 @@ static int prepare(struct spawner *s, struct err *err)
 		return -1;
 	if (start_loop(s, err) != 0)
 		return -1;
-	make_fleet(s);
+	make_parts(s);
 	return 0;
 }
 
@@ -553,7 +575,7 @@ static int be_keeper(const struct options *o, struct err *err)
 	/* execve as root has given all of the bounding set back. */
 	if (geteuid() == 0 && caps_keep(caps, false, err) != 0)
 		return -1;
-	return keeper_main();
+	return keeper_main(NULL);
 }
 
 int main(int argc, char **argv)

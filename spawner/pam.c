@@ -130,6 +130,27 @@ static int start(const struct pam_place *place, const char *account,
 	return rc;
 }
 
+/* A handle and what its conversation needs, which must not move. */
+struct pam_session {
+	pam_handle_t *handle;
+	struct talk talk;
+	struct pam_conv conv;
+	char **env;
+	bool has_creds, is_open;
+	int rc; /* of the last call: pam_end tells the modules */
+};
+
+static struct pam_session *session_new(const struct pam_place *place,
+    const char *account, const struct pam_login *login, int *rc_out)
+{
+	struct pam_session *s = xcalloc(1, sizeof *s);
+
+	talk_init(&s->talk, login);
+	s->conv = (struct pam_conv){ converse, &s->talk };
+	*rc_out = start(place, account, &s->conv, &s->handle);
+	return s;
+}
+
 /* ---- login --------------------------------------------------------------- */
 
 static enum spawner_auth_code code_of(int rc, const struct talk *talk)
@@ -236,25 +257,32 @@ static void fill_success(pam_handle_t *handle, const struct pam_login *login,
 		    account_groups(a, &account, PAM_GROUPS_MAX, &out->groups);
 }
 
-static void run_stack(struct talk *talk, const struct pam_login *login,
-    struct arena *a, struct pam_login_result *out)
+static void run_stack(const struct pam_login *login, struct arena *a,
+    struct pam_login_result *out)
 {
-	const struct pam_conv conv = { converse, talk };
-	pam_handle_t *handle = NULL;
-	int rc = start(&login->place, login->account, &conv, &handle);
+	int rc;
+	struct pam_session *s =
+	    session_new(&login->place, login->account, login, &rc);
 
 	if (rc == PAM_SUCCESS && *login->rhost)
-		rc = pam_set_item(handle, PAM_RHOST, login->rhost);
+		rc = pam_set_item(s->handle, PAM_RHOST, login->rhost);
 	if (rc == PAM_SUCCESS)
-		rc = pam_authenticate(handle, PAM_DISALLOW_NULL_AUTHTOK);
+		rc = pam_authenticate(s->handle, PAM_DISALLOW_NULL_AUTHTOK);
 	if (rc == PAM_SUCCESS)
-		rc = pam_acct_mgmt(handle, PAM_DISALLOW_NULL_AUTHTOK);
-	out->code = code_of(rc, talk);
-	explain(talk, out->code, handle, rc);
+		rc = pam_acct_mgmt(s->handle, PAM_DISALLOW_NULL_AUTHTOK);
+	out->code = code_of(rc, &s->talk);
+	explain(&s->talk, out->code, s->handle, rc);
 	if (out->code == AUTH_SUCCESS)
-		fill_success(handle, login, a, out);
-	if (handle)
-		(void)pam_end(handle, rc);
+		fill_success(s->handle, login, a, out);
+	out->text = arena_strdup(a, buf_view(&s->talk.text));
+	buf_reset(&s->talk.text);
+	/* Nobody can be asked from here on. */
+	s->talk.login = NULL;
+	s->rc = rc;
+	if (login->keeps_handle && out->code == AUTH_SUCCESS)
+		out->session = s;
+	else
+		pam_session_close(&s);
 }
 
 void pam_login_run(const struct pam_login *login, struct arena *a,
@@ -262,25 +290,17 @@ void pam_login_run(const struct pam_login *login, struct arena *a,
 {
 	struct talk talk;
 
-	*out = (struct pam_login_result){ .account = "" };
+	*out = (struct pam_login_result){ .account = "", .text = "" };
+	if (!is_refused(login, login->account)) {
+		run_stack(login, a, out);
+		return;
+	}
 	talk_init(&talk, login);
-	if (is_refused(login, login->account))
-		out->code = refuse(&talk);
-	else
-		run_stack(&talk, login, a, out);
-	out->text = arena_strdup(a, buf_view(&talk.text));
+	out->code = refuse(&talk);
 	buf_fini(&talk.text);
 }
 
 /* ---- session ------------------------------------------------------------- */
-
-struct pam_session {
-	pam_handle_t *handle;
-	struct talk talk;
-	struct pam_conv conv;
-	char **env;
-	bool has_creds, is_open;
-};
 
 static int fail_pam(
     struct pam_session *s, const char *step, int rc, struct err *err)
@@ -319,15 +339,15 @@ static int open_steps(
 	return 0;
 }
 
-struct pam_session *pam_session_open(const struct pam_place *place,
-    const char *account, gid_t gid, struct err *err)
+struct pam_session *pam_session_open(struct pam_session *kept,
+    const struct pam_place *place, const char *account, gid_t gid,
+    struct err *err)
 {
-	struct pam_session *s = xcalloc(1, sizeof *s);
-	int rc;
+	struct pam_session *s = kept;
+	int rc = PAM_SUCCESS;
 
-	talk_init(&s->talk, NULL);
-	s->conv = (struct pam_conv){ converse, &s->talk };
-	rc = start(place, account, &s->conv, &s->handle);
+	if (!s)
+		s = session_new(place, account, NULL, &rc);
 	if (rc != PAM_SUCCESS)
 		(void)fail_pam(s, "start", rc, err);
 	else if (open_steps(s, account, gid, err) == 0)
@@ -344,17 +364,16 @@ char *const *pam_session_env(const struct pam_session *s)
 void pam_session_close(struct pam_session **session)
 {
 	struct pam_session *s = *session;
-	int rc = PAM_SUCCESS;
 
 	*session = NULL;
 	if (!s)
 		return;
 	if (s->is_open)
-		rc = pam_close_session(s->handle, PAM_SILENT);
+		s->rc = pam_close_session(s->handle, PAM_SILENT);
 	if (s->has_creds)
 		(void)pam_setcred(s->handle, PAM_DELETE_CRED | PAM_SILENT);
 	if (s->handle)
-		(void)pam_end(s->handle, rc);
+		(void)pam_end(s->handle, s->rc);
 	for (char **e = s->env; e && *e; e++)
 		free(*e);
 	free(s->env);

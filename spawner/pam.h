@@ -38,7 +38,11 @@ struct pam_login {
 	int (*prompt)(
 	    const char *text, bool echo, char *reply, size_t cap, void *arg);
 	void *arg;
+	/* After a success, keep the handle for a session. */
+	bool keeps_handle;
 };
+
+struct pam_session;
 
 struct pam_login_result {
 	enum spawner_auth_code code;
@@ -46,22 +50,24 @@ struct pam_login_result {
 	const char *text;    /* lines for the person; "" if none */
 	const char **groups;
 	size_t n_groups;
+	/* keeps_handle and a success: for pam_session_open; else NULL. */
+	struct pam_session *session;
 };
 
 /* Strings live in `a`. */
 void pam_login_run(const struct pam_login *login, struct arena *a,
     struct pam_login_result *out);
 
-struct pam_session;
-
 /*
- * start, acct_mgmt, the account's groups, setcred, open_session. Afterwards
+ * start (or the handle of a login: `kept`, which is taken; may be NULL),
+ * acct_mgmt, the account's groups, setcred, open_session. Afterwards
  * the process has the limits, the umask and the supplementary groups that the
  * session gave it. ERR_DENIED: the account may not (expired and the like);
  * else PAM could not. The text has what the modules said.
  */
-struct pam_session *pam_session_open(const struct pam_place *place,
-    const char *account, gid_t gid, struct err *err);
+struct pam_session *pam_session_open(struct pam_session *kept,
+    const struct pam_place *place, const char *account, gid_t gid,
+    struct err *err);
 /* Names and values that the modules set; owned by the session. */
 char *const *pam_session_env(const struct pam_session *s);
 /* close_session, setcred(DELETE), end. Safe on NULL. */

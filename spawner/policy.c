@@ -339,6 +339,17 @@ int policy_check_uid(
 	return 0;
 }
 
+int64_t policy_keep_login_s(const struct policy *p)
+{
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < p->n_profiles; i++) {
+		if (p->profile[i].keep_login_handle_s > longest)
+			longest = p->profile[i].keep_login_handle_s;
+	}
+	return longest;
+}
+
 bool policy_wants_new_privs(const struct policy *p)
 {
 	for (size_t i = 0; i < p->n_profiles; i++) {

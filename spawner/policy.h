@@ -34,7 +34,7 @@ struct profile {
 	int64_t memory, pids; /* as bound; read `limits` */
 	const char *cpu;
 	struct limits limits;
-	int64_t stop_grace_s;
+	int64_t stop_grace_s, keep_login_handle_s;
 };
 
 /* Managed services are only parsed and kept here. */
@@ -77,6 +77,8 @@ const struct profile *policy_profile(const struct policy *p, const char *name);
 /* uid 0, nobody and what lies below min_uid are refused; text says which. */
 int policy_check_uid(int64_t min_uid, const char *account, uid_t uid,
     struct err *err) MUST_CHECK;
+/* The longest keep_login_handle of all profiles. */
+int64_t policy_keep_login_s(const struct policy *p);
 /* Does a profile let its programs gain privileges? */
 bool policy_wants_new_privs(const struct policy *p);
 /* Name characters of an account: what useradd and directories use. */

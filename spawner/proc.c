@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -174,4 +175,13 @@ size_t proc_signal_descendants(pid_t root, int signo)
 	}
 	free(list);
 	return n_below;
+}
+
+void proc_kill_tree(pid_t pid, int pidfd)
+{
+	if (pidfd_send_signal(pidfd, SIGSTOP, NULL, 0) != 0)
+		return;
+	if (proc_signal_descendants(pid, SIGSTOP) > 0)
+		(void)proc_signal_descendants(pid, SIGKILL);
+	(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 }

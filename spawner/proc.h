@@ -18,6 +18,11 @@ uint64_t proc_start_time(pid_t pid);
 bool proc_is_alive(pid_t pid, uint64_t start_time);
 /* The kernel's name for this run of the machine; "" when it is not told. */
 void proc_boot_id(char out[PROC_BOOT_ID_LEN + 1]);
+/*
+ * Kill a process and all below it. It is stopped first, so that it neither
+ * forks nor acts on the end of its children. pidfd is its own.
+ */
+void proc_kill_tree(pid_t pid, int pidfd);
 /* Signal every descendant of `root` but not root itself; how many there were
  * (zombies are not counted). */
 size_t proc_signal_descendants(pid_t root, int signo);

@@ -20,6 +20,7 @@
 
 #define HELLO_TIMEOUT_MS 5000
 #define GREETING_MAX     8
+#define ACCEPT_PAUSE_MS  1000
 /* Messages that wait for a slow hub, beyond the wire's own queue. */
 #define OUTBOX_MAX       400000
 
@@ -44,7 +45,8 @@ struct serve {
 	struct attempts *attempts;
 	int listen_fd;
 	struct watch watch;
-	struct list conns; /* struct conn: those that have not said HELLO */
+	struct timer pause; /* no descriptor is free: accept later */
+	struct list conns;  /* struct conn: those that have not said HELLO */
 	size_t n_greeting;
 	struct conn *hub;   /* the one that has; NULL: nobody */
 	struct list outbox; /* struct waiting */
@@ -471,15 +473,29 @@ static void welcome(struct serve *s, int fd)
 	    s->loop, &c->deadline, HELLO_TIMEOUT_MS, on_hello_timeout, c);
 }
 
+static void on_pause_end(struct timer *t, void *arg)
+{
+	struct serve *s = arg;
+
+	(void)t;
+	watch_set(&s->watch, EPOLLIN);
+}
+
 static void on_connection(struct watch *w, uint32_t events, void *arg)
 {
+	struct serve *s = arg;
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
-	if (fd >= 0)
-		welcome(arg, fd);
-	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-		log_error(NULL, "accept failed", "why=\"%s\"", strerror(errno));
+	if (fd >= 0) {
+		welcome(s, fd);
+		return;
+	}
+	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+		return;
+	log_error(NULL, "accept failed", "why=\"%s\"", strerror(errno));
+	watch_set(w, 0);
+	timer_start(s->loop, &s->pause, ACCEPT_PAUSE_MS, on_pause_end, s);
 }
 
 struct serve *serve_new(struct loop *l, const struct serve_config *config)
@@ -516,6 +532,7 @@ void serve_free(struct serve **serve)
 	if (!s)
 		return;
 	watch_stop(&s->watch);
+	timer_stop(&s->pause);
 	fd_close(&s->listen_fd);
 	if (s->hub)
 		conn_free(s->hub);

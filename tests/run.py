@@ -65,7 +65,8 @@ class Parser:
         if line.startswith("group: "):
             self.group = line[len("group: "):].strip()
         elif plan:
-            self.planned = int(plan.group(1))
+            # A suite that runs against several plugs has a plan for each.
+            self.planned = (self.planned or 0) + int(plan.group(1))
         elif match:
             self.flush()
             self.result(match.group(1), match.group(2))

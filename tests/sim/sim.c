@@ -175,9 +175,8 @@ static void open_world(const struct plan *plan, int64_t seed)
 	log_open("hub", plan->trace ? LOG_DEBUG : LOG_ERROR);
 	log_set_sink(on_log, NULL);
 	world.loop = loop_new();
-	strcpy(world.dir, access("/dev/shm", W_OK) == 0
-			      ? "/dev/shm/carrel-sim-XXXXXX"
-			      : "/tmp/carrel-sim-XXXXXX");
+	snprintf(world.dir, sizeof world.dir, "%s/carrel-sim-XXXXXX",
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (!mkdtemp(world.dir)) {
 		perror(world.dir);
 		exit(1);

@@ -97,19 +97,27 @@ static void post(struct packet *k, int64_t *last_ms)
 	timer_start(world.loop, &k->timer, at - now_ms(), deliver, k);
 }
 
-static void say(int what, const struct proc *p)
+static void say_once(int what, const struct proc *p)
 {
-	struct packet *k;
+	struct packet *k = xcalloc(1, sizeof *k);
 
-	if (!fake_spawner.is_up)
-		return;
-	k = xcalloc(1, sizeof *k);
 	k->what = what;
 	if (p) {
 		k->copy = *p;
 		memcpy(k->key, p->key, sizeof k->key);
 	}
 	post(k, &world.to_hub_ms);
+}
+
+/* Sometimes twice: after a reconnection nobody knows what had arrived. */
+static void say(int what, const struct proc *p)
+{
+	if (!fake_spawner.is_up)
+		return;
+	say_once(what, p);
+	if ((what == SAY_STARTED || what == SAY_FAILED || what == SAY_EXITED) &&
+	    world_chance(5))
+		say_once(what, p);
 }
 
 /* ---- processes ----------------------------------------------------------- */

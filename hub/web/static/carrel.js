@@ -35,10 +35,24 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   }
 }
 
+// Load this page again as soon as the hub answers (it may be restarting).
+async function reloadWhenThere() {
+  try {
+    const answer = await fetch(document.body.dataset.hub + "health", { cache: "no-store" });
+    if (answer.ok) {
+      location.reload();
+      return;
+    }
+  } catch {
+    // no connection: try again
+  }
+  setTimeout(reloadWhenThere, 2000);
+}
+
 // Something is changing: look again.
 const moving = document.querySelector("[data-reload]");
 if (moving) {
-  setTimeout(() => location.reload(), 1000 * Number(moving.dataset.reload));
+  setTimeout(reloadWhenThere, 1000 * Number(moving.dataset.reload));
 }
 
 // A server that is to start by itself: as pressing the button would do it.

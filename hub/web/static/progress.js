@@ -41,9 +41,10 @@ source.onmessage = (message) => {
   }
 };
 
-// Refused for good (the start is over, or the login): the page knows more.
+// Refused for good (the start is over, the login is, or the hub is being
+// restarted): the page knows more.
 source.onerror = () => {
   if (source.readyState === EventSource.CLOSED) {
-    setTimeout(() => location.reload(), 2000);
+    setTimeout(reloadWhenThere, 1000);
   }
 };

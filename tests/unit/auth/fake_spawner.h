@@ -1,6 +1,6 @@
 /*
- * A spawner of the test's own: the three calls of spawner/client.h that the
- * kind "pam" makes, written down instead of sent.
+ * A spawner of the test's own: the calls of spawner/client.h that the kind
+ * "pam" makes, written down instead of sent.
  */
 #ifndef CARREL_TESTS_UNIT_AUTH_FAKE_SPAWNER_H
 #define CARREL_TESTS_UNIT_AUTH_FAKE_SPAWNER_H
@@ -38,6 +38,12 @@ static struct fake_ask *fake_find(uint64_t id)
 static int fake_refuse(struct err *err)
 {
 	return err_set(err, spawner.refuse, "refused by the test");
+}
+
+bool spawner_is_up(const struct spawner_client *c)
+{
+	(void)c;
+	return spawner.refuse != ERR_UNAVAILABLE;
 }
 
 int spawner_auth_begin(struct spawner_client *c, uint64_t id,

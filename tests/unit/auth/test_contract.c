@@ -54,7 +54,7 @@ static void quiet(const char *line, void *arg)
 
 static struct authenticator *open_with(const char *yaml, struct err *err)
 {
-	const struct auth_sink sink = { hear_prompt, hear_done, &heard };
+	static const struct auth_sink sink = { hear_prompt, hear_done, &heard };
 	struct conf_node *options = NULL;
 	struct auth_env env = {
 		.loop = loop, .sink = &sink, .file = "carrel.yaml"
@@ -136,15 +136,15 @@ static void test_a_right_form_ends_once_with_an_identity(void **state)
 static void test_a_wrong_form_ends_once_without_one(void **state)
 {
 	(void)state;
-	begin(41, subject->username, "wrong");
+	begin(41, subject->username, "guess4");
 	settle();
 	settle();
 	assert_int_equal(heard.n_done, 1);
 	assert_int_equal(heard.id, 41);
 	assert_int_equal(heard.res, AUTH_RES_DENIED);
 	assert_false(heard.has_identity);
-	assert_true(strlen(heard.text) > 0);
-	assert_null(strstr(heard.text, "wrong\""));
+	/* What is typed comes back nowhere. */
+	assert_null(strstr(heard.text, "guess4"));
 }
 
 static void test_empty_fields_are_denied(void **state)
@@ -218,7 +218,7 @@ static void test_an_unknown_option_is_fatal_and_named(void **state)
 	(void)state;
 	assert_null(open_with("whitelist: yes\n", &err));
 	assert_int_equal(err.code, ERR_INVALID);
-	test_err_says(&err, "carrel.yaml:1:1");
+	test_err_says(&err, "auth.options");
 	test_err_says(&err, "whitelist");
 }
 

@@ -443,6 +443,8 @@ static void test_the_check(void **state)
 		    SCOPE_OTHER },
 		{ "servers!server=bobby/x", { .user = "bob", .server = "x" },
 		    SCOPE_OTHER },
+		{ "servers!server=bob/x", { .user = "bo", .server = "/x" },
+		    SCOPE_OTHER },
 		{ "servers!group=class", { .user = "alice", .server = "x" },
 		    SCOPE_GRANTED },
 		{ "servers!group=class", { .user = "carol" }, SCOPE_OTHER },

@@ -3,7 +3,7 @@
  * their waiting, the progress stream, activity, models (contract/hub.md 1.3,
  * 1.5 to 1.8, 4.8).
  */
-#include "web_fixture.h"
+#include "web_fixture.c"
 
 static int64_t alice;
 static const char *token;
@@ -245,8 +245,8 @@ static void test_progress_tells_the_steps_and_ends(void **state)
 	assert_header(a, "Cache-Control", "no-cache");
 	assert_non_null(strstr(a->body,
 	    "\"ready\":true,\"message\":\"Server ready at /user/alice/\","
-	    "\"html_message\":\"Server ready at <a href=\\\"/user/alice/\\\">"
-	    "/user/alice/</a>\",\"url\":\"/user/alice/\"}\n\n"));
+	    "\"url\":\"/user/alice/\",\"html_message\":\"Server ready at "
+	    "<a href=\\\"/user/alice/\\\">/user/alice/</a>\"}\n\n"));
 	/* a first event only once */
 	const char *first = strstr(a->body, "Server requested");
 	assert_null(strstr(first + 1, "Server requested"));

@@ -3,7 +3,9 @@
  * forwarded headers, scopes, and the order of refusals (contract/hub.md 1.1,
  * 2).
  */
-#include "web_fixture.h"
+#include "web_fixture.c"
+
+#include "hub/redirect.h"
 
 static struct browser alice;
 
@@ -75,6 +77,22 @@ static void test_page_without_login_leads_to_it_and_back(void **state)
 	assert_answer(a, 302, NULL);
 	assert_header(a, "Location",
 	    "/hub/login?next=%2Fhub%2Fspawn%2Falice%3Fa%3Db%2520c");
+}
+
+static void test_long_addresses_survive_the_login(void **state)
+{
+	static char target[REDIRECT_NEXT_MAX + 100];
+
+	(void)state;
+	memset(target, '\'', REDIRECT_NEXT_MAX);
+	memcpy(target, "/hub/home?", 10);
+	struct answer *a = request("GET", target, "", NULL);
+	assert_answer(a, 302, NULL);
+	assert_non_null(strstr(a->text, "login?next=%2Fhub%2Fhome%3F%27%27"));
+	memset(target + REDIRECT_NEXT_MAX, '\'', 50);
+	a = request("GET", target, "", NULL);
+	assert_answer(a, 302, NULL);
+	assert_header(a, "Location", "/hub/login");
 }
 
 /* ---- XSRF --------------------------------------------------------- */
@@ -170,12 +188,15 @@ static void test_metadata_never_permits_writing(void **state)
 
 static void test_other_sites_cannot_make_the_browser_read(void **state)
 {
+	static const char sibling[] =
+	    "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: no-cors\r\n";
 	static const char foreign[] =
 	    "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n";
 
 	(void)state;
 	assert_answer(with("GET", "/hub/spawn", foreign, NULL), 403, NULL);
 	assert_null(server_by_name(&app, "alice", ""));
+	assert_answer(with("GET", "/hub/spawn", sibling, NULL), 403, NULL);
 	assert_answer(with("GET", "/hub/logout", foreign, NULL), 403, NULL);
 	assert_answer(browse(&alice, "/hub/home"), 200, NULL);
 	assert_answer(with("GET", "/hub/home",
@@ -327,6 +348,7 @@ int main(void)
 		T(test_credentials_are_taken_where_they_belong),
 		T(test_bearer_has_several_spellings),
 		A(test_page_without_login_leads_to_it_and_back),
+		A(test_long_addresses_survive_the_login),
 		T(test_writing_needs_the_token_of_this_login),
 		T(test_token_may_come_in_a_header),
 		T(test_api_reading_by_fetch_needs_the_token),

@@ -2,7 +2,7 @@
  * hub/login.c and hub/page_login.c, through the real server: steps, refusals,
  * what a login leaves behind, and what logging out takes away.
  */
-#include "web_fixture.h"
+#include "web_fixture.c"
 
 static struct browser alice;
 
@@ -363,6 +363,19 @@ static void test_logout_without_login_is_no_error(void **state)
 	assert_answer(browse(&b, "/hub/logout"), 302, NULL);
 }
 
+/* Where no form asks for a password, one would be logged in again at once. */
+static void test_logout_without_a_form_stays(void **state)
+{
+	struct authenticator_kind formless = script_kind;
+
+	(void)state;
+	log_in(&alice, "alice");
+	formless.has_form = false;
+	app.auth_kind = &formless;
+	assert_answer(browse(&alice, "/hub/logout"), 200, "You are logged out");
+	app.auth_kind = &script_kind;
+}
+
 static int fresh(void **state)
 {
 	alice = (struct browser){ 0 };
@@ -395,6 +408,7 @@ int main(void)
 		T(test_long_body_is_refused),
 		T(test_logout_ends_session_for_every_copy_of_the_cookie),
 		T(test_logout_without_login_is_no_error),
+		T(test_logout_without_a_form_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * a server is let in without a question, who has access is asked, nobody else
  * comes through; codes work once, for their client, with their verifier.
  */
-#include "web_fixture.h"
+#include "web_fixture.c"
 
 #include "base/mac.h"
 
@@ -368,6 +368,29 @@ static void test_bad_exchanges_are_refused(void **state)
 	assert_non_null(header(a, "WWW-Authenticate"));
 }
 
+static void test_code_works_for_its_client_only(void **state)
+{
+	const struct oauth_client other = { .id = "jupyterhub-user-mallory",
+		.redirect_uri = "/user/mallory/oauth_callback",
+		.description = "Server at /user/mallory/",
+		.allowed_scopes = "[]" };
+	struct err err;
+	char code[128], form[600];
+
+	(void)state;
+	test_ok(
+	    oauth_client_put(app.db, &other, "mallorys-secret", &err), &err);
+	get_code(&alice, "", code);
+	snprintf(form, sizeof form,
+	    "grant_type=authorization_code&client_id=%s"
+	    "&client_secret=mallorys-secret&code=%s",
+	    other.id, code);
+	assert_oauth_error(
+	    request("POST", "/hub/api/oauth2/token", FORM_TYPE, form), 400,
+	    "invalid_grant");
+	assert_answer(change(code, ""), 200, NULL);
+}
+
 static void test_redirect_must_be_that_of_the_code(void **state)
 {
 	char code[128], form[600];
@@ -409,6 +432,7 @@ int main(void)
 		T(test_wrong_proof_leaves_the_code_valid),
 		T(test_plain_challenge),
 		T(test_bad_exchanges_are_refused),
+		T(test_code_works_for_its_client_only),
 		T(test_redirect_must_be_that_of_the_code),
 	};
 

@@ -2,7 +2,7 @@
  * routes.def and hub/match.c: patterns, and every route against requests that
  * it must refuse in the contract's way.
  */
-#include "web_fixture.h"
+#include "web_fixture.c"
 
 #include "hub/match.h"
 

@@ -3,7 +3,7 @@
  * one letter a cell, where the server goes; '!' is an event that cannot be: it
  * is logged as a bug, changes nothing, and leaves nothing unanswered.
  */
-#include "hub_fixture.h"
+#include "hub_fixture.c"
 
 static const char letters[SERVER_N_STATES + 1] = "sqawrRUTCcFG";
 
@@ -71,10 +71,11 @@ static struct server *make_checking(void)
 	struct err err;
 
 	arena_init(&a);
-	test_ok(server_row_create(app.db, alice, "", T0_US, &row.id, &err),
-	    &err);
+	test_ok(
+	    server_row_create(app.db, alice, "", T0_US, &row.id, &err), &err);
 	test_ok(server_row_start(app.db, row.id, row.key, "default", "alice",
-		    NULL, T0_US, &err), &err);
+		    NULL, T0_US, &err),
+	    &err);
 	assert_int_equal(server_adopt(&app, &row), 1);
 	s = server_by_id(&app, row.id);
 	assert_non_null(s);
@@ -153,8 +154,7 @@ static struct server_cause cause_of(
 	return c;
 }
 
-static void check_cell(
-    enum server_state st, enum server_event ev, char expect)
+static void check_cell(enum server_state st, enum server_event ev, char expect)
 {
 	struct cause_parts parts;
 	struct server_cause c;
@@ -219,8 +219,8 @@ static void test_a_new_object_only_starts_or_is_adopted(void **state)
 {
 	(void)state;
 	for (int ev = 0; ev < EV_N_EVENTS; ev++) {
-		const char *action = server_table_action(
-		    SERVER_GONE, (enum server_event)ev);
+		const char *action =
+		    server_table_action(SERVER_GONE, (enum server_event)ev);
 		const char *expect = "bug";
 
 		if (ev == EV_START)
@@ -257,8 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    test_every_event_in_every_state_does_what_the_matrix_says),
-		cmocka_unit_test(
-		    test_matrix_and_table_agree_on_what_cannot_be),
+		cmocka_unit_test(test_matrix_and_table_agree_on_what_cannot_be),
 		cmocka_unit_test(test_a_new_object_only_starts_or_is_adopted),
 		cmocka_unit_test(
 		    test_an_exit_that_cannot_be_is_acknowledged_all_the_same),

@@ -26,11 +26,11 @@
 static const char policy_text[] =
     "start_timeout: 20s\n"
     "profiles:\n"
-    "  sleep: {kind: simple, command: [/bin/sleep, '1000']}\n"
+    "  sleep: {kind: simple, command: [/bin/sleep, '100']}\n"
     "  exit: {kind: simple, command: [/bin/sh, -c, 'echo last words; exit "
     "7']}\n"
     "  gone: {kind: simple, command: [/nonexistent/x]}\n"
-    "  local: {kind: local, command: [/bin/sleep, '1000']}\n"
+    "  local: {kind: local, command: [/bin/sleep, '100']}\n"
     "  env: {kind: simple, command: [/usr/bin/env], environment: {A: b}}\n"
     "  tree:\n"
     "    kind: simple\n"
@@ -39,9 +39,9 @@ static const char policy_text[] =
     "      - -c\n"
     "      - |\n"
     "        trap '' INT TERM\n"
-    "        setsid sh -c 'trap \"\" INT TERM; (sleep 1000) & echo up; wait' "
+    "        setsid sh -c 'trap \"\" INT TERM; (sleep 100) & echo up; wait' "
     "&\n"
-    "        while :; do sleep 1000; done\n";
+    "        while :; do sleep 100; done\n";
 
 struct fixture {
 	struct test_dir dir;
@@ -418,6 +418,9 @@ static void test_unknown_keys_change_nothing(void **state)
 	struct fixture *f = *state;
 
 	fleet_stop(f->fleet, KEY, 0);
+	assert_int_equal(f->n_exited, 1);
+	assert_int_equal(f->exit.status, -1);
+	assert_int_equal(f->exit.signo, 0);
 	fleet_ack(f->fleet, KEY);
 	fleet_tail(f->fleet, KEY);
 	assert_int_equal(f->n_tail, 1);
@@ -446,7 +449,7 @@ int main(int argc, char **argv)
 	struct err err;
 
 	if (argc == 3 && strcmp(argv[1], "--keeper") == 0)
-		return keeper_main();
+		return keeper_main(NULL);
 	if (getuid() == 0 &&
 	    privs_drop(CHILD_NAME, CHILD_UID, CHILD_UID, &err) != 0)
 		return 1;

@@ -6,6 +6,7 @@
 #include "test_util.h"
 
 #include <glob.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/loop.h"
@@ -427,6 +428,64 @@ static void test_dropped_attempts_tell_nobody(void **state)
 	assert_int_equal(f->n_ends, 0);
 }
 
+/* One login of an account waits: the last one. It is taken once. */
+static void test_success_waits_to_become_a_keeper(void **state)
+{
+	struct fixture *f = *state;
+	int fds[3], pair[2], pidfd = -1, status;
+	struct stat st;
+	pid_t pid = 0;
+
+	start_attempts(f);
+	f->config.keep_ms = 60000;
+	again(f);
+	f->replies[0] = "Trinity-1";
+	for (int i = 1; i <= 2; i++) {
+		attempts_begin(f->attempts, (uint64_t)i, "neo", "");
+		until_ended(f, (size_t)i);
+		assert_int_equal(f->codes[i - 1], AUTH_SUCCESS);
+	}
+	assert_int_equal(attempts_count(f->attempts), 0);
+	assert_false(attempts_has(f->attempts, 2));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	fds[1] = pair[1];
+	fds[2] = open(f->dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(
+	    attempts_make_keeper(f->attempts, "smith", fds, &pid, &pidfd), 0);
+	assert_int_equal(
+	    attempts_make_keeper(f->attempts, "neo", fds, &pid, &pidfd), 1);
+	assert_int_equal(
+	    attempts_make_keeper(f->attempts, "neo", fds, &pid, &pidfd), 0);
+	/* A job of no bytes: the keeper says so and goes. */
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(stat(test_path(&f->dir, "state.json"), &st), 0);
+	close(pidfd);
+	close(pair[0]);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+static void test_waiting_login_ends_with_its_time(void **state)
+{
+	struct fixture *f = *state;
+	int fds[3] = { 0, 1, 2 }, pidfd;
+	pid_t pid;
+
+	start_attempts(f);
+	f->config.keep_ms = 20;
+	again(f);
+	f->replies[0] = "Trinity-1";
+	attempts_begin(f->attempts, 1, "neo", "");
+	until_ended(f, 1);
+	assert_true(waitpid(-1, &pidfd, WNOHANG) == 0);
+	for (int i = 0; i < TURNS && waitpid(-1, &pidfd, WNOHANG) == 0; i++)
+		loop_turn(f->loop, TURN_MS);
+	assert_int_equal(
+	    attempts_make_keeper(f->attempts, "neo", fds, &pid, &pidfd), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -450,6 +509,8 @@ int main(void)
 		T(test_module_that_hangs_times_out),
 		T(test_child_that_dies_is_unavailable),
 		T(test_dropped_attempts_tell_nobody),
+		T(test_success_waits_to_become_a_keeper),
+		T(test_waiting_login_ends_with_its_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,8 @@
 /*
  * The real core of the hub (database in memory, servers, reconcile) around a
  * fake spawner, proxy and network, on a clock that stands still. Included by
- * one test program each; the fakes win over the archives' own.
+ * each test program as a whole; the fakes win over the archives' own.
  */
-#ifndef CARREL_TESTS_UNIT_HUB_FIXTURE_H
-#define CARREL_TESTS_UNIT_HUB_FIXTURE_H
-
 #include "test_util.h"
 
 #include "base/clock.h"
@@ -36,18 +33,23 @@ static struct sent sent;
 static struct app app;
 static size_t n_bugs;
 
-static void note_sent(enum fake_message what, const char *key,
-    const struct spawner_start *start)
+static void copy_key(char out[SPAWNER_KEY_LEN + 1], const char *key)
+{
+	assert_int_equal(str_copy(out, SPAWNER_KEY_LEN + 1, key), 0);
+}
+
+static void note_sent(
+    enum fake_message what, const char *key, const struct spawner_start *start)
 {
 	sent.n[what]++;
 	if (what == FAKE_START) {
-		strcpy(sent.start_key, key);
+		copy_key(sent.start_key, key);
 		json_decref(sent.env);
 		sent.env = json_deep_copy(start->env);
 	} else if (what == FAKE_STOP) {
-		strcpy(sent.stop_key, key);
+		copy_key(sent.stop_key, key);
 	} else if (what == FAKE_ACK) {
-		strcpy(sent.ack_key, key);
+		copy_key(sent.ack_key, key);
 	}
 }
 
@@ -58,7 +60,7 @@ static void count_bugs(const char *line, void *arg)
 		n_bugs++;
 }
 
-static int64_t add_user(const char *name)
+static inline int64_t add_user(const char *name)
 {
 	struct err err;
 	int64_t id;
@@ -68,14 +70,15 @@ static int64_t add_user(const char *name)
 }
 
 /* A loop, defaults, and the core; nothing has begun yet. */
-static void core_up(const char *database)
+static inline void core_up(const char *database)
 {
 	struct err err = { .code = ERR_NONE };
 
 	app = (struct app){ .started_us = clock_wall_us() };
 	arena_init(&app.config_arena);
-	test_ok(config_load(&app.config_arena, NULL, 0, "none", &app.cfg, NULL,
-		    &err), &err);
+	test_ok(config_load(
+		    &app.config_arena, NULL, 0, "none", &app.cfg, NULL, &err),
+	    &err);
 	app.places.database = database;
 	app.places.hub_socket = "/run/carrel/hub.sock";
 	app.places.spawner_socket = "/run/carrel/spawner.sock";
@@ -229,8 +232,7 @@ static inline struct fake_request *proxy_request(enum fake_request_kind kind)
 	return NULL;
 }
 
-static inline void answer_proxy(
-    enum fake_request_kind kind, enum err_code code)
+static inline void answer_proxy(enum fake_request_kind kind, enum err_code code)
 {
 	struct fake_request *r = proxy_request(kind);
 
@@ -315,4 +317,48 @@ static inline struct server *to_failed(int64_t user_id)
 	return s;
 }
 
-#endif
+/* ---- what a watcher was told --------------------------------------------- */
+
+struct seen {
+	struct server_watch watch;
+	int n, n_settled, last_percent;
+	bool ready, failed;
+	enum server_state at;
+	char text[2048], tail[256]; /* all messages, a line each */
+};
+
+static inline void on_progress(struct server_watch *w, struct server *s,
+    const struct server_progress *p, void *arg)
+{
+	struct seen *seen = arg;
+	size_t len = strlen(seen->text);
+
+	(void)w;
+	(void)s;
+	seen->n++;
+	seen->last_percent = p->percent;
+	seen->ready = p->ready;
+	seen->failed = p->failed;
+	snprintf(seen->text + len, sizeof seen->text - len, "%s\n", p->message);
+	if (p->tail)
+		snprintf(seen->tail, sizeof seen->tail, "%s", p->tail);
+}
+
+static inline void on_settled(
+    struct server_watch *w, struct server *s, void *arg)
+{
+	struct seen *seen = arg;
+
+	(void)w;
+	seen->n_settled++;
+	seen->at = server_state(s);
+}
+
+static inline void watch(struct seen *seen, struct server *s)
+{
+	*seen = (struct seen){ .n = 0 };
+	seen->watch.fn = on_progress;
+	seen->watch.settled = on_settled;
+	seen->watch.arg = seen;
+	server_watch_start(s, &seen->watch);
+}
