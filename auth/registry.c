@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "auth/dummy.h"
+#include "auth/none.h"
 #include "auth/pam.h"
 #include "base/str.h"
 
@@ -14,6 +15,7 @@
 static const struct authenticator_kind *const kinds[] = {
 	&authenticator_pam,
 	&authenticator_dummy,
+	&authenticator_none,
 };
 #define N_KINDS (sizeof kinds / sizeof kinds[0])
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/sysd.h"
 #include "hub/login.h"
+#include "hub/providers.h"
 #include "hub/route.h"
 #include "hub/web.h"
 
@@ -69,11 +70,15 @@ static int open_login(struct app *app, struct err *err)
 	if (!app->web)
 		return -1;
 	app->login = login_new(app);
-	return open_authenticator(app, err);
+	if (open_authenticator(app, err) != 0)
+		return -1;
+	app->providers = providers_open(app, err);
+	return app->providers ? 0 : -1;
 }
 
 static void close_login(struct app *app)
 {
+	providers_close(&app->providers);
 	if (app->login)
 		login_free(&app->login);
 	if (app->auth)

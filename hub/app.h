@@ -27,6 +27,7 @@ struct fetcher;
 struct httpd;
 struct login;
 struct offload;
+struct providers;
 struct proxy_client;
 struct reconcile;
 struct routing;
@@ -65,8 +66,9 @@ struct app {
 	struct auth_rules *rules;
 	const struct authenticator_kind *auth_kind;
 	struct authenticator *auth;
-	struct httpd *http_proxy;   /* hub.sock: forwarded headers believed */
-	struct httpd *http_servers; /* 127.0.0.1:8081: they are not */
+	struct providers *providers; /* hub/providers.h: logins elsewhere */
+	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
+	struct httpd *http_servers;  /* 127.0.0.1:8081: they are not */
 	int64_t started_us;
 	bool stopping;
 	int stop_steps;

@@ -16,6 +16,7 @@
 #include "hub/attempt.h"
 #include "hub/gate.h"
 #include "hub/handlers.h"
+#include "hub/providers.h"
 #include "hub/redirect.h"
 #include "hub/web.h"
 
@@ -49,7 +50,15 @@ static void show_form(
 {
 	json_t *data = form_data(r, username);
 
-	json_object_set_new(data, "form", json_true());
+	json_t *links =
+	    providers_links(r->app->providers, r, redirect_req_next(r));
+
+	if (r->app->auth_kind->has_form)
+		json_object_set_new(data, "form", json_true());
+	if (json_array_size(links) > 0)
+		json_object_set_new(
+		    data, "providers", json_pack("{s:O}", "links", links));
+	json_decref(links);
 	if (str_eq(r->app->auth_kind->name, "pam"))
 		json_object_set_new(data, "unix", json_true());
 	if (problem)
@@ -63,8 +72,16 @@ void page_login(struct req *r)
 
 	if (r->who.kind == PRINCIPAL_USER)
 		reply_redirect(r, 302, next ? next : redirect_default(r));
+	else if (providers_auto(r->app->providers))
+		reply_redirect(r, 302,
+		    providers_url(r, providers_auto(r->app->providers), next));
 	else
 		show_form(r, 200, url_pair_get(&r->query, "username"), NULL);
+}
+
+void page_login_problem(struct req *r, int status, const char *text)
+{
+	show_form(r, status, NULL, text);
 }
 
 void page_login_expired(struct req *r)
@@ -241,7 +258,7 @@ static void succeeded(
 		log_warn(&(struct log_ctx){ .user = d.name }, "not let in",
 		    "from=%s why=\"%s\"", r->client, d.text);
 		show_form(r, 403, username,
-		    "Your password is right, but you may not use this hub. Ask "
+		    "We know who you are, but you may not use this hub. Ask "
 		    "its administrator to let you in.");
 		return;
 	}
@@ -316,7 +333,10 @@ void page_logout(struct req *r)
 	gate_clear_login(r);
 	r->who = (struct principal){ 0 };
 	r->gate = GATE_PUBLIC;
-	if (r->app->auth_kind->has_form)
+	if (*r->app->cfg.logout_redirect_url)
+		reply_redirect(r, 302, r->app->cfg.logout_redirect_url);
+	else if (r->app->auth_kind->has_form &&
+		 !providers_auto(r->app->providers))
 		reply_redirect(r, 302, req_hub(r, "login"));
 	else
 		reply_page(r, 200, "logout",

@@ -23,7 +23,7 @@ static struct {
 	uint64_t id;
 	enum auth_result res;
 	char url[4096], text[400], name[300];
-	char groups[1024]; /* "a,b" */
+	char groups[32768]; /* "a,b" */
 	bool is_closed;    /* a call now is a failure */
 } told;
 
