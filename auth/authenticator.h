@@ -48,8 +48,6 @@ struct auth_sink {
 	/* identity is NULL unless AUTH_RES_OK; text is for the person. */
 	void (*done)(uint64_t attempt, enum auth_result res,
 	    const struct auth_identity *identity, const char *text, void *arg);
-	/* Redirect kinds: send the browser there; the attempt is over. */
-	void (*redirect)(uint64_t attempt, const char *url, void *arg);
 	void *arg;
 };
 
@@ -59,8 +57,11 @@ struct auth_env {
 					 * auth_end to pam.c by the id */
 	const struct auth_sink *sink;
 	const struct conf_node *options; /* the kind's own map; NULL: none */
-	const char *file;         /* of the configuration, for messages */
-	bool public_address;      /* people from elsewhere can reach us */
+	const char *file;    /* of the configuration, for messages */
+	bool public_address; /* people from elsewhere can reach us */
+	/* Redirect kinds: send the browser there; the attempt is over. arg is
+	 * the sink's. */
+	void (*redirect)(uint64_t attempt, const char *url, void *arg);
 	struct fetcher *fetcher;  /* redirect kinds: their HTTP client */
 	const char *callback_url; /* redirect kinds: where people come back;
 				   * NULL: our public address is not known */
@@ -102,7 +103,7 @@ struct authenticator_kind {
 	/*
 	 * Redirect kinds (has_form is false) have these two in the place of
 	 * begin and reply, which are NULL: the person proves elsewhere who they
-	 * are. `redirect` ends in sink->redirect or sink->done (no OK);
+	 * are. `redirect` ends in env->redirect or sink->done (no OK);
 	 * `callback` gets what came back, and ends in exactly one done. Neither
 	 * calls the sink before it returned; the arguments are copied.
 	 */

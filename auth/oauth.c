@@ -110,6 +110,7 @@ static void on_ending(void *arg)
 {
 	struct oauth_attempt *at = arg;
 	const struct auth_sink *sink = at->owner->sink;
+	void (*redirect)(uint64_t, const char *, void *) = at->owner->redirect;
 	const struct auth_identity identity = {
 		.name = at->name,
 		.groups = prefixed_groups(at),
@@ -118,7 +119,7 @@ static void on_ending(void *arg)
 
 	detach(at);
 	if (at->url)
-		sink->redirect(at->id, at->url, sink->arg);
+		redirect(at->id, at->url, sink->arg);
 	else if (at->res == AUTH_RES_OK)
 		sink->done(at->id, AUTH_RES_OK, &identity, "", sink->arg);
 	else
@@ -724,6 +725,7 @@ static struct authenticator *oauth_open(
 	o->loop = env->loop;
 	o->fetcher = env->fetcher;
 	o->sink = env->sink;
+	o->redirect = env->redirect;
 	arena_init(&o->arena);
 	list_init(&o->attempts);
 	if (set_up(o, env, err) != 0) {

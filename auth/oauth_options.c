@@ -493,6 +493,9 @@ static int read_secret(
 	if (!o->client_secret || !*o->client_secret)
 		return err_set(err, ERR_INVALID,
 		    "\"client_secret\" (or \"client_secret_file\") is missing");
+	/* Ours to wipe; the configuration keeps its own. */
+	if (!o->client_secret_file)
+		o->client_secret = arena_strdup(a, o->client_secret);
 	return 0;
 }
 

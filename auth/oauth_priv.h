@@ -14,6 +14,7 @@ struct oauth {
 	struct loop *loop;
 	struct fetcher *fetcher;
 	const struct auth_sink *sink;
+	void (*redirect)(uint64_t attempt, const char *url, void *arg);
 	struct arena arena;
 	struct oauth_options opt;
 	const char *callback_url;

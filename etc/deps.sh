@@ -14,6 +14,9 @@ test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
 python3 python3-websocket python3-selenium chromium chromium-driver
 iproute2 util-linux procps passwd libpam-modules"
 
+# A node that is there stays, whoever packaged it.
+command -v npm >/dev/null 2>&1 || test_tools="$test_tools nodejs npm"
+
 say() { echo "deps: $*"; }
 
 fail() {

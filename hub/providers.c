@@ -293,6 +293,7 @@ static int open_one(struct providers *p, const char *file,
 	const struct auth_env env = {
 		.loop = p->app ? p->app->loop : NULL,
 		.sink = &p->sink,
+		.redirect = on_redirect,
 		.options = node,
 		.file = file,
 		.public_address = *p->cfg->public_url != '\0',
@@ -384,7 +385,6 @@ static struct providers *make(struct app *app, const struct config *cfg)
 	p->cfg = cfg;
 	list_init(&p->visits);
 	p->sink = (struct auth_sink){
-		.redirect = on_redirect,
 		.done = on_done,
 		.arg = p,
 	};

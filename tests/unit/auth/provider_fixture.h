@@ -24,7 +24,7 @@ static struct {
 	enum auth_result res;
 	char url[4096], text[400], name[300];
 	char groups[32768]; /* "a,b" */
-	bool is_closed;    /* a call now is a failure */
+	bool is_closed;     /* a call now is a failure */
 } told;
 
 static char logged[16384];
@@ -67,7 +67,6 @@ static void on_done(uint64_t attempt, enum auth_result res,
 
 static const struct auth_sink the_sink = {
 	.done = on_done,
-	.redirect = on_redirect,
 	.arg = &told,
 };
 
@@ -90,6 +89,7 @@ static inline struct authenticator *open_provider(
 	const struct auth_env env = {
 		.loop = loop,
 		.sink = &the_sink,
+		.redirect = on_redirect,
 		.options = options,
 		.file = "carrel.yaml",
 		.public_address = true,
