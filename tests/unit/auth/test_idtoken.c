@@ -1,7 +1,7 @@
 /*
  * auth/idtoken.c: who signed, for whom, when, for which login.
  */
-#include "oauth_fixture.h"
+#include "oauth_fixture.c"
 
 #include "auth/idtoken.h"
 

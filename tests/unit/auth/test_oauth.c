@@ -2,7 +2,7 @@
  * auth/oauth.c and auth/oidc.c: a login by a generic issuer, from the address
  * that the browser is sent to up to the identity, and what can go wrong.
  */
-#include "provider_fixture.h"
+#include "provider_fixture.c"
 
 #include "auth/oidc.h"
 

@@ -3,7 +3,7 @@
  * their documented shapes, and what each can restrict. What others got wrong
  * bears the name of its advisory.
  */
-#include "provider_fixture.h"
+#include "provider_fixture.c"
 
 /* ---- GitHub -------------------------------------------------------------- */
 

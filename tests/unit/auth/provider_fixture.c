@@ -1,11 +1,8 @@
 /*
  * A provider of the test's own around auth/oauth.c: its pages, an opened
- * authenticator and a sink that remembers. Beside oauth_fixture.h.
+ * authenticator and a sink that remembers. Beside oauth_fixture.c.
  */
-#ifndef CARREL_TESTS_UNIT_AUTH_PROVIDER_FIXTURE_H
-#define CARREL_TESTS_UNIT_AUTH_PROVIDER_FIXTURE_H
-
-#include "oauth_fixture.h"
+#include "oauth_fixture.c"
 
 #include "auth/oauth.h"
 #include "base/buf.h"
@@ -244,5 +241,3 @@ static inline int provider_down(void **state)
 
 #define PROVIDER_TEST(fn)                                                      \
 	cmocka_unit_test_setup_teardown(fn, provider_up, provider_down)
-
-#endif

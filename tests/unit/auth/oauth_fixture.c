@@ -3,9 +3,6 @@
  * OpenSSL (not with the library that verifies them), and a web of the test's
  * own in the place of base/fetch.c. Included by one test program each.
  */
-#ifndef CARREL_TESTS_UNIT_AUTH_OAUTH_FIXTURE_H
-#define CARREL_TESTS_UNIT_AUTH_OAUTH_FIXTURE_H
-
 #include "test_util.h"
 
 #include <openssl/bn.h>
@@ -350,5 +347,3 @@ const char *fetch_header(const struct fetch_result *res, const char *name)
 	(void)name;
 	return NULL;
 }
-
-#endif
