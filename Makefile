@@ -132,7 +132,7 @@ deps-check:
 
 # As root: for all accounts; else for the one who runs it.
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(shell nproc) all
 	@exec $(B)/bin/carrel up --config etc/carrel.yaml \
 	  --spawner-config etc/spawner.yaml --pam-dir etc/pam.d $(UP)
 

@@ -242,6 +242,8 @@ static void take_overrides(const struct args *a, struct config *cfg)
 {
 	if (a->proxy_api_url)
 		cfg->proxy_api_url = a->proxy_api_url;
+	if (a->socket_group)
+		cfg->socket_group = a->socket_group;
 	if (a->proxy_token_file)
 		cfg->proxy_token_file = a->proxy_token_file;
 	if (a->port)

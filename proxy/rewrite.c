@@ -204,49 +204,45 @@ static void write_host(
 	field(c->out, f->name, value);
 }
 
+/* Fields that say where a request comes from. */
+static bool is_origin_field(enum http_field_id id)
+{
+	return id == HTTP_FORWARDED || id == HTTP_X_FORWARDED_FOR ||
+	       id == HTTP_X_FORWARDED_HOST || id == HTTP_X_FORWARDED_PORT ||
+	       id == HTTP_X_FORWARDED_PROTO || id == HTTP_X_FORWARDED_OTHER ||
+	       id == HTTP_X_REAL_IP || id == HTTP_X_SCHEME;
+}
+
+/* Those of them that the proxy says itself. */
+static bool is_said_by_us(enum http_field_id id)
+{
+	return id == HTTP_X_FORWARDED_FOR || id == HTTP_X_FORWARDED_HOST ||
+	       id == HTTP_X_FORWARDED_PORT || id == HTTP_X_FORWARDED_PROTO;
+}
+
+static bool request_field_stays(
+    const struct rewrite_request *r, const struct http_field *f)
+{
+	if (f->id == HTTP_TRANSFER_ENCODING)
+		return true;
+	if (f->id == HTTP_UPGRADE)
+		return r->is_upgrade;
+	if (is_origin_field(f->id) && !r->peer_is_trusted)
+		return false;
+	return !httphead_is_hop_by_hop(r->head, f);
+}
+
 static void request_field(
     struct copier *c, const struct rewrite_request *r, size_t i)
 {
 	const struct http_field *f = &r->head->fields[i];
 
-	switch (f->id) {
-	case HTTP_HOST:
+	if (f->id == HTTP_HOST)
 		write_host(c, r, i);
-		return;
-	case HTTP_X_FORWARDED_FOR:
-	case HTTP_X_FORWARDED_PORT:
-	case HTTP_X_FORWARDED_PROTO:
-	case HTTP_X_FORWARDED_HOST:
-		if (r->peer_is_trusted && r->config->x_forward) {
-			extend_forwarded(c, r, i);
-			return;
-		}
-		break;
-	case HTTP_TRANSFER_ENCODING:
-		keep(c, i);
-		return;
-	case HTTP_UPGRADE:
-		if (r->is_upgrade) {
-			keep(c, i);
-			return;
-		}
-		break;
-	case HTTP_FORWARDED:
-	case HTTP_X_FORWARDED_OTHER:
-	case HTTP_X_REAL_IP:
-	case HTTP_X_SCHEME:
-		break;
-	default:
-		if (httphead_is_hop_by_hop(r->head, f))
-			cut(c, i);
-		else
-			keep(c, i);
-		return;
-	}
-	/* What says where the request comes from, when it is believed; an
-	 * Upgrade that is not done. */
-	if (r->peer_is_trusted && f->id != HTTP_UPGRADE &&
-	    !httphead_is_hop_by_hop(r->head, f))
+	else if (is_said_by_us(f->id) && r->peer_is_trusted &&
+		 r->config->x_forward)
+		extend_forwarded(c, r, i);
+	else if (request_field_stays(r, f))
 		keep(c, i);
 	else
 		cut(c, i);

@@ -224,6 +224,7 @@ static void test_a_failed_write_is_told_and_leaves_no_trace(void **state)
 	const struct rlimit small = { .rlim_cur = 40,
 		.rlim_max = RLIM_INFINITY };
 	struct rlimit before;
+	struct stat st;
 	struct err err;
 
 	(void)state;
@@ -237,6 +238,8 @@ static void test_a_failed_write_is_told_and_leaves_no_trace(void **state)
 	run_until(2);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(w.n_failed, 1);
+	assert_int_equal(stat(w.path, &st), 0);
+	assert_int_equal(st.st_size, 8);
 	append("{\"n\":3}\n", NULL);
 	run_until(3);
 	assert_int_equal(w.n_failed, 1);
