@@ -759,13 +759,6 @@ bool oauth_has_prefix(const struct authenticator *au)
 	return oauth_of(au)->opt.username_prefix != NULL;
 }
 
-const char *oauth_prefix(const struct authenticator *au)
-{
-	const char *prefix = oauth_of(au)->opt.username_prefix;
-
-	return prefix ? prefix : "";
-}
-
 const struct authenticator_kind authenticator_oauth = {
 	.name = "oauth",
 	.has_form = false,

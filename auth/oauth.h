@@ -20,6 +20,5 @@ const char *oauth_name(const struct authenticator *au);
 const char *oauth_label(const struct authenticator *au);
 /* Is it said how names of this provider differ from those of others? */
 bool oauth_has_prefix(const struct authenticator *au);
-const char *oauth_prefix(const struct authenticator *au);
 
 #endif
