@@ -398,7 +398,7 @@ static void test_cve_2020_26250_an_obsolete_restriction_is_fatal(void **state)
 	for (size_t i = 0; i < N_OF(names); i++) {
 		refused_options("oidc",
 		    arena_printf(&arena, OIDC_LINES "%s: [x]\n", names[i]),
-		    names[i]);
+		    "restricted would be open: write");
 		refused_options("github",
 		    arena_printf(&arena, "%s: [x]\n", names[i]),
 		    "carrel.yaml:5:1");
