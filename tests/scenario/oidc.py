@@ -7,84 +7,19 @@ twice, a person without the group that is demanded, a cancelled login; and what
 must: a hub that restarts while the person is away, groups that change.
 """
 import html
-import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 import urllib.parse
 
 LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib")
 sys.path.insert(0, LIB)
+import idp
 import report
-from programs import Programs
-from report import claim, equal, until
+from report import claim, equal
 from web import Browser, form_action
-from world import free_port
 
 report.group("oidc")
-IDP = os.path.join(os.environ.get("CARREL_BUILD", report.source_dir() + "/build"), "idp")
-CONFIG = """\
-hub:
-  port: %(hub_port)d
-  public_url: http://127.0.0.1:%(port)d
-  redirect_to_server: false
-auth:
-  type: none
-  allow_all: true
-  admin_groups: ['campus:admins']
-  providers:
-    - name: campus
-      kind: oidc
-      label: the campus
-      issuer: http://127.0.0.1:%(idp_port)d
-      client_id: hub
-      client_secret: 'hub/secret+with=signs&%%'
-      scope: [openid, profile, email, groups]
-      required_groups: [staff]
-"""
-
-
-class Provider:
-    def __init__(self, port, redirect_uri, accounts):
-        shutil.copy(report.source_dir() + "/tests/idp/idp.mjs", IDP)
-        self.url = "http://127.0.0.1:%d" % port
-        self.lines = []
-        env = {k: v for k, v in os.environ.items() if k != "NODE_PATH"}
-        self.process = subprocess.Popen(
-            ["node", IDP + "/idp.mjs", str(port), redirect_uri, accounts],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
-        until("the provider is ready", 30, lambda: self.process.stdout.readline().strip() == b"ready", 0)
-
-    def end(self):
-        self.process.kill()
-        self.process.wait(10)
-
-
-class Story:
-    def __init__(self):
-        self.carrel = Programs(profile=["/bin/false"])
-        self.idp_port = free_port()
-        self.carrel._write("carrel.yaml", CONFIG % {
-            "hub_port": self.carrel.hub_port, "port": self.carrel.port, "idp_port": self.idp_port})
-        self.accounts = self.carrel.dir + "/accounts.json"
-        self.set_groups("staff")
-        for name in ("spawner", "proxy", "hub"):
-            self.carrel.begin(name)
-        self.idp = Provider(self.idp_port, self.carrel.url + "/hub/oauth_callback", self.accounts)
-
-    def set_groups(self, *groups):
-        with open(self.accounts, "w") as f:
-            json.dump({"alice": {"groups": groups, "email": "alice@uni.example", "email_verified": True},
-                       "mallory": {"groups": ["students", "staff,x"]}}, f)
-
-    def browser(self):
-        return Browser(self.carrel.url)
-
-    def end(self):
-        self.idp.end()
-        self.carrel.clean()
 
 
 def leave(browser, next_url="/hub/home"):
@@ -121,7 +56,7 @@ story = None
 
 
 def whole_way():
-    alice = story.browser()
+    alice = Browser(story.carrel.url)
     back = agree(alice, leave(alice, "/hub/home?from=idp"), "alice")
     answer = alice.get(back, follow=False)
     equal((answer.status, answer.location()), (302, "/hub/home?from=idp"), "where the login leads")
@@ -136,7 +71,7 @@ def whole_way():
 
 
 def another_browser():
-    mallory, victim = story.browser(), story.browser()
+    mallory, victim = Browser(story.carrel.url), Browser(story.carrel.url)
     back = agree(mallory, leave(mallory), "alice")
     answer = victim.get(back)
     equal(answer.status, 403, "an answer in a browser that did not ask")
@@ -148,7 +83,7 @@ def another_browser():
 
 
 def forged_state():
-    alice = story.browser()
+    alice = Browser(story.carrel.url)
     back = agree(alice, leave(alice), "alice")
     state = re.search(r"state=([^&]*)", back).group(1)
     for forged in ("", "x", state[:-1], state[::-1], state + "&state=x"):
@@ -157,7 +92,7 @@ def forged_state():
 
 
 def not_in_group():
-    mallory = story.browser()
+    mallory = Browser(story.carrel.url)
     answer = mallory.get(agree(mallory, leave(mallory), "mallory"))
     equal(answer.status, 403, "somebody without the group")
     claim("not one of those that may log in" in answer.text, "the page does not say why: %s" % answer.text[:1500])
@@ -166,7 +101,7 @@ def not_in_group():
 
 
 def cancelled():
-    alice = story.browser()
+    alice = Browser(story.carrel.url)
     form = leave(alice)
     answer = alice.get(form.url.rstrip("/") + "/abort")
     equal(answer.status, 403, "a cancelled login")
@@ -174,14 +109,14 @@ def cancelled():
 
 
 def hostile_next():
-    alice = story.browser()
+    alice = Browser(story.carrel.url)
     back = agree(alice, leave(alice, "https://evil.example/"), "alice")
     answer = alice.get(back, follow=False)
     equal((answer.status, answer.location()), (302, "/hub/home"), "where a foreign next leads")
 
 
 def hub_restart():
-    alice = story.browser()
+    alice = Browser(story.carrel.url)
     form = leave(alice)
     story.carrel.end("hub")
     story.carrel.begin("hub")
@@ -191,13 +126,13 @@ def hub_restart():
 
 
 def groups_follow():
-    alice = story.browser()
+    alice = Browser(story.carrel.url)
     story.set_groups("staff", "admins")
     alice.get(agree(alice, leave(alice), "alice"))
     me = who(alice)
     equal((sorted(me["groups"]), me["admin"]), (["campus:admins", "campus:staff"], True), "with more groups")
     story.set_groups("staff")
-    alice = story.browser()
+    alice = Browser(story.carrel.url)
     alice.get(agree(alice, leave(alice), "alice"))
     me = who(alice)
     equal((me["groups"], me["admin"]), (["campus:staff"], False), "with fewer groups")
@@ -209,8 +144,8 @@ def groups_follow():
 def provider_away():
     story.carrel.end("hub")
     story.carrel.begin("hub")
-    story.idp.end()
-    alice = story.browser()
+    story.end_provider()
+    alice = Browser(story.carrel.url)
     page = alice.get("/hub/oauth_login/campus")
     equal(page.status, 503, "with the provider away")
     claim("cannot be asked right now" in page.text, "the page does not say so: %s" % page.text[:1500])
@@ -223,13 +158,11 @@ def nothing_secret():
         claim(secret not in log, "the log has %s" % secret)
 
 
-if not shutil.which("node"):
-    report.skip("logins by a real OpenID provider", "there is no node")
-elif not os.path.isdir(IDP + "/node_modules/oidc-provider"):
-    report.skip("logins by a real OpenID provider", "oidc-provider is not installed: make idp (wants npm)")
+if idp.missing():
+    report.skip("logins by a real OpenID provider", idp.missing())
 else:
     try:
-        story = Story()
+        story = idp.World()
         report.run([
             ("a person logs in, once", whole_way),
             ("an answer is worth nothing in another browser", another_browser),

@@ -54,7 +54,7 @@ def a_wrong_one_is_not():
 def options_are_all_there():
     page, source = text("docs/login.md"), text("auth/oauth_options.c")
     names = re.findall(r"\b(?:TEXT|LISTED)\((\w+)\),|\bROW\((\w+), [A-Z]", source)
-    names = [a or b for a, b in names]
+    names = [a or b for a, b in names if not (a or b).startswith("member")]
     claim(len(names) > 25, "the table is not found: %r" % names)
     missing = [n for n in names if "`%s`" % n not in page and not re.search(r"(?m)^\s*%s:" % n, page)]
     claim(not missing, "docs/login.md does not have %s" % ", ".join(missing))
