@@ -4,7 +4,12 @@
 #   make run        install what is missing, build, and run Carrel here
 #   make check      install what the tests need, build, and run every test
 #   make lint       format, include matrix, SQL only in db/, sizes, banned calls
-#   make SAN=1 unit the unit tests under AddressSanitizer and UBSan
+#   make unit       the unit tests alone; SAN=1: under ASan and UBSan
+#   make sim        the hub in a simulated world: SIM="--seed 7 --trace"
+#   make fuzz       every fuzz target for FUZZ_SECONDS (600)
+#   make docs       write etc/carrel.yaml and docs/config.md anew
+#   make install    programs, units and samples, below DESTDIR
+#   make clean      delete what was built
 #
 # make help lists every target.
 
