@@ -29,6 +29,9 @@ struct auth_identity {
 	const char *account;       /* Unix account; NULL: by the name */
 	const char *const *groups; /* as the source knows them */
 	size_t n_groups;
+	/* Who it is for ever, where names can be given anew: the source and
+	 * its lasting word for the person. NULL: names are never reused. */
+	const char *source, *subject;
 };
 
 enum auth_result {

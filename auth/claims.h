@@ -13,7 +13,7 @@
 #include "base/err.h"
 
 #define CLAIMS_GROUPS_MAX    1000
-#define CLAIMS_GROUP_LEN_MAX 255
+#define CLAIMS_GROUP_LEN_MAX 190 /* with its prefix it fits a row */
 #define CLAIMS_NAME_MAX      255
 
 struct claims_rules {

@@ -105,6 +105,12 @@ static const char *const *prefixed_groups(struct oauth_attempt *at)
 	return out;
 }
 
+/* Who vouches for the person. */
+static const char *source_of(const struct oauth *o)
+{
+	return o->opt.issuer ? o->opt.issuer : o->opt.userdata_url;
+}
+
 /* Detached before the sink is called, which may do anything. */
 static void on_ending(void *arg)
 {
@@ -115,6 +121,8 @@ static void on_ending(void *arg)
 		.name = at->name,
 		.groups = prefixed_groups(at),
 		.n_groups = at->groups.n,
+		.source = source_of(at->owner),
+		.subject = at->subject,
 	};
 
 	detach(at);

@@ -129,6 +129,20 @@ static int take_name(struct oauth_attempt *at, struct err *err)
 	return claims_name(&at->arena, at->claims, &rules, &at->name, err);
 }
 
+/* Names are given anew at many providers, these are not. */
+static int take_subject(struct oauth_attempt *at, struct err *err)
+{
+	const char *claim = opt_of(at)->issuer ? "sub" : "id";
+
+	at->subject = claims_text(&at->arena, at->claims, claim);
+	if (!at->subject && !opt_of(at)->issuer)
+		at->subject = claims_text(&at->arena, at->claims, "sub");
+	if (at->subject && (!*at->subject || strlen(at->subject) > SUB_MAX))
+		return err_set(
+		    err, ERR_DENIED, "the claim \"%s\" says nobody", claim);
+	return 0;
+}
+
 static void conclude(struct oauth_attempt *at)
 {
 	struct err err = { 0 };
@@ -136,7 +150,7 @@ static void conclude(struct oauth_attempt *at)
 	if (!has_membership(at, false) || !has_membership(at, true)) {
 		refuse_member(at, "no member of what the provider's options "
 				  "demand");
-	} else if (take_name(at, &err) != 0) {
+	} else if (take_name(at, &err) != 0 || take_subject(at, &err) != 0) {
 		refuse_member(at, err.text);
 	} else {
 		at->res = AUTH_RES_OK;

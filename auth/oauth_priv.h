@@ -40,7 +40,7 @@ struct oauth_attempt {
 	size_t i_value, page;
 	/* how it ends */
 	enum auth_result res;
-	const char *text, *name, *url;
+	const char *text, *name, *subject, *url;
 	struct defer ending;
 };
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "db/identity.h"
 #include "db/session.h"
 #include "db/user.h"
 #include "hub/attempt.h"
@@ -182,6 +183,25 @@ struct entry {
 	char session_id[SESSION_ID_LEN + 1];
 };
 
+/* A name that was somebody else's there when it came here first stays theirs.
+ */
+static int claim_name(struct req *r, const struct auth_identity *id,
+    const char *name, const struct entry *e, struct err *err)
+{
+	int rc;
+
+	if (!id->source || !id->subject)
+		return 0;
+	rc = identity_claim(r->app->db, e->user.id, id->source, id->subject,
+	    clock_wall_us(), err);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	return err_set(err, ERR_DENIED,
+	    "The name %s belongs to another account of that provider here. "
+	    "If it is yours, ask the administrator of this hub.",
+	    name);
+}
+
 static int write_user(struct req *r, const struct auth_identity *id,
     const struct rules_decision *d, struct entry *e, struct err *err)
 {
@@ -198,6 +218,8 @@ static int write_user(struct req *r, const struct auth_identity *id,
 	    user_set_admin(db, e->user.id, admin, err) != 0)
 		return -1;
 	if (user_set_groups(db, e->user.id, id->groups, id->n_groups, err) != 0)
+		return -1;
+	if (claim_name(r, id, d->name, e, err) != 0)
 		return -1;
 	return user_touch(db, e->user.id, now, err);
 }
@@ -244,6 +266,14 @@ static void let_in(
 	reply_redirect(r, 302, next ? next : redirect_default(r));
 }
 
+static void refuse_name(
+    struct req *r, const char *username, const char *name, const char *text)
+{
+	log_warn(&(struct log_ctx){ .user = name }, "not let in",
+	    "from=%s why=\"the name is another account's\"", r->client);
+	show_form(r, 403, username, text);
+}
+
 static void succeeded(
     struct req *r, const char *username, const struct auth_identity *id)
 {
@@ -262,10 +292,12 @@ static void succeeded(
 		    "its administrator to let you in.");
 		return;
 	}
-	if (write_entry(r, id, &d, &e, &err) != 0)
-		reply_err(r, &err);
-	else
+	if (write_entry(r, id, &d, &e, &err) == 0)
 		let_in(r, &d, &e);
+	else if (err.code == ERR_DENIED)
+		refuse_name(r, username, d.name, err.text);
+	else
+		reply_err(r, &err);
 }
 
 static void denied(struct req *r, const char *username)

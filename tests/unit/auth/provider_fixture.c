@@ -19,7 +19,7 @@ static struct {
 	int n_done, n_redirects;
 	uint64_t id;
 	enum auth_result res;
-	char url[4096], text[400], name[300];
+	char url[4096], text[400], name[300], subject[300], source[300];
 	char groups[32768]; /* "a,b" */
 	bool is_closed;     /* a call now is a failure */
 } told;
@@ -52,10 +52,13 @@ static void on_done(uint64_t attempt, enum auth_result res,
 	told.n_done++;
 	told.res = res;
 	snprintf(told.text, sizeof told.text, "%s", text);
-	told.name[0] = told.groups[0] = '\0';
+	told.name[0] = told.groups[0] = told.subject[0] = '\0';
 	if (!identity)
 		return;
 	snprintf(told.name, sizeof told.name, "%s", identity->name);
+	snprintf(told.source, sizeof told.source, "%s", identity->source);
+	snprintf(told.subject, sizeof told.subject, "%s",
+	    identity->subject ? identity->subject : "");
 	for (size_t i = 0; i < identity->n_groups; i++)
 		len += (size_t)snprintf(told.groups + len,
 		    sizeof told.groups - len, "%s%s", i > 0 ? "," : "",

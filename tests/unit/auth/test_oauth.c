@@ -152,6 +152,8 @@ static void test_a_login_gives_name_and_groups(void **state)
 	open_with("oidc", OIDC_LINES);
 	come_back("code=c0de&state=STATE");
 	let_in("alice", "campus:staff");
+	assert_string_equal(told.source, ISSUER);
+	assert_string_equal(told.subject, "u1");
 	assert_non_null(strstr(web_sent(ISSUER "/token"), "code=c0de"));
 	assert_non_null(
 	    strstr(web_sent(ISSUER "/token"), "code_verifier=VERIFIER"));

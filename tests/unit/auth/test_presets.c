@@ -41,6 +41,8 @@ static void test_github_organisations_and_teams(void **state)
 	put_github();
 	github("");
 	let_in("Octo-Cat", "campus:acme,campus:acme:devs");
+	assert_string_equal(told.source, GH_API "/user");
+	assert_string_equal(told.subject, "583231");
 	github("allowed_organizations: [acme]\n");
 	let_in("Octo-Cat", "campus:acme,campus:acme:devs");
 	github("allowed_organizations: ['ACME:devs']\n");

@@ -27,6 +27,7 @@ static struct fake *fakes[4];
 static size_t n_fakes;
 static bool is_silent; /* it never answers */
 static const char *outcome;
+static const char *subject; /* whose account it is there */
 
 static struct fake *fake_of(const struct authenticator *au)
 {
@@ -125,7 +126,11 @@ static void fake_answer(struct fake *f)
 {
 	static const char *const groups[] = { "campus:staff" };
 	const struct auth_identity identity = {
-		.name = "Alice", .groups = groups, .n_groups = 1
+		.name = "Alice",
+		.groups = groups,
+		.n_groups = 1,
+		.source = "https://id.example.org",
+		.subject = subject,
 	};
 	void *arg = f->copy.sink->arg;
 	uint64_t id = f->id;
@@ -178,6 +183,7 @@ static int fresh(void **state)
 	alice = (struct browser){ 0 };
 	is_silent = false;
 	outcome = "yes";
+	subject = "u1";
 	app.cfg.public_url = "https://hub.example.org/";
 	app.places.config_file = "carrel.yaml";
 	test_ok(open_with(two, &err), &err);
@@ -423,6 +429,23 @@ static void test_rules_decide_after_the_provider(void **state)
 	assert_answer(browse(&alice, "/hub/home"), 302, NULL);
 }
 
+/* The name was given to somebody else there; alice's files were not. */
+static void test_a_name_that_was_given_anew_is_not_the_person(void **state)
+{
+	struct browser bob = { 0 };
+
+	(void)state;
+	assert_answer(
+	    visit(&alice, leave(&alice, "/hub/oauth_login/campus")), 302, NULL);
+	subject = "u2";
+	assert_answer(visit(&bob, leave(&bob, "/hub/oauth_login/campus")), 403,
+	    "The name alice belongs to another account");
+	assert_string_equal(cookie_slot(&bob, "jupyterhub-hub-login"), "");
+	subject = "u1";
+	assert_answer(
+	    visit(&bob, leave(&bob, "/hub/oauth_login/campus")), 302, NULL);
+}
+
 static void test_many_trips_do_not_fill_the_browser(void **state)
 {
 	size_t n_cleared = 0;
@@ -528,6 +551,7 @@ int main(void)
 		T(test_a_callback_without_one_state_is_refused),
 		T(test_refusals_are_shown_with_the_buttons),
 		T(test_rules_decide_after_the_provider),
+		T(test_a_name_that_was_given_anew_is_not_the_person),
 		T(test_many_trips_do_not_fill_the_browser),
 		T(test_who_leaves_meanwhile_is_forgotten),
 		T(test_logout_can_lead_elsewhere),
