@@ -275,15 +275,20 @@ static void ask(struct oauth_attempt *at, struct fetch_req *req,
     const char *authorization, fetch_done_fn *done)
 {
 	/* GitHub refuses those who do not say their name. */
-	const struct fetch_header headers[] = {
+	struct fetch_header headers[4] = {
 		{ "Accept", "application/json" },
 		{ "User-Agent", "Carrel" },
-		{ "Content-Type", "application/x-www-form-urlencoded" },
-		{ "Authorization", authorization ? authorization : "" },
 	};
+	size_t n = 2;
 
+	if (req->body)
+		headers[n++] = (struct fetch_header){ "Content-Type",
+			"application/x-www-form-urlencoded" };
+	if (authorization)
+		headers[n++] =
+		    (struct fetch_header){ "Authorization", authorization };
 	req->headers = headers;
-	req->n_headers = authorization ? 4 : 3;
+	req->n_headers = n;
 	req->timeout_ms = TIMEOUT_MS;
 	req->max_body_bytes = BODY_MAX;
 	req->ca_file = at->owner->opt.ca_file;

@@ -38,6 +38,14 @@ struct oidc {
 	const char *jwks_uri;           /* of meta */
 };
 
+/* By number, or by the name that no name server is asked for. */
+static bool is_this_machine(const char *host)
+{
+	return str_eq(host, "localhost") || str_eq(host, "::1") ||
+	       (str_starts(host, "127.") &&
+		   strspn(host, "0123456789.") == strlen(host));
+}
+
 int oidc_check_url(const char *what, const char *url, struct err *err)
 {
 	struct arena a;
@@ -49,8 +57,7 @@ int oidc_check_url(const char *what, const char *url, struct err *err)
 	if (rc != 0)
 		(void)err_wrap(err, "%s", what);
 	else if (u.scheme == URL_HTTP_UNIX ||
-		 (u.scheme == URL_HTTP && !str_starts(u.host, "127.") &&
-		     !str_eq(u.host, "localhost") && !str_eq(u.host, "::1")))
+		 (u.scheme == URL_HTTP && !is_this_machine(u.host)))
 		rc = err_set(err, ERR_INVALID,
 		    "%s must begin with https:// (http:// only on this "
 		    "machine itself)",

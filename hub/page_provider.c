@@ -10,9 +10,17 @@
 void page_provider_leave(struct req *r)
 {
 	const char *next = redirect_req_next(r);
+	const char *name = r->params[0];
 	struct err err = { 0 };
 
-	if (providers_leave(r, r->params[0], next, &err) != 0)
+	/* JupyterHub's address, which knows one provider. */
+	if (!name)
+		name = providers_only(r->app->providers);
+	if (!name) {
+		page_login(r);
+		return;
+	}
+	if (providers_leave(r, name, next, &err) != 0)
 		page_login_problem(
 		    r, err.code == ERR_NOT_FOUND ? 404 : 503, err.text);
 }

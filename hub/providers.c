@@ -9,6 +9,7 @@
 #include "auth/cookie.h"
 #include "auth/oauth.h"
 #include "base/clock.h"
+#include "base/fetch.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,9 +17,10 @@
 #include "hub/redirect.h"
 #include "hub/web.h"
 
-#define PROVIDERS_MAX 20
+#define PROVIDERS_MAX   20
+#define CONNECTIONS_MAX 32
 /* The listener's own limit is 120 s. */
-#define WAIT_MS       90000
+#define WAIT_MS         90000
 
 struct visit {
 	struct list link;
@@ -32,6 +34,9 @@ struct visit {
 struct providers {
 	struct app *app; /* NULL: only to check */
 	const struct config *cfg;
+	/* Of their own: a provider that hangs keeps nobody from their server.
+	 */
+	struct fetcher *fetcher;
 	struct authenticator *items[PROVIDERS_MAX];
 	size_t n;
 	struct list visits;
@@ -195,9 +200,9 @@ static struct authenticator *find(const struct providers *p, const char *name)
 	return NULL;
 }
 
-bool providers_has(const struct providers *p, const char *name)
+const char *providers_only(const struct providers *p)
 {
-	return find(p, name) != NULL;
+	return p && p->n == 1 ? oauth_name(p->items[0]) : NULL;
 }
 
 int providers_leave(
@@ -297,7 +302,7 @@ static int open_one(struct providers *p, const char *file,
 		.options = node,
 		.file = file,
 		.public_address = *p->cfg->public_url != '\0',
-		.fetcher = p->app ? p->app->fetcher : NULL,
+		.fetcher = p->fetcher,
 		.callback_url = callback_url,
 	};
 	struct authenticator *au;
@@ -395,6 +400,7 @@ struct providers *providers_open(struct app *app, struct err *err)
 {
 	struct providers *p = make(app, &app->cfg);
 
+	p->fetcher = fetcher_new(app->loop, CONNECTIONS_MAX);
 	if (open_all(
 		p, app->places.config_file, app->auth_kind->has_form, err) != 0)
 		providers_close(&p);
@@ -427,5 +433,7 @@ void providers_close(struct providers **pp)
 	}
 	for (size_t i = 0; i < p->n; i++)
 		authenticator_oauth.close(&p->items[i]);
+	if (p->fetcher)
+		fetcher_free(&p->fetcher);
 	free(p);
 }

@@ -19,7 +19,7 @@ struct config;
 struct providers;
 struct req;
 
-/* NULL with err: an option is wrong. Wants app->cfg, fetcher, web, auth_kind.
+/* NULL with err: an option is wrong. Wants app->cfg, loop, web, auth_kind.
  */
 struct providers *providers_open(struct app *app, struct err *err);
 /* Cancels every visit; the waiting requests get 503. */
@@ -35,7 +35,8 @@ json_t *providers_links(
 const char *providers_auto(const struct providers *p);
 /* "/hub/oauth_login/NAME?next=..." */
 const char *providers_url(struct req *r, const char *name, const char *next);
-bool providers_has(const struct providers *p, const char *name);
+/* The name of the only one; NULL: there are none, or several. */
+const char *providers_only(const struct providers *p);
 
 /*
  * Both wait: the request is answered by a redirect, by page_login_ended or by

@@ -90,7 +90,7 @@ def quiet_console():
 
 world, web = None, None
 try:
-    world = idp.World()
+    world = idp.World("carreltoidcweb")
     web = webdriver.Chrome(service=Service(NEEDED[1]), options=options)
     web.set_page_load_timeout(60)
     report.run([

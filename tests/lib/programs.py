@@ -38,7 +38,7 @@ profiles:
 
 
 class Programs:
-    def __init__(self, profile, config=CONFIG, policy=POLICY):
+    def __init__(self, profile, config=CONFIG, policy=POLICY, account="carreltprog"):
         self.dir = tempfile.mkdtemp(prefix="carrelt-")
         os.chmod(self.dir, 0o755)
         self.port, self.api_port, self.hub_port = free_port(), free_port(), free_port()
@@ -46,7 +46,7 @@ class Programs:
         self.token = secrets.token_hex(32)
         self.lines, self.running = [], {}
         # As root, everything runs as an account without a privilege.
-        self.account = accounts.Account("carreltprog") if accounts.can_make() else None
+        self.account = accounts.Account(account) if accounts.can_make() else None
         command = ", ".join(a.replace("@DIR@", self.dir) for a in profile)
         self._write("carrel.yaml", config % {"hub_port": self.hub_port})
         self._write("spawner.yaml", policy % {"command": command})

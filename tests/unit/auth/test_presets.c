@@ -428,6 +428,7 @@ static void test_options_that_are_wrong_are_fatal_and_named(void **state)
 	} bad[] = {
 		{ "oidc", "", "issuer" },
 		{ "oidc", "issuer: http://id.example.org\n", "https://" },
+		{ "oidc", "issuer: http://127.evil.example\n", "https://" },
 		{ "oidc", "issuer: ftp://id.example.org\n", "issuer" },
 		{ "oidc", OIDC_LINES "token_url: https://x.example/t\n",
 		    "token_url" },

@@ -332,6 +332,24 @@ static void test_without_next_code_and_state_go_nowhere(void **state)
 	assert_header(a, "Location", "/hub/spawn");
 }
 
+static void test_the_address_without_a_name_knows_the_only_one(void **state)
+{
+	struct authenticator_kind formless = script_kind;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_answer(
+	    visit(&alice, "/hub/oauth_login"), 200, "/hub/oauth_login/campus");
+	formless.has_form = false;
+	app.auth_kind = &formless;
+	test_ok(open_with("- {name: campus}\n", &err), &err);
+	app.auth_kind = &script_kind;
+	struct answer *a = visit(
+	    &alice, leave(&alice, "/hub/oauth_login?next=%2Fhub%2Fhome%3Fy"));
+	assert_answer(a, 302, NULL);
+	assert_header(a, "Location", "/hub/home?y");
+}
+
 static void test_a_foreign_next_is_dropped(void **state)
 {
 	static const char *const hostile[] = { "https%3A%2F%2Fevil.example",
@@ -544,6 +562,7 @@ int main(void)
 		T(test_leaving_sets_a_cookie_for_ten_minutes),
 		T(test_coming_back_logs_in_once),
 		T(test_without_next_code_and_state_go_nowhere),
+		T(test_the_address_without_a_name_knows_the_only_one),
 		T(test_a_foreign_next_is_dropped),
 		T(test_an_answer_in_another_browser_is_refused),
 		T(test_a_trip_is_of_one_provider),
