@@ -19,6 +19,7 @@ if reason:
     report.finish()
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
@@ -35,7 +36,11 @@ options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
 
 
 def text():
-    return web.find_element(By.TAG_NAME, "body").text
+    """What the page says; nothing while the next one is being loaded."""
+    try:
+        return web.find_element(By.TAG_NAME, "body").text
+    except (StaleElementReferenceException, NoSuchElementException):
+        return ""
 
 
 def button():
@@ -47,6 +52,7 @@ def at_provider(name):
     web.find_element(By.NAME, "login").send_keys(name)
     web.find_element(By.NAME, "password").send_keys("x")
     web.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
+    # the same button, on another page
     until("the provider asks for consent", 20, lambda: web.find_elements(
         By.CSS_SELECTOR, "input[name=prompt][value=consent]"))
     web.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
@@ -54,21 +60,22 @@ def at_provider(name):
 
 def log_in():
     web.get(world.carrel.url + "/hub/home")
-    claim("/hub/login?next=" in web.current_url, "home leads to %s" % web.current_url)
+    until("home leads to the login page", 20, lambda: "/hub/login?next=" in web.current_url)
+    until("the button is there", 20, lambda: web.find_elements(By.LINK_TEXT, "Log in with the campus"))
     web.save_screenshot(os.path.join(SHOTS, "oidc-1-login.png"))
     button().click()
     at_provider("alice")
     until("home is there", 20, lambda: web.current_url == world.carrel.url + "/hub/home")
-    claim("alice" in text(), "home says %r" % text()[:200])
+    until("home says who is in", 20, lambda: "alice" in text())
     for cookie in web.get_cookies():
         claim(not cookie["name"].startswith("carrel-trip-"), "the cookie of the trip is left")
 
 
 def log_out():
     web.get(world.carrel.url + "/hub/logout")
-    claim("You are logged out" in text(), "the page says %r" % text()[:200])
+    until("the page says so", 20, lambda: "You are logged out" in text())
     web.get(world.carrel.url + "/hub/home")
-    claim("/hub/login" in web.current_url, "home is open after the logout")
+    until("home is closed after the logout", 20, lambda: "/hub/login" in web.current_url)
 
 
 def refused():
