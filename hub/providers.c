@@ -414,6 +414,9 @@ int providers_check(const struct config *cfg, const char *file, struct err *err)
 	struct providers *p = make(NULL, cfg);
 	int rc = open_all(p, file, kind && kind->has_form, err);
 
+	if (rc == 0 && p->n == 0 && str_eq(cfg->auth_type, "none"))
+		log_warn(NULL, "there is no way to log in",
+		    "hint=\"auth.type is none and auth.providers is empty\"");
 	providers_close(&p);
 	return rc;
 }
