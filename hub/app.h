@@ -49,6 +49,8 @@ struct app_places {
 struct app {
 	struct loop *loop;
 	struct offload *offload;
+	struct offload *auth_offload; /* a directory that hangs must not keep
+				       * the database's work waiting */
 	struct db *db;
 	struct arena config_arena;
 	struct config cfg;

@@ -97,7 +97,7 @@ def quiet_console():
 
 world, web = None, None
 try:
-    world = idp.World("carreltoidcweb")
+    world = idp.World()
     web = webdriver.Chrome(service=Service(NEEDED[1]), options=options)
     web.set_page_load_timeout(60)
     report.run([

@@ -41,8 +41,8 @@ def missing():
 
 
 class World:
-    def __init__(self, account):
-        self.carrel = Programs(profile=["/bin/false"], account=account)
+    def __init__(self):
+        self.carrel = Programs(profile=["/bin/false"])
         self.port = free_port()
         self.carrel._write("carrel.yaml", CONFIG % {
             "hub_port": self.carrel.hub_port, "port": self.carrel.port, "idp_port": self.port})

@@ -162,7 +162,7 @@ if idp.missing():
     report.skip("logins by a real OpenID provider", idp.missing())
 else:
     try:
-        story = idp.World("carreltoidc")
+        story = idp.World()
         report.run([
             ("a person logs in, once", whole_way),
             ("an answer is worth nothing in another browser", another_browser),
