@@ -27,6 +27,7 @@
 #define LISTENER_FAST_MS  25
 #define LISTENER_FAST_FOR 5000
 #define LISTENER_SLOW_MS  100
+#define LISTENER_AGAIN_MS 5000
 #define SWEEP_LIMIT_MS    10000
 #define SWEEP_STEP_MS     10
 
@@ -194,25 +195,30 @@ static void refuse_listener(struct keeper *k, uid_t uid)
 	stop(k, 0);
 }
 
+/* Never the last time: it may close its port and live on. */
+static int64_t listener_pause(const struct keeper *k, bool is_up)
+{
+	int64_t passed_ms = loop_now_ms(k->loop) - k->listener_from_ms;
+
+	if (is_up || passed_ms >= k->job.listen_timeout_ms)
+		return LISTENER_AGAIN_MS;
+	return passed_ms < LISTENER_FAST_FOR ? LISTENER_FAST_MS
+					     : LISTENER_SLOW_MS;
+}
+
 static void on_listener_timer(struct timer *t, void *arg)
 {
 	struct keeper *k = arg;
 	struct err err;
 	uid_t uid = 0;
-	int64_t now_ms = loop_now_ms(k->loop);
 	int found = sock_listener_uid(k->job.port, &uid, &err);
 
 	if (found > 0 && uid != expected_uid(k)) {
 		refuse_listener(k, uid);
 		return;
 	}
-	if (found > 0 ||
-	    now_ms >= k->listener_from_ms + k->job.listen_timeout_ms)
-		return;
-	timer_start(k->loop, t,
-	    now_ms < k->listener_from_ms + LISTENER_FAST_FOR ? LISTENER_FAST_MS
-							     : LISTENER_SLOW_MS,
-	    on_listener_timer, k);
+	timer_start(
+	    k->loop, t, listener_pause(k, found > 0), on_listener_timer, k);
 }
 
 /* ---- the spawner --------------------------------------------------------- */
