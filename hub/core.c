@@ -68,6 +68,11 @@ static void on_started(const struct spawner_server *s, void *arg)
 	server_on_started(arg, s);
 }
 
+static void on_ready(const char *key, void *arg)
+{
+	server_on_ready(arg, key);
+}
+
 static void on_failed(const struct spawner_failed *f, void *arg)
 {
 	server_on_refused(arg, f);
@@ -96,6 +101,7 @@ static struct spawner_client *open_spawner(struct app *app)
 		.auth_prompt = on_auth_prompt,
 		.auth_end = on_auth_end,
 		.started = on_started,
+		.ready = on_ready,
 		.failed = on_failed,
 		.exited = on_exited,
 		.found = on_found,

@@ -227,8 +227,8 @@ static void note_listed(struct server *s, const char *target)
 {
 	server_object_set_text(&s->listed_target, target);
 	/* It runs elsewhere: the route may lead to somebody else's server. */
-	if (s->seen_round > 0 && s->address && s->is_wanted &&
-	    !server_route_is_listed(s))
+	if (s->seen_round > 0 && s->is_listening && s->address &&
+	    s->is_wanted && !server_route_is_listed(s))
 		server_route_open(s);
 }
 

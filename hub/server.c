@@ -186,6 +186,17 @@ void server_on_started(struct app *app, const struct spawner_server *p)
 		server_kill_unknown(app, p);
 }
 
+void server_on_ready(struct app *app, const char *key)
+{
+	struct server *s = server_by_key(app, key);
+	struct server_cause c = { .result = 0 };
+
+	if (s)
+		server_event(s, EV_READY, &c);
+	else
+		log_debug(NULL, "a listener came late", "key=%s", key);
+}
+
 void server_on_refused(struct app *app, const struct spawner_failed *f)
 {
 	struct server *s = server_by_key(app, f->key);

@@ -322,6 +322,28 @@ def test_listener_that_comes_later_ends_the_server(b):
         until(lambda: not is_alive(s.pid), "the server is ended")
 
 
+def listed(spawner, server):
+    spawner.hub.say("LIST")
+    m = spawner.hub.expect("SERVER", key=server.key)
+    spawner.hub.expect("LIST_END")
+    return m
+
+
+def test_ready_is_said_when_its_own_account_listens(b):
+    with contextlib.closing(Spawner(b, POLICY)) as s:
+        server = Server(s, b.alice.name, "listener").started()
+        s.hub.expect("READY", key=server.key)
+        s.hub.say("LIST")
+        claim(s.hub.expect("SERVER", key=server.key)["ready"], "not ready")
+        deaf = Server(s, b.alice.name).started()
+        s.kill()
+        s.start()
+        until(lambda: listed(s, server)["ready"], "it is known again")
+        claim(not listed(s, deaf)["ready"], "ready without a listener")
+        server.stop(0)
+        deaf.stop(0)
+
+
 def test_port_range_holds(b):
     policy = POLICY + "port_range: 45871-45872\n"
     with contextlib.closing(Spawner(b, policy)) as s:
@@ -506,17 +528,23 @@ def test_nothing_is_heard_before_hello(b):
 
 def test_second_hub_is_refused_while_the_first_lives(b):
     other = Hub(b.spawner.socket, hello=False)
-    other.say("HELLO", version=1)
+    other.say("HELLO", version=2)
     claim(other.closed_by_peer(), "two hubs at once")
     b.spawner.hub.say("LIST")
     b.spawner.hub.expect("LIST_END")
+
+
+def test_older_hub_is_refused(b):
+    other = Hub(b.spawner.socket, hello=False)
+    other.say("HELLO", version=1)
+    claim(other.closed_by_peer(), "a hub that knows no READY was welcomed")
 
 
 def test_other_account_is_refused(b):
     os.chmod(b.spawner.socket, 0o666)
     code = ("import socket,sys; s=socket.socket(socket.AF_UNIX,"
             "socket.SOCK_SEQPACKET); s.settimeout(5); s.connect(sys.argv[1]);"
-            "s.send(b'{\"type\":\"HELLO\",\"version\":1}');"
+            "s.send(b'{\"type\":\"HELLO\",\"version\":2}');"
             "sys.exit(0 if s.recv(100)==b'' else 1)")
     try:
         done = subprocess.run(
