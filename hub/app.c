@@ -12,11 +12,15 @@
 #include "auth/authenticator.h"
 #include "auth/rules.h"
 #include "auth/throttle.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
+#include "db/user.h"
+#include "hub/audit.h"
 #include "hub/login.h"
+#include "hub/metrics.h"
 #include "hub/route.h"
 #include "hub/web.h"
 
@@ -27,6 +31,9 @@
 /* An orderly end: answers under way get this long. */
 #define STOP_STEP_MS    50
 #define STOP_MAX_MS     1000
+/* Logins that block; what waits longer for a thread is refused. */
+#define AUTH_THREADS    8
+#define AUTH_QUEUE      1024
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -40,12 +47,35 @@ static bool is_public(const struct app *app)
 	return *app->cfg.public_url != '\0';
 }
 
+/* By the configuration, or as an administrator once made them. */
+static int is_admin(const char *name, void *arg, struct err *err)
+{
+	struct app *app = arg;
+	char normal[RULES_NAME_MAX + 1];
+	struct user user = { 0 };
+	struct arena a;
+	int rc;
+
+	/* A name that cannot be is refused by the rules later. */
+	if (rules_normalise(app->rules, name, normal, NULL) < 0)
+		return 0;
+	if (rules_names_admin(app->rules, normal))
+		return 1;
+	arena_init(&a);
+	rc = user_find(app->db, &a, normal, &user, err);
+	arena_fini(&a);
+	return rc > 0 ? user.admin : rc;
+}
+
 static int open_authenticator(struct app *app, struct err *err)
 {
 	const struct auth_env env = {
 		.loop = app->loop,
 		.spawner = app->spawner,
+		.offload = app->auth_offload,
 		.sink = login_sink(app->login),
+		.is_admin = is_admin,
+		.is_admin_arg = app,
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
 		.public_address = is_public(app),
@@ -228,11 +258,19 @@ int app_open(struct app *app, const char *token, struct err *err)
 {
 	if (dir_make(app->places.state_dir, 0700, err) != 0)
 		return err_wrap(err, "the state directory (see --state-dir)");
+	app->audit = audit_open(app, err);
+	if (!app->audit)
+		return -1;
 	app->offload = offload_new(app->loop, 2, 1024);
+	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
 	if (core_open(app, token, err) != 0 || open_login(app, err) != 0 ||
 	    open_listeners(app, err) != 0)
 		return -1;
 	core_begin(app);
+	metrics_took(app, METRIC_HUB_STARTUP, clock_wall_us() - app->started_us,
+	    NULL, NULL);
+	audit_hub(app, AUDIT_HUB_STARTED, CARREL_VERSION);
+	app->is_open = true;
 	return 0;
 }
 
@@ -244,9 +282,14 @@ void app_close(struct app *app)
 	if (app->http_servers)
 		httpd_close(&app->http_servers);
 	close_login(app);
+	if (app->auth_offload)
+		offload_free(&app->auth_offload);
 	core_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
+	if (app->is_open)
+		audit_hub(app, AUDIT_HUB_STOPPED, NULL);
+	audit_close(&app->audit);
 }
 
 static size_t open_connections(const struct app *app)
