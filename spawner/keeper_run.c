@@ -21,6 +21,7 @@
 
 #define OUT_BYTES         16384
 #define OUT_PER_TURN      16
+#define OUT_AT_END        256
 /* Often while most servers come up, for the person waits; then less so. */
 #define LISTENER_FAST_MS  25
 #define LISTENER_FAST_FOR 5000
@@ -405,8 +406,10 @@ void keeper_sweep(struct keeper *k)
 		kill_all(k);
 		(void)nanosleep(&step, NULL);
 	}
+	/* What a pipe can hold, not more: its owner may have lent the other
+	 * end to a process elsewhere, which writes for ever. */
 	if (fd_set_nonblock(k->out_fd, true) == 0) {
-		while (take_output(k))
+		for (int i = 0; i < OUT_AT_END && take_output(k); i++)
 			;
 	}
 	fd_close(&k->out_fd);

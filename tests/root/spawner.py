@@ -5,12 +5,14 @@ as, how they end, what a restart finds.
 timeout: 180
 """
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 sys.path.insert(0, os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "../lib"))
@@ -198,6 +200,69 @@ def test_end_of_the_server_takes_the_tree_along(b):
     end = s.exited()
     claim(end["signal"] == signal.SIGKILL and not end["asked"], "%r" % end)
     claim(not is_alive(orphan), "the orphan outlived the server")
+
+
+def test_a_stranger_with_the_log_pipe_keeps_nothing_alive(b):
+    """Its owner hands the pipe to a process elsewhere, which writes on."""
+    with tempfile.TemporaryDirectory() as place, \
+            socket.socket(socket.AF_UNIX) as door:
+        os.chmod(place, 0o755)
+        door.bind(place + "/door")
+        os.chmod(place + "/door", 0o666)
+        door.listen()
+        door.settimeout(20)
+        policy = POLICY + """
+  lends:
+    command:
+      - /usr/bin/python3
+      - -c
+      - |
+        import socket, time
+        s = socket.socket(socket.AF_UNIX)
+        s.connect("%s/door")
+        socket.send_fds(s, [b"x"], [1])
+        time.sleep(1000)
+""" % place
+        with contextlib.closing(Spawner(b, policy)) as spawner:
+            s = Server(spawner, b.alice.name, "lends").started()
+            peer, _ = door.accept()
+            _, fds, _, _ = socket.recv_fds(peer, 1, 1)
+            peer.close()
+            fcntl.fcntl(fds[0], fcntl.F_SETPIPE_SZ, 1 << 20)
+            writers = [subprocess.Popen(["/usr/bin/yes"], stdout=fds[0])
+                       for _ in range(6)]
+            os.close(fds[0])
+            try:
+                begin = time.monotonic()
+                s.stop(0)
+                took = time.monotonic() - begin
+                claim(took < 3, "the end came after %.1f s" % took)
+            finally:
+                for writer in writers:
+                    writer.kill()
+                    writer.wait()
+
+
+def test_a_second_spawner_touches_nothing(b):
+    s = Server(b.spawner, b.alice.name).started()
+    done = subprocess.run(b.spawner.argv(), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=20)
+    claim(done.returncode == 1 and "is in use" in done.stdout,
+          "%d %s" % (done.returncode, done.stdout))
+    claim("adopted" not in done.stdout, "it took servers: " + done.stdout)
+    s.stop()
+
+
+def test_keepers_directory_of_another_account_is_refused(b):
+    """Its owner could put a state.json there that names any process."""
+    with tempfile.TemporaryDirectory() as place:
+        os.mkdir(place + "/servers")
+        os.chown(place + "/servers", b.alice.uid, b.alice.gid)
+        done = subprocess.run(
+            b.spawner.argv("--list", "--run-dir", place), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
+        claim(done.returncode == 1 and "belongs to" in done.stdout,
+              "%d %s" % (done.returncode, done.stdout))
 
 
 def test_stop_kills_what_does_not_listen(b):
