@@ -64,3 +64,8 @@ def begin_hub(account, options=""):
         carrel.begin(name)
     wait_http(Browser(carrel.url), "/hub/health", 200)  # the proxy knows the hub
     return carrel
+
+
+def end_hub(carrel):
+    """In order: a sanitizer's complaint would be seen in the status."""
+    equal(carrel.end("hub"), 0, "how the hub ends")
