@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/audit.h"
 #include "hub/handlers.h"
 #include "hub/server_wish.h"
 
@@ -124,6 +125,7 @@ static void start(
 		reply_err(r, &err);
 		return;
 	}
+	audit_server(r, AUDIT_SERVER_START, user->name, args.name);
 	wait_for(r, s, r->app->cfg.slow_spawn_timeout_s, on_start_settled);
 }
 
@@ -274,6 +276,7 @@ static void stop(struct req *r, struct server *s, const struct ending *e)
 		reply_err(r, &err);
 		return;
 	}
+	audit_server(r, AUDIT_SERVER_STOP, e->user.name, req_server_name(r));
 	/* It may have been over at once. */
 	s = server_by_id(r->app, e->row_id);
 	if (!is_active(s)) {

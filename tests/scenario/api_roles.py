@@ -28,7 +28,7 @@ ROLES = """\
       scopes: [list:users, read:users:activity]
       groups: [helpers]
 """
-carrel = begin_hub("carreltapi2", ROLES)
+carrel = begin_hub(ROLES)
 PLAIN = open(carrel.dir + "/carrel.yaml").read()[:-len(ROLES)]
 
 

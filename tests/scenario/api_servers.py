@@ -9,7 +9,7 @@ from report import claim, equal, until
 from rest import Caller, begin_hub, end_hub
 
 report.group("api-servers")
-carrel = begin_hub("carreltapi3", "server:\n  allow_named_servers: true\n  named_server_limit: 3\n  stop_grace: 2s\n")
+carrel = begin_hub("server:\n  allow_named_servers: true\n  named_server_limit: 3\n  stop_grace: 2s\n")
 NAMES = "/users/alice/servers/"
 
 

@@ -9,7 +9,7 @@ from report import claim, equal, until
 from rest import Caller, begin_hub, end_hub
 
 report.group("api-tokens")
-carrel = begin_hub("carreltapi1")
+carrel = begin_hub()
 ENVELOPE = {"Accept": "application/jupyterhub-pagination+json"}
 MEMBERS = ["created", "expires_at", "id", "kind", "last_activity", "note", "oauth_client", "roles", "scopes",
            "session_id", "user"]

@@ -11,7 +11,7 @@ from web import Browser
 
 report.group("api-users")
 
-carrel = begin_hub("carreltapi0")
+carrel = begin_hub()
 ENVELOPE = {"Accept": "application/jupyterhub-pagination+json"}
 
 
