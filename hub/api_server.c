@@ -270,13 +270,15 @@ static bool is_active(const struct server *s)
 static void stop(struct req *r, struct server *s, const struct ending *e)
 {
 	bool already = str_eq(server_pending(s), "stop");
+	/* The object may be gone when it was over at once. */
+	const char *user = arena_strdup(&r->http->arena, server_user(s));
 	struct err err = { 0 };
 
 	if (server_stop(r->app, s, &err) != 0) {
 		reply_err(r, &err);
 		return;
 	}
-	audit_server(r, AUDIT_SERVER_STOP, e->user.name, req_server_name(r));
+	audit_server(r, AUDIT_SERVER_STOP, user, req_server_name(r));
 	/* It may have been over at once. */
 	s = server_by_id(r->app, e->row_id);
 	if (!is_active(s)) {

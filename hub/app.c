@@ -33,10 +33,10 @@
 /* An orderly end: answers under way get this long. */
 #define STOP_STEP_MS    50
 #define STOP_MAX_MS     1000
-#define ENDING_MORE_MS  15000
 /* Logins that block; what waits longer for a thread is refused. */
 #define AUTH_THREADS    8
 #define AUTH_QUEUE      1024
+#define ENDING_MORE_MS  15000
 
 const char *app_hub_prefix(struct app *app)
 {
