@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "hub/audit.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
 
@@ -162,6 +163,7 @@ static void start(struct req *r, const struct user *user, const json_t *options)
 		reply_err(r, &err);
 		return;
 	}
+	audit_server(r, AUDIT_SERVER_START, user->name, args.name);
 	wait_for(r, s, r->app->cfg.slow_spawn_timeout_s, on_start_settled);
 }
 
@@ -233,6 +235,7 @@ void api_server_delete(struct req *r)
 		reply_err(r, &err);
 		return;
 	}
+	audit_server(r, AUDIT_SERVER_STOP, user.name, req_server_name(r));
 	if (already) {
 		reply_empty(r, 202);
 		return;

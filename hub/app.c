@@ -12,12 +12,15 @@
 #include "auth/authenticator.h"
 #include "auth/rules.h"
 #include "auth/throttle.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
 #include "db/user.h"
+#include "hub/audit.h"
 #include "hub/login.h"
+#include "hub/metrics.h"
 #include "hub/providers.h"
 #include "hub/route.h"
 #include "hub/web.h"
@@ -260,12 +263,19 @@ int app_open(struct app *app, const char *token, struct err *err)
 {
 	if (dir_make(app->places.state_dir, 0700, err) != 0)
 		return err_wrap(err, "the state directory (see --state-dir)");
+	app->audit = audit_open(app, err);
+	if (!app->audit)
+		return -1;
 	app->offload = offload_new(app->loop, 2, 1024);
 	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
 	if (core_open(app, token, err) != 0 || open_login(app, err) != 0 ||
 	    open_listeners(app, err) != 0)
 		return -1;
 	core_begin(app);
+	metrics_took(app, METRIC_HUB_STARTUP, clock_wall_us() - app->started_us,
+	    NULL, NULL);
+	audit_hub(app, AUDIT_HUB_STARTED, CARREL_VERSION);
+	app->is_open = true;
 	return 0;
 }
 
@@ -282,6 +292,9 @@ void app_close(struct app *app)
 	core_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
+	if (app->is_open)
+		audit_hub(app, AUDIT_HUB_STOPPED, NULL);
+	audit_close(&app->audit);
 }
 
 static size_t open_connections(const struct app *app)

@@ -19,6 +19,7 @@
 /* What we say where JupyterHub says its version (contract/hub.md D). */
 #define COMPAT_VERSION "6.0.0"
 
+struct audit;
 struct auth_rules;
 struct authenticator;
 struct authenticator_kind;
@@ -26,6 +27,7 @@ struct db;
 struct fetcher;
 struct httpd;
 struct login;
+struct metrics;
 struct offload;
 struct providers;
 struct proxy_client;
@@ -63,6 +65,8 @@ struct app {
 	struct servers *servers;     /* hub/server.c */
 	struct reconcile *reconcile; /* hub/reconcile.c */
 	struct login *login;         /* hub/login.c: attempts under way */
+	struct metrics *metrics;     /* hub/metrics.h */
+	struct audit *audit;         /* hub/audit.h */
 	struct web *web;             /* hub/web.h: routes, pages, files */
 	struct throttle *throttle;
 	struct auth_rules *rules;
@@ -72,6 +76,7 @@ struct app {
 	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
 	struct httpd *http_servers;  /* 127.0.0.1:8081: they are not */
 	int64_t started_us;
+	bool is_open; /* app_open succeeded */
 	bool stopping;
 	int stop_steps;
 	int exit_code;

@@ -17,6 +17,7 @@
 #include "base/num.h"
 #include "base/sysd.h"
 #include "hub/app.h"
+#include "hub/audit.h"
 #include "hub/places.h"
 #include "hub/providers.h"
 
@@ -319,6 +320,7 @@ static void apply(struct app *app, const struct config *fresh)
 	log_info(NULL, "the configuration was read again",
 	    "changed=\"%s\" waits_for_restart=\"%s\"", buf_view(&applied),
 	    buf_view(&waiting));
+	audit_hub(app, AUDIT_CONFIG_CHANGED, buf_view(&applied));
 	buf_fini(&applied);
 	buf_fini(&waiting);
 }

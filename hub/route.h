@@ -25,6 +25,7 @@ enum gate_kind {
 	GATE_PAGE,   /* a page for people who are logged in (cookie) */
 	GATE_EITHER, /* the same, but a token is taken too (/user/...) */
 	GATE_API,    /* cookie or token; errors are JSON */
+	GATE_SCRAPE, /* cookie or token, or everybody by configuration */
 	GATE_OAUTH,  /* the client proves itself in the body; errors are JSON */
 };
 
@@ -59,6 +60,8 @@ struct req {
 	struct app *app;
 	struct http_req *http;
 	const struct route *route; /* NULL: no such path or method */
+	const struct route *any;   /* one with this path, any method */
+	int64_t began_us;          /* monotonic */
 	enum gate_kind gate;       /* the route's; else that of the area */
 	bool path_known;           /* but perhaps not with this method */
 	bool is_outside;           /* of the hub's prefix */

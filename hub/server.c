@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/url.h"
 #include "hub/app.h"
+#include "hub/metrics.h"
 #include "hub/server_turn.h"
 #include "spawner/client.h"
 
@@ -56,27 +57,42 @@ static int check_name(const char *name, bool is_new, struct err *err)
 	return 0;
 }
 
+/* A start that never began. */
+static int refuse(struct app *app, const char *status, const char *reason)
+{
+	metrics_took(app, METRIC_SERVER_SPAWN, 0, status, reason);
+	return -1;
+}
+
 /* What is true for every start that would really begin. */
-static int check_limits(const struct app *app, struct err *err)
+static int check_limits(struct app *app, struct err *err)
 {
 	const struct servers *all = app->servers;
 	const struct config *cfg = &app->cfg;
 
-	if (app->stopping)
-		return err_set(err, ERR_UNAVAILABLE,
+	if (app->stopping) {
+		err_set(err, ERR_UNAVAILABLE,
 		    "the hub is being restarted; try again in a moment");
-	if (!spawner_is_up(app->spawner))
-		return err_set(err, ERR_UNAVAILABLE,
+		return refuse(app, "error", "error");
+	}
+	if (!spawner_is_up(app->spawner)) {
+		err_set(err, ERR_UNAVAILABLE,
 		    "the spawner cannot be reached, so no server can be "
 		    "started now; try again in a moment");
+		return refuse(app, "error", "error");
+	}
 	if (cfg->active_server_limit > 0 &&
-	    all->n_active >= (size_t)cfg->active_server_limit)
-		return err_set(err, ERR_LIMIT,
+	    all->n_active >= (size_t)cfg->active_server_limit) {
+		err_set(err, ERR_LIMIT,
 		    "Active user limit exceeded. Try again in a few minutes.");
-	if (all->starts.n_waiting > (size_t)cfg->queue_limit)
-		return err_set(err, ERR_LIMIT,
+		return refuse(app, "failure", "too-many-users");
+	}
+	if (all->starts.n_waiting > (size_t)cfg->queue_limit) {
+		err_set(err, ERR_LIMIT,
 		    "Too many users trying to log in right now. Try again in a "
 		    "minute.");
+		return refuse(app, "failure", "throttled");
+	}
 	return 0;
 }
 

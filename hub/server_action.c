@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/app.h"
+#include "hub/metrics.h"
 #include "hub/reconcile.h"
 #include "hub/routing.h"
 #include "hub/server_turn.h"
@@ -229,6 +230,9 @@ static const char *busy_text(enum server_state st)
 
 enum server_state server_act_busy(struct server *s, struct server_cause *c)
 {
+	if (server_pending(s))
+		metrics_took(s->app, METRIC_SERVER_SPAWN, 0, "failure",
+		    "already-pending");
 	c->result = err_set(c->err, ERR_BUSY, "%s%s%s %s", s->user,
 	    *s->name ? ":" : "", s->name, busy_text(s->state));
 	return s->state;
@@ -592,6 +596,7 @@ enum server_state server_act_stop_again(
 	if (!c->process) {
 		log_warn(
 		    &ctx, "the server has not stopped yet", "key=%s", s->key);
+		server_metrics_overdue(s);
 		server_deadline_start(s, SERVER_STOPPING);
 	}
 	send_stop(s);

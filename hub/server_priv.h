@@ -56,6 +56,9 @@ struct server {
 	json_t *options;           /* the person's choices */
 	char token[TOKEN_LEN + 1]; /* until the process runs */
 	int64_t started_us, activity_us, written_activity_us;
+	/* server_metrics.c: a start, a stop is being timed, since when */
+	bool is_start_timed, is_stop_timed;
+	int64_t start_ms, stop_ms;
 	char *failure, *tail;
 	struct server_step *steps;
 	size_t n_steps, n_told;

@@ -440,8 +440,10 @@ void server_event(
 	log_debug(&ctx, "server event", "state=%s event=%s action=%s next=%s",
 	    server_state_name(old), server_event_name(ev), table[old][ev].name,
 	    server_state_name(next));
-	if (next != old)
+	if (next != old) {
 		enter(s, next);
+		server_metrics_moved(s, old, ev);
+	}
 	/* From here on a watcher may move it again: state is read afresh. */
 	if (next == SERVER_GONE && !was_new)
 		server_object_bury(s);

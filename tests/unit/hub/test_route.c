@@ -162,6 +162,10 @@ static void without_credentials(const struct route *r)
 			assert_true(str_starts(header(a, "Location"),
 			    "/hub/login?next=%2Fhub%2F"));
 		break;
+	case GATE_SCRAPE:
+		expect(r, a, 403);
+		assert_non_null(strstr(a->body, "<html"));
+		break;
 	case GATE_OPEN:
 		if (!is_reading(r))
 			expect(r, a, 403);
