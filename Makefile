@@ -198,10 +198,11 @@ idp: $(IDP)
 .PHONY: idp
 
 # ---- generated documents -------------------------------------------------
-# From hub/config.def; tests/table/generated.sh says when they are out of date.
+# From hub/config.def and hub/routes.def; tests/table/generated.sh says when they are out of date.
 docs: $(B)/bin/carrel-hub
 	$< --print-sample-config > etc/carrel.yaml
 	$< --print-config-manual > docs/config.md
+	$< --print-rest > docs/rest.md
 .PHONY: sim docs
 
 lint:

@@ -80,7 +80,8 @@ struct app {
 	bool stopping;
 	int stop_steps;
 	int exit_code;
-	struct timer stop_timer;
+	struct timer stop_timer, ending_timer;
+	int64_t ending_until_ms;
 	struct timer purge_timer;
 };
 
@@ -103,6 +104,9 @@ int app_open(struct app *app, const char *token, struct err *err) MUST_CHECK;
 void app_close(struct app *app);
 /* No new connections; what runs has a moment, then the loop ends. */
 void app_stop(struct app *app);
+/* The same once the answers under way have left; with_servers: once all servers
+ * are at rest, or have had their time for it. */
+void app_stop_soon(struct app *app, bool with_servers);
 /* Something that the hub cannot live with (a disk that refuses): it says so,
  * and the program ends with status 1. */
 void app_fail(struct app *app, const struct err *err);

@@ -20,6 +20,7 @@
 #include "hub/audit.h"
 #include "hub/places.h"
 #include "hub/providers.h"
+#include "hub/rest_manual.h"
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -33,6 +34,7 @@ enum action {
 	ACTION_CHECK,
 	ACTION_SAMPLE,
 	ACTION_MANUAL,
+	ACTION_REST,
 	ACTION_VERSION,
 	ACTION_HELP,
 };
@@ -69,6 +71,7 @@ static const char usage[] =
     "  --proxy-token-file FILE its token; $CONFIGPROXY_AUTH_TOKEN wins\n"
     "  --print-sample-config   carrel.yaml with every option, commented\n"
     "  --print-config-manual   the same as a manual in Markdown\n"
+    "  --print-rest            the REST API as a manual in Markdown\n"
     "  --version, --help\n"
     "\n"
     "Exit codes: 0 ended in order, 1 failed, 2 wrong command line,\n"
@@ -89,6 +92,7 @@ enum {
 	OPT_PROXY_TOKEN_FILE,
 	OPT_SAMPLE,
 	OPT_MANUAL,
+	OPT_REST,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -107,6 +111,7 @@ static const struct option long_options[] = {
 	{ "proxy-token-file", required_argument, NULL, OPT_PROXY_TOKEN_FILE },
 	{ "print-sample-config", no_argument, NULL, OPT_SAMPLE },
 	{ "print-config-manual", no_argument, NULL, OPT_MANUAL },
+	{ "print-rest", no_argument, NULL, OPT_REST },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -166,6 +171,9 @@ static int take_option(struct args *a, int option, struct err *err)
 		return 0;
 	case OPT_MANUAL:
 		a->action = ACTION_MANUAL;
+		return 0;
+	case OPT_REST:
+		a->action = ACTION_REST;
 		return 0;
 	case OPT_VERSION:
 		a->action = ACTION_VERSION;
@@ -475,6 +483,8 @@ int main(int argc, char **argv)
 		return print_generated(config_write_sample);
 	case ACTION_MANUAL:
 		return print_generated(config_write_manual);
+	case ACTION_REST:
+		return print_generated(rest_write_manual);
 	case ACTION_CHECK:
 	case ACTION_RUN:
 		break;
