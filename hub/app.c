@@ -21,7 +21,10 @@
 #include "hub/audit.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
+#include "hub/providers.h"
+#include "hub/rbac.h"
 #include "hub/route.h"
+#include "hub/server.h"
 #include "hub/web.h"
 
 #define FIRST_PASSED_FD 3
@@ -34,6 +37,7 @@
 /* Logins that block; what waits longer for a thread is refused. */
 #define AUTH_THREADS    8
 #define AUTH_QUEUE      1024
+#define ENDING_MORE_MS  15000
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -104,11 +108,15 @@ static int open_login(struct app *app, struct err *err)
 	if (!app->web)
 		return -1;
 	app->login = login_new(app);
-	return open_authenticator(app, err);
+	if (open_authenticator(app, err) != 0)
+		return -1;
+	app->providers = providers_open(app, err);
+	return app->providers ? 0 : -1;
 }
 
 static void close_login(struct app *app)
 {
+	providers_close(&app->providers);
 	if (app->login)
 		login_free(&app->login);
 	if (app->auth)
@@ -263,8 +271,8 @@ int app_open(struct app *app, const char *token, struct err *err)
 		return -1;
 	app->offload = offload_new(app->loop, 2, 1024);
 	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
-	if (core_open(app, token, err) != 0 || open_login(app, err) != 0 ||
-	    open_listeners(app, err) != 0)
+	if (core_open(app, token, err) != 0 || rbac_load(app, err) != 0 ||
+	    open_login(app, err) != 0 || open_listeners(app, err) != 0)
 		return -1;
 	core_begin(app);
 	metrics_took(app, METRIC_HUB_STARTUP, clock_wall_us() - app->started_us,
@@ -277,6 +285,7 @@ int app_open(struct app *app, const char *token, struct err *err)
 void app_close(struct app *app)
 {
 	timer_stop(&app->stop_timer);
+	timer_stop(&app->ending_timer);
 	if (app->http_proxy)
 		httpd_close(&app->http_proxy);
 	if (app->http_servers)
@@ -328,4 +337,32 @@ void app_stop(struct app *app)
 		httpd_quiesce(app->http_servers);
 	timer_start(
 	    app->loop, &app->stop_timer, STOP_STEP_MS, on_stop_step, app);
+}
+
+/* Again and again: a start may have come in meanwhile. */
+static void on_ending(struct timer *t, void *arg)
+{
+	struct app *app = arg;
+
+	servers_stop_all(app);
+	if (server_count_active(app) == 0 ||
+	    loop_now_ms(app->loop) >= app->ending_until_ms)
+		app_stop(app);
+	else
+		timer_start(app->loop, t, STOP_STEP_MS, on_ending, app);
+}
+
+static void on_stop_soon(struct timer *t, void *arg)
+{
+	(void)t;
+	app_stop(arg);
+}
+
+void app_stop_soon(struct app *app, bool with_servers)
+{
+	app->ending_until_ms = loop_now_ms(app->loop) +
+			       2 * app->cfg.stop_grace_s * 1000 +
+			       ENDING_MORE_MS;
+	timer_start(app->loop, &app->ending_timer, 0,
+	    with_servers ? on_ending : on_stop_soon, app);
 }

@@ -29,6 +29,7 @@ struct httpd;
 struct login;
 struct metrics;
 struct offload;
+struct providers;
 struct proxy_client;
 struct reconcile;
 struct routing;
@@ -71,14 +72,16 @@ struct app {
 	struct auth_rules *rules;
 	const struct authenticator_kind *auth_kind;
 	struct authenticator *auth;
-	struct httpd *http_proxy;   /* hub.sock: forwarded headers believed */
-	struct httpd *http_servers; /* 127.0.0.1:8081: they are not */
+	struct providers *providers; /* hub/providers.h: logins elsewhere */
+	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
+	struct httpd *http_servers;  /* 127.0.0.1:8081: they are not */
 	int64_t started_us;
 	bool is_open; /* app_open succeeded */
 	bool stopping;
 	int stop_steps;
 	int exit_code;
-	struct timer stop_timer;
+	struct timer stop_timer, ending_timer;
+	int64_t ending_until_ms;
 	struct timer purge_timer;
 };
 
@@ -101,6 +104,9 @@ int app_open(struct app *app, const char *token, struct err *err) MUST_CHECK;
 void app_close(struct app *app);
 /* No new connections; what runs has a moment, then the loop ends. */
 void app_stop(struct app *app);
+/* The same once the answers under way have left; with_servers: once all servers
+ * are at rest, or have had their time for it. */
+void app_stop_soon(struct app *app, bool with_servers);
 /* Something that the hub cannot live with (a disk that refuses): it says so,
  * and the program ends with status 1. */
 void app_fail(struct app *app, const struct err *err);

@@ -289,11 +289,22 @@ static struct scope_resource resource(const struct req *r)
 {
 	struct scope_resource res = { 0 };
 
-	if (r->route->target == TARGET_NONE)
-		return res;
-	res.user = r->user_param ? r->user_param : r->who.user_name;
-	if (r->route->target == TARGET_SERVER)
+	switch (r->route->target) {
+	case TARGET_NONE:
+	case TARGET_USERS:
+	case TARGET_GROUPS:
+		break;
+	case TARGET_GROUP:
+		res.group = r->group_param;
+		break;
+	case TARGET_SERVER:
 		res.server = r->server_param ? r->server_param : "";
+		res.user = r->user_param ? r->user_param : r->who.user_name;
+		break;
+	case TARGET_USER:
+		res.user = r->user_param ? r->user_param : r->who.user_name;
+		break;
+	}
 	return res;
 }
 
@@ -311,6 +322,19 @@ static const char *names_of(struct req *r)
 	return list;
 }
 
+/* A listing shows what the scope is held for; the handler cuts it down. */
+static bool may_list(const struct req *r)
+{
+	const struct scope_set *held = &r->who.scopes;
+	enum scope_id id = r->route->scopes[0];
+
+	if (r->route->target == TARGET_GROUPS)
+		return scope_holds(held, id, FILTER_GROUP);
+	return r->route->target == TARGET_USERS &&
+	       (scope_holds(held, id, FILTER_USER) ||
+		   scope_holds(held, id, FILTER_GROUP));
+}
+
 static bool pass_scopes(struct req *r)
 {
 	struct scope_resource res = resource(r);
@@ -325,7 +349,7 @@ static bool pass_scopes(struct req *r)
 		    &r->who, r->app->db, r->route->scopes[i], &res);
 		best = v > best ? v : best;
 	}
-	if (best == SCOPE_GRANTED)
+	if (best == SCOPE_GRANTED || may_list(r))
 		return true;
 	if (best == SCOPE_OTHER)
 		reply_no_access(r);

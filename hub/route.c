@@ -66,6 +66,7 @@ static int find_route(struct req *r, struct err *err)
 	memcpy(r->params, m.params, sizeof r->params);
 	r->user_param = m.user;
 	r->server_param = m.server;
+	r->group_param = m.group;
 	r->tail = m.tail;
 	return 0;
 }

@@ -34,6 +34,9 @@ enum route_target {
 	TARGET_NONE,
 	TARGET_USER,   /* :user; without it, who asks */
 	TARGET_SERVER, /* :user and :server; without it, the default server */
+	TARGET_GROUP,  /* :group */
+	TARGET_USERS,  /* a listing: the scope for some is enough */
+	TARGET_GROUPS, /* the same of groups */
 };
 
 #define ROUTE_SCOPES_MAX 6
@@ -69,11 +72,13 @@ struct req {
 	bool from_proxy;    /* came by hub.sock: forwarded headers hold */
 	const char *client; /* the person's address, as far as we know */
 	bool is_https;      /* as the browser sees it */
-	const char *params[ROUTE_PARAMS_MAX];  /* captures, decoded */
-	const char *user_param, *server_param; /* those of that name, or NULL */
+	const char *params[ROUTE_PARAMS_MAX]; /* captures, decoded */
+	/* those of that name, or NULL */
+	const char *user_param, *server_param, *group_param;
 	const char *tail;       /* what '*' matched, raw; NULL: none */
 	struct url_pairs query; /* decoded */
 	struct url_pairs form;  /* urlencoded body, decoded */
+	const char *next;       /* instead of the query's or form's; NULL */
 	struct principal who;   /* set by the gate; kind NONE if nobody */
 	struct cookie_env cookie_env;
 	struct cookie_in cookies;

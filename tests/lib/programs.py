@@ -48,7 +48,7 @@ def own_account():
 
 
 class Programs:
-    def __init__(self, profile, config=CONFIG, policy=POLICY):
+    def __init__(self, profile, config=CONFIG, policy=POLICY, account=None):
         self.dir = tempfile.mkdtemp(prefix="carrelt-")
         os.chmod(self.dir, 0o755)
         self.port, self.api_port, self.hub_port = free_port(), free_port(), free_port()
@@ -57,7 +57,7 @@ class Programs:
         self.lines, self.running = [], {}
         # As root, everything runs as an account without a privilege.
         # One for each test, so that they can run side by side.
-        self.account = accounts.Account(own_account()) if accounts.can_make() else None
+        self.account = accounts.Account(account or own_account()) if accounts.can_make() else None
         command = ", ".join(a.replace("@DIR@", self.dir) for a in profile)
         self._write("carrel.yaml", config % {"hub_port": self.hub_port})
         self._write("spawner.yaml", policy % {"command": command})
