@@ -94,15 +94,6 @@ void server_object_set_key(struct server *s, const char *key);
 void server_object_set_text(char **slot, const char *text);
 struct server *server_by_key(struct app *app, const char *key);
 
-/* server_table.c: the one function that moves a server. */
-void server_event(
-    struct server *s, enum server_event ev, struct server_cause *c);
-const char *server_event_name(enum server_event ev);
-/* The name of the action in a cell (tests). */
-const char *server_table_action(enum server_state st, enum server_event ev);
-bool server_state_is_active(enum server_state st);
-void server_deadline_start(struct server *s, enum server_state st);
-
 /* server_action.c, server_check.c: named in server_table.c. */
 #define SERVER_ACTIONS(X)                                                      \
 	X(save)                                                                \
