@@ -13,7 +13,7 @@ Three kinds of programs, told apart by their path:
                             tests/fuzz/seeds/X
   anything else             a script or program that prints "ok NAME",
                             "not ok NAME: reason", "skip NAME: reason"; a line
-                            "group: NAME" names the group of what follows
+                            "group: NAME..." names the groups of what follows
 
 A directory stands for the executable files in it. A line "timeout: SECONDS" in
 the first lines of a script changes its time limit. A program that dies, runs no
@@ -270,7 +270,7 @@ def expand(paths, only):
 
 def require(result, required):
     """A skip in a required group is a failure."""
-    if result.status == "skip" and result.group in required:
+    if result.status == "skip" and required & set(result.group.split()):
         result.status = "not ok"
         result.reason = f"skipped, but here it must run: {result.reason}"
     return result
@@ -319,7 +319,7 @@ def main():
     def report(result):
         result = require(result, required)
         counts[result.status] += 1
-        groups.add(result.group)
+        groups.update(result.group.split())
         result.show()
 
     run_all(expand(options.programs, options.only), options, report)

@@ -43,6 +43,9 @@ CASES = {
     "a_skip_in_a_required_group_is_a_failure": (
         "s/a.sh", "echo group: pam; echo skip one: none", ["--require=pam"],
         ["FAIL pam one: skipped, but here it must run: none"], 1),
+    "a_test_may_be_of_several_groups": (
+        "s/a.sh", "echo group: root pam; echo skip one: none",
+        ["--require=pam,root"], ["FAIL root pam one: skipped, but here it must run: none"], 1),
     "a_skip_in_another_group_is_none": (
         "s/a.sh", "echo group: x; echo skip one: none; echo group: pam; "
         "echo ok two", ["--require=pam"],
