@@ -366,11 +366,25 @@ static int check_errors(struct config *c, struct err *err)
 	return 0;
 }
 
+/* The socket's place, if nobody chose one, is beside the journal. */
+static int check_takeover(struct config *c, struct err *err)
+{
+	if (c->takeover_socket == NULL && c->journal != NULL)
+		c->takeover_socket =
+		    arena_printf(&c->arena, "%s.takeover", c->journal);
+	if (c->takeover && c->takeover_socket == NULL)
+		return err_set(err, ERR_INVALID,
+		    "--takeover needs to know where the running proxy is: give "
+		    "--takeover-socket, or --journal as it has it");
+	return 0;
+}
+
 static int check_together(struct parse *p, struct err *err)
 {
 	struct config *c = p->c;
 
-	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0)
+	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0 ||
+	    check_takeover(c, err) < 0)
 		return -1;
 	if (c->trusted.n == 0 && (add_cidr(c, "127.0.0.0/8", err) < 0 ||
 				     add_cidr(c, "::1", err) < 0))
