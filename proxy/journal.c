@@ -167,9 +167,8 @@ static int adopt_file(struct journal *j, struct err *err)
 
 	if (fstat(j->fd, &ours) < 0)
 		return err_sys(err, "stat the journal that came over");
-	if (fstatat(j->dir_fd, j->name, &named, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, "stat the journal %s", j->path);
-	if (ours.st_dev != named.st_dev || ours.st_ino != named.st_ino)
+	if (fstatat(j->dir_fd, j->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    ours.st_dev != named.st_dev || ours.st_ino != named.st_ino)
 		return err_set(err, ERR_INVALID,
 		    "the running proxy keeps its routes in another file than "
 		    "%s: give the same --journal",

@@ -28,7 +28,7 @@ void relay_close(struct tunnel *t);
  */
 struct box {
 	struct list link;
-	struct worker *worker; /* whom it goes to; its sender's to use */
+	struct worker *worker; /* whose it was, or whose it will be */
 	struct cell *cell;
 	struct transport_rest client, target;
 };

@@ -202,6 +202,7 @@ static void send_boxes(void *arg)
 		struct box *b = LIST_ITEM(boxes.next, struct box, link);
 
 		list_del(&b->link);
+		b->worker = w;
 		w->on_box(b, w->box_arg);
 	}
 	w->is_draining = was_draining;

@@ -69,6 +69,14 @@ def say_all():
             print("---- a proxy said:\n" + p.output()[-3000:])
 
 
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
 def metrics(port):
     s = Sock(socket.create_connection(("127.0.0.1", port), 5))
     s.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
@@ -97,7 +105,7 @@ def flowing_tunnels():
     w = World("--metrics-ip", "127.0.0.1", "--metrics-port", str(metrics_port))
     serve_echo(backend_port)
     target = "http://127.0.0.1:%d" % backend_port
-    until("the backend", 5, lambda: socket.create_connection(("127.0.0.1", backend_port)).close() or True)
+    until("the backend", 5, lambda: listens(backend_port))
     for i in range(10):
         w.now.add("/user/u%d" % i, target, user="u%d" % i, extra={"deep": [1, None, True]})
     w.now.add("/quiet", target)
