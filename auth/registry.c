@@ -6,14 +6,20 @@
 #include <assert.h>
 
 #include "auth/dummy.h"
+#include "auth/ldap.h"
+#include "auth/none.h"
 #include "auth/pam.h"
+#include "auth/shared.h"
 #include "base/str.h"
 
 #define NAMES_CAP 256
 
 static const struct authenticator_kind *const kinds[] = {
 	&authenticator_pam,
+	&authenticator_ldap,
+	&authenticator_shared,
 	&authenticator_dummy,
+	&authenticator_none,
 };
 #define N_KINDS (sizeof kinds / sizeof kinds[0])
 

@@ -17,7 +17,10 @@
 #include "base/num.h"
 #include "base/sysd.h"
 #include "hub/app.h"
+#include "hub/audit.h"
 #include "hub/places.h"
+#include "hub/providers.h"
+#include "hub/rest_manual.h"
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -31,6 +34,7 @@ enum action {
 	ACTION_CHECK,
 	ACTION_SAMPLE,
 	ACTION_MANUAL,
+	ACTION_REST,
 	ACTION_VERSION,
 	ACTION_HELP,
 };
@@ -67,6 +71,7 @@ static const char usage[] =
     "  --proxy-token-file FILE its token; $CONFIGPROXY_AUTH_TOKEN wins\n"
     "  --print-sample-config   carrel.yaml with every option, commented\n"
     "  --print-config-manual   the same as a manual in Markdown\n"
+    "  --print-rest            the REST API as a manual in Markdown\n"
     "  --version, --help\n"
     "\n"
     "Exit codes: 0 ended in order, 1 failed, 2 wrong command line,\n"
@@ -87,6 +92,7 @@ enum {
 	OPT_PROXY_TOKEN_FILE,
 	OPT_SAMPLE,
 	OPT_MANUAL,
+	OPT_REST,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -105,6 +111,7 @@ static const struct option long_options[] = {
 	{ "proxy-token-file", required_argument, NULL, OPT_PROXY_TOKEN_FILE },
 	{ "print-sample-config", no_argument, NULL, OPT_SAMPLE },
 	{ "print-config-manual", no_argument, NULL, OPT_MANUAL },
+	{ "print-rest", no_argument, NULL, OPT_REST },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -165,6 +172,9 @@ static int take_option(struct args *a, int option, struct err *err)
 	case OPT_MANUAL:
 		a->action = ACTION_MANUAL;
 		return 0;
+	case OPT_REST:
+		a->action = ACTION_REST;
+		return 0;
 	case OPT_VERSION:
 		a->action = ACTION_VERSION;
 		return 0;
@@ -214,7 +224,8 @@ static int read_config(const struct args *a, struct arena *arena,
 }
 
 /* What the table cannot know: the kind exists, the rules can be compiled. */
-static int check_auth(const struct config *cfg, struct err *err)
+static int check_auth(
+    const struct config *cfg, const char *file, struct err *err)
 {
 	struct auth_rules *rules;
 
@@ -222,6 +233,8 @@ static int check_auth(const struct config *cfg, struct err *err)
 		return err_set(err, ERR_INVALID,
 		    "\"auth.type\" must be one of %s; found \"%.32s\"",
 		    authenticator_names(), cfg->auth_type);
+	if (providers_check(cfg, file, err) != 0)
+		return -1;
 	rules = rules_open(&cfg->rules, err);
 	if (!rules)
 		return -1;
@@ -261,7 +274,7 @@ static int load_config(const struct args *a, struct arena *arena,
 	else
 		rc = config_load(arena, text, len, *file, cfg, problems, &err);
 	free(text);
-	if (rc == 0 && check_auth(cfg, &err) != 0) {
+	if (rc == 0 && check_auth(cfg, *file, &err) != 0) {
 		buf_printf(problems, "%s: %s\n", *file, err.text);
 		rc = -1;
 	}
@@ -315,6 +328,7 @@ static void apply(struct app *app, const struct config *fresh)
 	log_info(NULL, "the configuration was read again",
 	    "changed=\"%s\" waits_for_restart=\"%s\"", buf_view(&applied),
 	    buf_view(&waiting));
+	audit_hub(app, AUDIT_CONFIG_CHANGED, buf_view(&applied));
 	buf_fini(&applied);
 	buf_fini(&waiting);
 }
@@ -469,6 +483,8 @@ int main(int argc, char **argv)
 		return print_generated(config_write_sample);
 	case ACTION_MANUAL:
 		return print_generated(config_write_manual);
+	case ACTION_REST:
+		return print_generated(rest_write_manual);
 	case ACTION_CHECK:
 	case ACTION_RUN:
 		break;

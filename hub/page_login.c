@@ -11,11 +11,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "db/identity.h"
 #include "db/session.h"
 #include "db/user.h"
 #include "hub/attempt.h"
+#include "hub/audit.h"
 #include "hub/gate.h"
 #include "hub/handlers.h"
+#include "hub/metrics.h"
+#include "hub/providers.h"
 #include "hub/redirect.h"
 #include "hub/web.h"
 
@@ -49,7 +53,15 @@ static void show_form(
 {
 	json_t *data = form_data(r, username);
 
-	json_object_set_new(data, "form", json_true());
+	json_t *links =
+	    providers_links(r->app->providers, r, redirect_req_next(r));
+
+	if (r->app->auth_kind->has_form)
+		json_object_set_new(data, "form", json_true());
+	if (json_array_size(links) > 0)
+		json_object_set_new(
+		    data, "providers", json_pack("{s:O}", "links", links));
+	json_decref(links);
 	if (str_eq(r->app->auth_kind->name, "pam"))
 		json_object_set_new(data, "unix", json_true());
 	if (problem)
@@ -63,8 +75,16 @@ void page_login(struct req *r)
 
 	if (r->who.kind == PRINCIPAL_USER)
 		reply_redirect(r, 302, next ? next : redirect_default(r));
+	else if (providers_auto(r->app->providers))
+		reply_redirect(r, 302,
+		    providers_url(r, providers_auto(r->app->providers), next));
 	else
 		show_form(r, 200, url_pair_get(&r->query, "username"), NULL);
+}
+
+void page_login_problem(struct req *r, int status, const char *text)
+{
+	show_form(r, status, NULL, text);
 }
 
 void page_login_expired(struct req *r)
@@ -165,6 +185,25 @@ struct entry {
 	char session_id[SESSION_ID_LEN + 1];
 };
 
+/* A name that was somebody else's there when it came here first stays theirs.
+ */
+static int claim_name(struct req *r, const struct auth_identity *id,
+    const char *name, const struct entry *e, struct err *err)
+{
+	int rc;
+
+	if (!id->source || !id->subject)
+		return 0;
+	rc = identity_claim(r->app->db, e->user.id, id->source, id->subject,
+	    clock_wall_us(), err);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	return err_set(err, ERR_DENIED,
+	    "The name %s belongs to another account of that provider here. "
+	    "If it is yours, ask the administrator of this hub.",
+	    name);
+}
+
 static int write_user(struct req *r, const struct auth_identity *id,
     const struct rules_decision *d, struct entry *e, struct err *err)
 {
@@ -181,6 +220,8 @@ static int write_user(struct req *r, const struct auth_identity *id,
 	    user_set_admin(db, e->user.id, admin, err) != 0)
 		return -1;
 	if (user_set_groups(db, e->user.id, id->groups, id->n_groups, err) != 0)
+		return -1;
+	if (claim_name(r, id, d->name, e, err) != 0)
 		return -1;
 	return user_touch(db, e->user.id, now, err);
 }
@@ -211,6 +252,16 @@ static int write_entry(struct req *r, const struct auth_identity *id,
 	return -1;
 }
 
+static void measure(const struct req *r, enum metric what, const char *status)
+{
+	metrics_took(r->app, what, clock_mono_us() - r->began_us, status, NULL);
+}
+
+static void measure_failure(const struct req *r)
+{
+	measure(r, METRIC_LOGIN, "LoginStatus.failure");
+}
+
 /* The answer leaves when the rows are on disk (reply.c). */
 static void let_in(
     struct req *r, const struct rules_decision *d, struct entry *e)
@@ -219,12 +270,22 @@ static void let_in(
 
 	log_info(&(struct log_ctx){ .user = d->name }, "logged in",
 	    "from=%s rule=%s", r->client, rules_reason_name(d->reason));
+	audit_login(r, AUDIT_LOGIN, d->name, rules_reason_name(d->reason));
+	measure(r, METRIC_LOGIN, "LoginStatus.success");
 	gate_set_login(r, e->secret, e->session_id);
 	mem_wipe(e->secret, sizeof e->secret);
 	r->who = (struct principal){ .kind = PRINCIPAL_NONE,
 		.user_name = arena_strdup(&r->http->arena, d->name) };
 	r->gate = GATE_PUBLIC;
 	reply_redirect(r, 302, next ? next : redirect_default(r));
+}
+
+static void refuse_name(
+    struct req *r, const char *username, const char *name, const char *text)
+{
+	log_warn(&(struct log_ctx){ .user = name }, "not let in",
+	    "from=%s why=\"the name is another account's\"", r->client);
+	show_form(r, 403, username, text);
 }
 
 static void succeeded(
@@ -238,17 +299,37 @@ static void succeeded(
 	throttle_succeeded(
 	    r->app->throttle, throttle_name(r, username), r->client);
 	if (!d.allowed) {
+		measure_failure(r);
 		log_warn(&(struct log_ctx){ .user = d.name }, "not let in",
 		    "from=%s why=\"%s\"", r->client, d.text);
+		audit_login(r, AUDIT_LOGIN_REFUSED, d.name, d.text);
 		show_form(r, 403, username,
-		    "Your password is right, but you may not use this hub. Ask "
+		    "We know who you are, but you may not use this hub. Ask "
 		    "its administrator to let you in.");
 		return;
 	}
-	if (write_entry(r, id, &d, &e, &err) != 0)
-		reply_err(r, &err);
-	else
+	if (write_entry(r, id, &d, &e, &err) == 0) {
 		let_in(r, &d, &e);
+		return;
+	}
+	measure_failure(r);
+	if (err.code == ERR_DENIED)
+		refuse_name(r, username, d.name, err.text);
+	else
+		reply_err(r, &err);
+}
+
+/* What was typed as a name may be a password: only a name that we know is
+ * told. */
+static void audit_failure(struct req *r, const char *username)
+{
+	const char *name = throttle_name(r, username);
+	struct user user;
+	struct err err;
+
+	if (user_find(r->app->db, &r->http->arena, name, &user, &err) != 1)
+		name = NULL;
+	audit_login(r, AUDIT_LOGIN_FAILED, name, NULL);
 }
 
 static void denied(struct req *r, const char *username)
@@ -258,6 +339,7 @@ static void denied(struct req *r, const char *username)
 	str_printable(shown, sizeof shown, username, strlen(username));
 	log_warn(
 	    NULL, "login refused", "name=\"%s\" from=%s", shown, r->client);
+	audit_failure(r, username);
 	throttle_failed(
 	    r->app->throttle, throttle_name(r, username), r->client);
 	show_form(r, 403, username, TEXT_DENIED);
@@ -268,6 +350,8 @@ void page_login_ended(struct req *r, const char *username, enum auth_result res,
 {
 	const char *said = *text ? text : NULL;
 
+	if (res != AUTH_RES_OK)
+		measure_failure(r);
 	switch (res) {
 	case AUTH_RES_OK:
 		succeeded(r, username, id);
@@ -312,11 +396,16 @@ void page_logout(struct req *r)
 		}
 		log_info(&(struct log_ctx){ .user = r->who.user_name },
 		    "logged out", "from=%s", r->client);
+		audit_login(r, AUDIT_LOGOUT, r->who.user_name, NULL);
 	}
+	measure(r, METRIC_LOGOUT, NULL);
 	gate_clear_login(r);
 	r->who = (struct principal){ 0 };
 	r->gate = GATE_PUBLIC;
-	if (r->app->auth_kind->has_form)
+	if (*r->app->cfg.logout_redirect_url)
+		reply_redirect(r, 302, r->app->cfg.logout_redirect_url);
+	else if (r->app->auth_kind->has_form &&
+		 !providers_auto(r->app->providers))
 		reply_redirect(r, 302, req_hub(r, "login"));
 	else
 		reply_page(r, 200, "logout",
