@@ -201,10 +201,11 @@ def what_cannot_move_is_drained():
     metrics_port = free_port()
     w = World("--metrics-ip", "127.0.0.1", "--metrics-port", str(metrics_port))
     w.now.add("/run", Backend(handler).url)
+    w.now.add("/late", Backend(handler).url)
     w.now.add("/echo", Backend(echo).url)
     running_answer = w.now.connect().send(b"GET /run HTTP/1.1\r\nHost: h\r\n\r\n")
     claim(running_answer.until(b"hello"), "it runs")
-    late = w.now.connect().send((UPGRADE % "/run").encode())
+    late = w.now.connect().send((UPGRADE % "/late").encode())
     idle = w.now.connect().send(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
     read_response(idle)
     silent = w.now.connect()  # accepted, and has not asked yet
