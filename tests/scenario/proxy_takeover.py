@@ -219,6 +219,7 @@ def what_cannot_move_is_drained():
     claim(first.process.poll() is None, "the old one drains")
     equal(metrics(metrics_port)["proxy_open_connections"] >= 2, True, "the sum of both is shown")
     w.next()  # and again, while the first one still drains
+    time.sleep(1.1)  # activity is noted once a second
     gate.set()
     equal(running_answer.take(5), b"world", "a running answer ends")
     claim(late.until(b"first"), "an upgrade that was on its way")
