@@ -88,6 +88,7 @@ CREATE TABLE role_group (
 ) STRICT, WITHOUT ROWID;
 -- the same
 CREATE INDEX role_group_role ON role_group (role_id);
+
 -- Whose account at a provider of logins a name is: the provider's own, lasting
 -- word for the person (sub), taken at the first login. Names get free there and
 -- are given to others; what is in their server here is not.

@@ -82,11 +82,6 @@ void page_login(struct req *r)
 		show_form(r, 200, url_pair_get(&r->query, "username"), NULL);
 }
 
-void page_login_problem(struct req *r, int status, const char *text)
-{
-	show_form(r, status, NULL, text);
-}
-
 void page_login_expired(struct req *r)
 {
 	show_form(r, 403, url_pair_get(&r->form, "username"), TEXT_EXPIRED);
@@ -285,6 +280,7 @@ static void refuse_name(
 {
 	log_warn(&(struct log_ctx){ .user = name }, "not let in",
 	    "from=%s why=\"the name is another account's\"", r->client);
+	audit_login(r, AUDIT_LOGIN_REFUSED, name, text);
 	show_form(r, 403, username, text);
 }
 
@@ -381,6 +377,13 @@ void page_login_ended(struct req *r, const char *username, enum auth_result res,
 	show_form(r, 503, username,
 	    "Logging in is not possible at the moment. Please try again, and "
 	    "tell the administrator if it stays so.");
+}
+
+/* What a provider refused, or what came back from nowhere. */
+void page_login_problem(struct req *r, int status, const char *text)
+{
+	measure_failure(r);
+	show_form(r, status, NULL, text);
 }
 
 /* ---- leaving ------------------------------------------------------ */

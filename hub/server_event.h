@@ -69,6 +69,12 @@ void server_unwant(struct server *s);
 void server_take_address(struct server *s, const struct spawner_server *p);
 enum server_state server_become_ready(struct server *s);
 
+/* A start, a stop is being timed for the metrics; since when (loop). */
+struct server_timing {
+	bool is_start, is_stop;
+	int64_t start_ms, stop_ms;
+};
+
 /* The object of a row with a key, when there is none yet: 1 made, 0 not. */
 int server_adopt(struct app *app, const struct server_row *row);
 /* It runs under a key that no row has. */

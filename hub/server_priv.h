@@ -56,9 +56,7 @@ struct server {
 	json_t *options;           /* the person's choices */
 	char token[TOKEN_LEN + 1]; /* until the process runs */
 	int64_t started_us, activity_us, written_activity_us;
-	/* server_metrics.c: a start, a stop is being timed, since when */
-	bool is_start_timed, is_stop_timed;
-	int64_t start_ms, stop_ms;
+	struct server_timing timing;
 	char *failure, *tail;
 	struct server_step *steps;
 	size_t n_steps, n_told;
@@ -67,9 +65,8 @@ struct server {
 	struct timer deadline;
 	struct server_probe probe;
 	struct turn_pool *pool;
-	struct list turn;
 	bool is_in_line, holds_turn;
-	struct list of_user, all;
+	struct list turn, of_user, all;
 };
 
 struct servers {
