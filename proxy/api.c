@@ -32,6 +32,7 @@ struct api {
 	struct metrics own;
 	struct metrics **sets;
 	int64_t started_s;
+	bool is_leaving;
 };
 
 /* What a call is about, kept in req->user. */
@@ -114,11 +115,21 @@ static bool token_is_right(const struct api *a, const struct http_req *req)
 	return mac_equal(rest.p, rest.len, a->opt.token, strlen(a->opt.token));
 }
 
+/* A connection that was kept: on a new one the other process answers. */
+static void answer_left(struct http_req *req)
+{
+	http_set(req, "Connection", "close");
+	http_set(req, "Retry-After", "1");
+	answer_text(req, 503, "another process has taken over: try again\n");
+}
+
 static void on_head(struct http_req *req, void *arg)
 {
 	struct api *a = arg;
 
-	if (!is_routes_path(req->path))
+	if (a->is_leaving)
+		answer_left(req);
+	else if (!is_routes_path(req->path))
 		answer_text(req, 404, "Not found\n");
 	else if (!str_eq(req->method, "GET") && !str_eq(req->method, "POST") &&
 		 !str_eq(req->method, "DELETE"))
@@ -326,6 +337,10 @@ static void on_metrics(struct http_req *req, void *arg)
 	struct api *a = arg;
 	struct buf b;
 
+	if (a->is_leaving) {
+		answer_left(req);
+		return;
+	}
 	if (!str_eq(req->path, "/metrics")) {
 		answer_text(req, 404, "Not found\n");
 		return;
@@ -393,6 +408,20 @@ int api_listen_metrics(struct api *a, int fd, struct err *err)
 	return open_httpd(a, fd, &a->metrics, &cb, err);
 }
 
+void api_leave(struct api *a)
+{
+	a->is_leaving = true;
+	if (a->rest != NULL)
+		httpd_quiesce(a->rest);
+	if (a->metrics != NULL)
+		httpd_quiesce(a->metrics);
+}
+
+struct metrics *api_metrics(struct api *a)
+{
+	return &a->own;
+}
+
 void api_free(struct api **ap)
 {
 	struct api *a = *ap;
@@ -400,6 +429,9 @@ void api_free(struct api **ap)
 	*ap = NULL;
 	if (a == NULL)
 		return;
+	/* Otherwise libmicrohttpd shuts the listening socket down, and that
+	 * may be another process's as well. */
+	api_leave(a);
 	if (a->rest != NULL)
 		httpd_close(&a->rest);
 	if (a->metrics != NULL)

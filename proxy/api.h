@@ -28,7 +28,11 @@ struct api *api_new(const struct api_options *opt);
 /* Takes fd. Requests of the REST API, or for /metrics, are answered on it. */
 int api_listen(struct api *a, int fd, struct err *err) MUST_CHECK;
 int api_listen_metrics(struct api *a, int fd, struct err *err) MUST_CHECK;
+/* Another process answers from now on: running calls end, others get 503. */
+void api_leave(struct api *a);
 void api_free(struct api **a);
+/* The API's own counters. */
+struct metrics *api_metrics(struct api *a);
 
 /*
  * A date as inactive_since takes it: ISO 8601 with or without a time, the date

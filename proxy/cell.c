@@ -17,6 +17,7 @@ struct cell {
 	_Atomic int64_t stored_ms; /* last store by traffic; 0: none yet */
 	_Atomic uint64_t bytes;
 	_Atomic int64_t n_open;
+	_Atomic uint32_t number;
 };
 
 #define LOAD(x)     atomic_load_explicit(&(x), memory_order_relaxed)
@@ -97,4 +98,25 @@ uint64_t cell_bytes(const struct cell *c)
 int64_t cell_open_count(const struct cell *c)
 {
 	return LOAD(c->n_open);
+}
+
+void cell_raise(struct cell *c, int64_t wall_ms)
+{
+	if (wall_ms > LOAD(c->last_ms))
+		STORE(c->last_ms, wall_ms);
+}
+
+void cell_set_number(struct cell *c, uint32_t number)
+{
+	STORE(c->number, number);
+}
+
+uint32_t cell_number(const struct cell *c)
+{
+	return LOAD(c->number);
+}
+
+bool cell_is_shared(const struct cell *c)
+{
+	return atomic_load_explicit(&c->refs, memory_order_acquire) > 1;
 }

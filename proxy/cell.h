@@ -8,6 +8,7 @@
 #ifndef CARREL_PROXY_CELL_H
 #define CARREL_PROXY_CELL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cell;
@@ -25,9 +26,16 @@ void cell_set(struct cell *c, int64_t wall_ms);
 void cell_add_bytes(struct cell *c, uint64_t n);
 void cell_opened(struct cell *c);
 void cell_closed(struct cell *c);
+/* Another process saw it used then: only a later time counts. */
+void cell_raise(struct cell *c, int64_t wall_ms);
+/* Its place in a takeover's list; any value before one is set. */
+void cell_set_number(struct cell *c, uint32_t number);
+uint32_t cell_number(const struct cell *c);
 
 int64_t cell_last_ms(const struct cell *c);
 uint64_t cell_bytes(const struct cell *c);
 int64_t cell_open_count(const struct cell *c);
+/* Is there a reference besides the caller's? */
+bool cell_is_shared(const struct cell *c);
 
 #endif

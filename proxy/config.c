@@ -17,6 +17,9 @@
 #define CIDRS_MAX   256
 #define TOKEN_MAX   4096
 
+#define TAKEOVER_END     ".takeover"
+#define SOCKET_PATH_SIZE 108 /* of sockaddr_un, with its NUL */
+
 enum kind {
 	STRING,
 	PORT,
@@ -366,11 +369,38 @@ static int check_errors(struct config *c, struct err *err)
 	return 0;
 }
 
+/* The socket's place, if nobody chose one, is beside the journal. */
+static void set_takeover_socket(struct parse *p)
+{
+	struct config *c = p->c;
+
+	if (c->takeover_socket != NULL || c->journal == NULL)
+		return;
+	if (strlen(c->journal) + strlen(TAKEOVER_END) < SOCKET_PATH_SIZE)
+		c->takeover_socket =
+		    arena_printf(&c->arena, "%s" TAKEOVER_END, c->journal);
+	else
+		buf_str(p->notes, "the journal's path is too long for a socket "
+				  "beside it: without --takeover-socket no "
+				  "other process can take over\n");
+}
+
+static int check_takeover(struct parse *p, struct err *err)
+{
+	set_takeover_socket(p);
+	if (p->c->takeover && p->c->takeover_socket == NULL)
+		return err_set(err, ERR_INVALID,
+		    "--takeover needs to know where the running proxy is: give "
+		    "--takeover-socket, or --journal as it has it");
+	return 0;
+}
+
 static int check_together(struct parse *p, struct err *err)
 {
 	struct config *c = p->c;
 
-	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0)
+	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0 ||
+	    check_takeover(p, err) < 0)
 		return -1;
 	if (c->trusted.n == 0 && (add_cidr(c, "127.0.0.0/8", err) < 0 ||
 				     add_cidr(c, "::1", err) < 0))

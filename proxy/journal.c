@@ -161,6 +161,55 @@ struct journal *journal_open(struct loop *l, const char *path,
 	return j;
 }
 
+static int adopt_file(struct journal *j, struct err *err)
+{
+	struct stat ours, named;
+
+	if (fstat(j->fd, &ours) < 0)
+		return err_sys(err, "stat the journal that came over");
+	if (fstatat(j->dir_fd, j->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    ours.st_dev != named.st_dev || ours.st_ino != named.st_ino)
+		return err_set(err, ERR_INVALID,
+		    "the running proxy keeps its routes in another file than "
+		    "%s: give the same --journal",
+		    j->path);
+	j->good_len = ours.st_size;
+	return 0;
+}
+
+struct journal *journal_adopt(
+    struct loop *l, const char *path, int fd, size_t n_lines, struct err *err)
+{
+	struct journal *j = xcalloc(1, sizeof *j);
+
+	j->path = xstrdup(path);
+	j->dir_fd = -1;
+	j->fd = fd;
+	j->n_lines = n_lines;
+	buf_init(&j->pending, PENDING_MAX);
+	if (open_dir(j, err) < 0 || adopt_file(j, err) < 0) {
+		journal_close(&j);
+		return NULL;
+	}
+	j->offload = offload_new(l, 1, 1);
+	return j;
+}
+
+bool journal_is_idle(const struct journal *j)
+{
+	return j->running == NULL && j->waiters.n == 0;
+}
+
+int journal_fd(const struct journal *j)
+{
+	return j->fd;
+}
+
+size_t journal_lines(const struct journal *j)
+{
+	return j->n_lines;
+}
+
 void journal_set_snapshot(
     struct journal *j, journal_snapshot_fn *snapshot, void *arg)
 {

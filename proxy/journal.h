@@ -8,6 +8,7 @@
 #ifndef CARREL_PROXY_JOURNAL_H
 #define CARREL_PROXY_JOURNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -29,6 +30,17 @@ typedef void journal_done_fn(const struct err *err, void *arg);
  */
 struct journal *journal_open(struct loop *l, const char *path,
     journal_line_fn *line, void *arg, struct err *err);
+/*
+ * The same from a process that leaves: fd is its journal with the lock that
+ * goes with it, taken in any case. ERR_INVALID when `path` is another file.
+ */
+struct journal *journal_adopt(
+    struct loop *l, const char *path, int fd, size_t n_lines, struct err *err);
+/* Nothing is being written or waits for it. */
+bool journal_is_idle(const struct journal *j);
+/* The descriptor and the lines, for journal_adopt elsewhere. */
+int journal_fd(const struct journal *j);
+size_t journal_lines(const struct journal *j);
 /* Where snapshots come from. */
 void journal_set_snapshot(
     struct journal *j, journal_snapshot_fn *snapshot, void *arg);

@@ -19,13 +19,19 @@
 #include "base/mem.h"
 #include "base/sysd.h"
 #include "proxy/api.h"
+#include "proxy/cell.h"
 #include "proxy/config.h"
+#include "proxy/handover.h"
 #include "proxy/journal.h"
 #include "proxy/listen.h"
+#include "proxy/load.h"
+#include "proxy/relay.h"
 #include "proxy/table.h"
+#include "proxy/takeover.h"
 #include "proxy/worker.h"
 
 #define WORKERS_MAX 256
+#define API_END_MS  200
 
 struct app {
 	struct config config;
@@ -34,15 +40,25 @@ struct app {
 	struct journal *journal;
 	struct api *api;
 	struct worker *workers[WORKERS_MAX];
-	struct metrics *metrics[WORKERS_MAX];
+	/* Of the workers, of the processes before, of the API */
+	struct metrics *metrics[WORKERS_MAX + 2];
+	struct metrics inherited, api_before;
 	int listeners[WORKERS_MAX]; /* until the workers have them */
 	size_t n_workers;
 	size_t n_running; /* threads */
 	size_t n_draining;
-	int api_fd, metrics_fd;
-	uint16_t port, api_port;
+	/* The API has duplicates of them: these are for the next process. */
+	int api_fd, metrics_fd, takeover_fd;
+	uint16_t port, api_port, metrics_port;
 	bool is_ending, has_pid_file;
 	struct timer drain;
+
+	struct takeover *takeover; /* what came from the process before */
+	struct handover *handover; /* for the next one */
+	size_t next_worker;        /* who gets a tunnel that came late */
+	bool is_serving;           /* the beginning is over */
+	bool has_left, is_drained, is_before_gone;
+	struct timer api_end;
 };
 
 /* ---- messages at start --------------------------------------------------- */
@@ -94,88 +110,117 @@ static size_t count_workers(const struct config *c)
 	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (size_t)n;
 }
 
-static int listen_one(const char *ip, int port, const char *path, int *fd,
-    uint16_t *port_out, struct err *err)
-{
-	if (path != NULL)
-		return listen_unix(path, fd, 1, err);
-	return listen_tcp(ip, (uint16_t)port, fd, 1, port_out, err);
-}
-
 static const char *api_host(const struct config *c)
 {
 	return str_eq(c->api_ip, "localhost") ? "127.0.0.1" : c->api_ip;
 }
 
+/* The process before has it, or it is opened. */
+static int listen_one(struct app *app, enum parcel_listener kind,
+    const char *ip, int port, const char *path, int *fd, uint16_t *port_out,
+    struct err *err)
+{
+	uint16_t wanted = path != NULL ? 0 : (uint16_t)port;
+
+	if (app->takeover != NULL) {
+		*fd = takeover_socket(
+		    app->takeover, kind, wanted, path != NULL ? path : ip);
+		*port_out = *fd >= 0 ? sock_port(*fd) : 0;
+	}
+	if (*fd >= 0)
+		return 0;
+	if (path != NULL)
+		return listen_unix(path, fd, 1, err);
+	return listen_tcp(ip, wanted, fd, 1, port_out, err);
+}
+
+static int duplicate(int fd, int *out, struct err *err)
+{
+	*out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return *out < 0 ? err_sys(err, "duplicate a listening socket") : 0;
+}
+
+/* All public sockets of the process before: what waits in their queues must
+ * be accepted. More workers share them. 0: it has none of this address. */
+static int take_public(struct app *app, struct err *err)
+{
+	const struct config *c = &app->config;
+	const char *text = c->socket != NULL ? c->socket : c->ip;
+	uint16_t port = c->socket != NULL ? 0 : (uint16_t)c->port;
+	size_t n = 0;
+	int fd;
+
+	if (app->takeover == NULL)
+		return 0;
+	while (n < WORKERS_MAX && (fd = takeover_socket(app->takeover,
+				       PARCEL_PUBLIC, port, text)) >= 0) {
+		app->listeners[n++] = fd;
+		app->port = port = sock_port(fd);
+	}
+	if (n == 0)
+		return 0;
+	if (n > app->n_workers)
+		app->n_workers = n;
+	for (size_t i = n; i < app->n_workers; i++)
+		if (duplicate(app->listeners[i % n], &app->listeners[i], err) <
+		    0)
+			return -1;
+	return 1;
+}
+
+static int open_public(struct app *app, struct err *err)
+{
+	const struct config *c = &app->config;
+	int rc = take_public(app, err);
+
+	if (rc != 0)
+		return rc;
+	if (c->socket != NULL)
+		return listen_unix(
+		    c->socket, app->listeners, app->n_workers, err);
+	return listen_tcp(c->ip, (uint16_t)c->port, app->listeners,
+	    app->n_workers, &app->port, err);
+}
+
 static int open_listeners(struct app *app, struct err *err)
 {
 	const struct config *c = &app->config;
-	uint16_t port;
-	int rc;
 
-	if (c->socket != NULL)
-		rc =
-		    listen_unix(c->socket, app->listeners, app->n_workers, err);
-	else
-		rc = listen_tcp(c->ip, (uint16_t)c->port, app->listeners,
-		    app->n_workers, &app->port, err);
-	if (rc < 0)
+	if (open_public(app, err) < 0)
 		return err_wrap(err, "public port");
-	if (listen_one(api_host(c), c->api_port, c->api_socket, &app->api_fd,
-		&app->api_port, err) < 0)
+	if (listen_one(app, PARCEL_API, api_host(c), c->api_port, c->api_socket,
+		&app->api_fd, &app->api_port, err) < 0)
 		return err_wrap(err, "REST API");
 	if (c->metrics_port == CONFIG_PORT_UNSET && c->metrics_socket == NULL)
 		return 0;
-	if (listen_one(c->metrics_ip, c->metrics_port, c->metrics_socket,
-		&app->metrics_fd, &port, err) < 0)
+	if (listen_one(app, PARCEL_METRICS, c->metrics_ip, c->metrics_port,
+		c->metrics_socket, &app->metrics_fd, &app->metrics_port,
+		err) < 0)
 		return err_wrap(err, "metrics");
 	return 0;
 }
 
+static int open_takeover_socket(struct app *app, struct err *err)
+{
+	const char *path = app->config.takeover_socket;
+
+	if (path == NULL)
+		return 0;
+	if (app->takeover != NULL)
+		app->takeover_fd =
+		    takeover_socket(app->takeover, PARCEL_TAKEOVER, 0, path);
+	if (app->takeover_fd < 0)
+		app->takeover_fd = sock_listen_unix(
+		    path, SOCK_SEQPACKET, 0600, (uid_t)-1, (gid_t)-1, err);
+	return app->takeover_fd < 0 ? err_wrap(err, "--takeover-socket") : 0;
+}
+
 /* ---- routes -------------------------------------------------------------- */
-
-static int load_set(struct table *t, const json_t *line, struct err *err)
-{
-	int64_t at = 0, now = clock_wall_us() / 1000;
-	json_t *routes, *data;
-	const char *key;
-
-	if (json_get_int(line, "at", 0, INT64_MAX, &at, err) < 0)
-		return -1;
-	if (json_get_obj(line, "route", &routes, err) < 1)
-		return err_set(err, ERR_INVALID, "the line has no route");
-	json_object_foreach (routes, key, data) {
-		if (table_load(t, key, data, at < now ? at : now, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int load_line(const json_t *line, void *arg, struct err *err)
-{
-	struct table *t = arg;
-	const char *op = NULL, *path = NULL;
-
-	if (json_get_str(line, "op", 16, &op, err) < 1)
-		return err_set(err, ERR_INVALID, "the line has no \"op\"");
-	if (str_eq(op, "set"))
-		return load_set(t, line, err);
-	if (!str_eq(op, "delete"))
-		return err_set(err, ERR_INVALID, "unknown \"op\"");
-	if (json_get_str(line, "path", 65536, &path, err) < 1)
-		return err_set(err, ERR_INVALID, "the line has no \"path\"");
-	table_unload(t, path);
-	return 0;
-}
-
-static size_t snapshot(struct buf *out, void *arg)
-{
-	table_write_journal(arg, out);
-	return table_count(arg);
-}
 
 static int load_default(struct app *app, struct err *err)
 {
+	const struct cell *before = table_cell(app->table, "/");
+	int64_t now = clock_wall_us() / 1000;
 	json_t *data;
 	int rc;
 
@@ -185,7 +230,10 @@ static int load_default(struct app *app, struct err *err)
 	if (data == NULL)
 		return err_set(
 		    err, ERR_INVALID, "--default-target: it is no UTF-8 text");
-	rc = table_load(app->table, "/", data, clock_wall_us() / 1000, err);
+	/* A process that took over begins nothing anew. */
+	if (app->takeover != NULL && before != NULL)
+		now = cell_last_ms(before);
+	rc = table_load(app->table, "/", data, now, err);
 	json_decref(data);
 	if (rc < 0)
 		return err_wrap(err, "--default-target");
@@ -193,17 +241,35 @@ static int load_default(struct app *app, struct err *err)
 	return 0;
 }
 
+/* Its lines are the routes that came over with it. */
+static struct journal *adopt_journal(struct app *app, struct err *err)
+{
+	size_t n_lines;
+	int fd = takeover_journal(app->takeover, &n_lines);
+
+	if (fd >= 0)
+		return journal_adopt(
+		    app->loop, app->config.journal, fd, n_lines, err);
+	(void)err_set(err, ERR_INVALID,
+	    "the running proxy keeps no journal: give the same --journal "
+	    "options, or start without --takeover");
+	return NULL;
+}
+
 static int load_routes(struct app *app, struct err *err)
 {
-	app->table = table_new(app->loop, app->config.host_routing);
-	if (app->config.journal != NULL) {
-		app->journal = journal_open(
-		    app->loop, app->config.journal, load_line, app->table, err);
+	const char *path = app->config.journal;
+
+	if (path != NULL) {
+		app->journal = app->takeover != NULL
+				   ? adopt_journal(app, err)
+				   : journal_open(app->loop, path, load_line,
+					 app->table, err);
 		if (app->journal == NULL)
 			return err_wrap(err, "--journal");
-		journal_set_snapshot(app->journal, snapshot, app->table);
+		journal_set_snapshot(app->journal, load_snapshot, app->table);
 		log_info(NULL, "routes are loaded", "n=%zu file=%s",
-		    table_count(app->table), app->config.journal);
+		    table_count(app->table), path);
 	}
 	return load_default(app, err);
 }
@@ -212,20 +278,18 @@ static int load_routes(struct app *app, struct err *err)
 
 static void on_drained(struct worker *w, void *arg);
 
-static int make_workers(struct app *app, struct err *err)
+static void make_workers(struct app *app)
 {
 	for (size_t i = 0; i < app->n_workers; i++) {
-		app->workers[i] = worker_new(
-		    (unsigned)i, &app->config, app->listeners[i], err);
+		app->workers[i] =
+		    worker_new((unsigned)i, &app->config, app->listeners[i]);
 		app->listeners[i] = -1;
-		if (app->workers[i] == NULL)
-			return -1;
 		app->metrics[i] = &app->workers[i]->metrics;
 		app->workers[i]->on_drained = on_drained;
 		app->workers[i]->drained_arg = app;
 	}
+	app->metrics[app->n_workers] = &app->inherited;
 	table_serve(app->table, app->workers, app->n_workers, app->journal);
-	return 0;
 }
 
 static int run_workers(struct app *app, struct err *err)
@@ -245,19 +309,209 @@ static int open_api(struct app *app, struct err *err)
 		.table = app->table,
 		.token = app->config.token,
 		.metrics = app->metrics,
-		.n_metrics = app->n_workers,
+		.n_metrics = app->n_workers + 1,
 	};
-	int fd = app->api_fd;
+	int fd;
 
 	app->api = api_new(&opt);
-	app->api_fd = -1;
-	if (api_listen(app->api, fd, err) < 0)
+	app->metrics[app->n_workers + 1] = api_metrics(app->api);
+	if (duplicate(app->api_fd, &fd, err) < 0 ||
+	    api_listen(app->api, fd, err) < 0)
 		return err_wrap(err, "REST API");
-	fd = app->metrics_fd;
-	app->metrics_fd = -1;
-	if (fd >= 0 && api_listen_metrics(app->api, fd, err) < 0)
+	if (app->metrics_fd >= 0 &&
+	    (duplicate(app->metrics_fd, &fd, err) < 0 ||
+		api_listen_metrics(app->api, fd, err) < 0))
 		return err_wrap(err, "metrics");
 	return 0;
+}
+
+/* ---- taking over from the process before --------------------------------- */
+
+/* Without one that runs, this is an ordinary start. */
+static int copy_from_before(struct app *app, struct err *err)
+{
+	const char *path = app->config.takeover_socket;
+
+	if (!app->config.takeover)
+		return 0;
+	app->takeover = takeover_open(path, err);
+	if (app->takeover == NULL && err->code == ERR_NOT_FOUND) {
+		log_info(NULL, "there is no proxy to take over from",
+		    "socket=%s", path);
+		return 0;
+	}
+	if (app->takeover == NULL)
+		return err_wrap(err, "--takeover");
+	return takeover_copy(app->takeover, app->table, err);
+}
+
+static void begin_worker(void *arg)
+{
+	worker_begin(arg);
+}
+
+static void unbox(void *arg)
+{
+	struct box *b = arg;
+	struct err err;
+
+	if (relay_unbox(b->worker, b, &err) < 0)
+		log_error(NULL, "a tunnel is lost", "error=\"%s\"", err.text);
+}
+
+/* A tunnel that the process before opened late: ours, or the next one's. */
+static void on_late_box(struct box *b, void *arg)
+{
+	struct app *app = arg;
+
+	if (app->has_left) {
+		handover_send_box(app->handover, b);
+		return;
+	}
+	b->worker = app->workers[app->next_worker++ % app->n_workers];
+	loop_post(b->worker->loop, unbox, b);
+}
+
+static void end_if_done(struct app *app);
+
+static void on_before_gone(void *arg)
+{
+	struct app *app = arg;
+
+	app->is_before_gone = true;
+	end_if_done(app);
+}
+
+/* From here on nothing may fail: the process before has left. */
+static void begin(struct app *app)
+{
+	const struct takeover_callbacks cb = {
+		.on_box = on_late_box,
+		.on_gone = on_before_gone,
+		.arg = app,
+	};
+	struct err err;
+
+	app->is_before_gone = app->takeover == NULL;
+	for (size_t i = 0; i < app->n_workers; i++)
+		loop_post(app->workers[i]->loop, begin_worker, app->workers[i]);
+	if (app->takeover == NULL)
+		return;
+	log_info(NULL, "taken over", "routes=%zu tunnels=%zu",
+	    table_count(app->table), takeover_n_tunnels(app->takeover));
+	if (takeover_watch(app->takeover, app->loop, &cb, &err) == 0)
+		return;
+	log_warn(
+	    NULL, "the process before is silent", "error=\"%s\"", err.text);
+	metrics_forget_open(&app->inherited);
+	app->is_before_gone = true;
+}
+
+/* ---- handing over to the next one ---------------------------------------- */
+
+static void add_socket(struct handover_socket *out, size_t *n, size_t cap,
+    const struct handover_socket *s)
+{
+	if (s->fd >= 0 && *n < cap)
+		out[(*n)++] = *s;
+}
+
+static size_t list_sockets(struct handover_socket *out, size_t cap, void *arg)
+{
+	const struct app *app = arg;
+	const struct config *c = &app->config;
+	struct handover_socket s = {
+		.kind = PARCEL_PUBLIC,
+		.port = app->port,
+		.text = c->socket != NULL ? c->socket : c->ip,
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < app->n_workers; i++) {
+		s.fd = app->workers[i]->listener.fd;
+		add_socket(out, &n, cap, &s);
+	}
+	s = (struct handover_socket){ PARCEL_API, app->api_fd, app->api_port,
+		c->api_socket != NULL ? c->api_socket : api_host(c) };
+	add_socket(out, &n, cap, &s);
+	s = (struct handover_socket){ PARCEL_METRICS, app->metrics_fd,
+		app->metrics_port,
+		c->metrics_socket != NULL ? c->metrics_socket : c->metrics_ip };
+	add_socket(out, &n, cap, &s);
+	s = (struct handover_socket){ PARCEL_TAKEOVER, app->takeover_fd, 0,
+		c->takeover_socket };
+	add_socket(out, &n, cap, &s);
+	return n;
+}
+
+/* Answers that were given have gone out meanwhile. */
+static void on_api_end(struct timer *t, void *arg)
+{
+	struct app *app = arg;
+
+	(void)t;
+	/* Its counters are reported to the end. */
+	memcpy(&app->api_before, api_metrics(app->api), sizeof app->api_before);
+	app->metrics[app->n_workers + 1] = &app->api_before;
+	api_free(&app->api);
+	end_if_done(app);
+}
+
+static void close_sockets(struct app *app)
+{
+	fd_close(&app->api_fd);
+	fd_close(&app->metrics_fd);
+	fd_close(&app->takeover_fd);
+}
+
+static void on_drain_timeout(struct timer *t, void *arg);
+
+static void on_left(void *arg)
+{
+	struct app *app = arg;
+
+	app->has_left = true;
+	app->has_pid_file = false;
+	app->n_draining = app->n_workers;
+	close_sockets(app);
+	journal_close(&app->journal);
+	api_leave(app->api);
+	timer_start(app->loop, &app->api_end, API_END_MS, on_api_end, app);
+	if (app->config.takeover_drain_s > 0)
+		timer_start(app->loop, &app->drain,
+		    app->config.takeover_drain_s * 1000, on_drain_timeout, app);
+}
+
+static void on_all_told(void *arg)
+{
+	struct app *app = arg;
+
+	loop_stop(app->loop);
+}
+
+static int open_handover(struct app *app, struct err *err)
+{
+	const struct handover_options opt = {
+		.loop = app->loop,
+		.table = app->table,
+		.journal = app->journal,
+		.workers = app->workers,
+		.n_workers = app->n_workers,
+		.metrics = app->metrics,
+		.n_metrics = app->n_workers + 2,
+		.sockets = list_sockets,
+		.on_left = on_left,
+		.on_end = on_all_told,
+		.arg = app,
+	};
+	int fd;
+
+	if (app->takeover_fd < 0)
+		return 0;
+	if (duplicate(app->takeover_fd, &fd, err) < 0)
+		return -1;
+	app->handover = handover_new(&opt, fd, err);
+	return app->handover == NULL ? -1 : 0;
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -266,15 +520,31 @@ static void remove_files(struct app *app)
 {
 	if (app->has_pid_file)
 		(void)unlink(app->config.pid_file);
+	if (app->takeover_fd >= 0 && app->handover != NULL)
+		(void)unlink(app->config.takeover_socket);
 	app->has_pid_file = false;
+	fd_close(&app->takeover_fd);
+}
+
+/* One that was taken over tells what its own process before still has. */
+static void end_if_done(struct app *app)
+{
+	if (!app->is_drained)
+		return;
+	if (!app->has_left)
+		loop_stop(app->loop);
+	else if (app->is_before_gone && app->api == NULL)
+		handover_finish(app->handover);
 }
 
 static void on_all_drained(void *arg)
 {
 	struct app *app = arg;
 
-	if (--app->n_draining == 0)
-		loop_stop(app->loop);
+	if (--app->n_draining > 0)
+		return;
+	app->is_drained = true;
+	end_if_done(app);
 }
 
 /* On the worker's thread. */
@@ -297,7 +567,9 @@ static void on_drain_timeout(struct timer *t, void *arg)
 
 	(void)t;
 	log_warn(NULL, "the time to drain is over", "seconds=%lld",
-	    (long long)app->config.drain_s);
+	    (long long)(app->has_left && !app->is_ending
+			    ? app->config.takeover_drain_s
+			    : app->config.drain_s));
 	loop_stop(app->loop);
 }
 
@@ -309,17 +581,21 @@ static void on_signal(int signo, void *arg)
 	log_warn(NULL, app->is_ending ? "ending at once" : "ending",
 	    "signal=%d", signo);
 	sysd_notify("STOPPING=1");
+	if (app->handover != NULL)
+		handover_cancel(app->handover);
 	remove_files(app);
 	if (app->is_ending || app->config.drain_s == 0) {
 		loop_stop(app->loop);
 		return;
 	}
 	app->is_ending = true;
+	timer_start(app->loop, &app->drain, app->config.drain_s * 1000,
+	    on_drain_timeout, app);
+	if (app->has_left)
+		return;
 	app->n_draining = app->n_workers;
 	for (size_t i = 0; i < app->n_workers; i++)
 		loop_post(app->workers[i]->loop, drain_worker, app->workers[i]);
-	timer_start(app->loop, &app->drain, app->config.drain_s * 1000,
-	    on_drain_timeout, app);
 }
 
 static void on_hup(int signo, void *arg)
@@ -344,21 +620,24 @@ static void close_all(struct app *app)
 	struct err err;
 
 	timer_stop(&app->drain);
+	timer_stop(&app->api_end);
 	api_free(&app->api);
 	for (size_t i = 0; i < app->n_workers; i++)
 		worker_free(&app->workers[i]);
 	for (size_t i = 0; i < app->n_workers; i++)
 		fd_close(&app->listeners[i]);
-	fd_close(&app->api_fd);
-	fd_close(&app->metrics_fd);
-	if (app->journal != NULL && app->n_running > 0 &&
+	if (app->is_serving)
+		remove_files(app);
+	handover_free(&app->handover);
+	takeover_free(&app->takeover);
+	close_sockets(app);
+	if (app->journal != NULL && app->is_serving && app->n_running > 0 &&
 	    journal_finish(app->journal, &err) < 0)
 		log_error(NULL, "the journal cannot be compacted",
 		    "error=\"%s\"", err.text);
 	journal_close(&app->journal);
 	table_free(&app->table);
 	loop_free(&app->loop);
-	remove_files(app);
 }
 
 /* ---- the beginning ------------------------------------------------------- */
@@ -409,16 +688,46 @@ static void log_start(const struct app *app)
 		    (unsigned)app->api_port);
 }
 
+/* Whatever fails before the last line leaves a process before untouched. */
 static int start(struct app *app, struct err *err)
 {
 	raise_limit();
 	app->loop = loop_new();
-	if (take_signals(app, err) < 0 || open_listeners(app, err) < 0 ||
-	    load_routes(app, err) < 0 || make_workers(app, err) < 0 ||
-	    open_api(app, err) < 0 || write_pid_file(app, err) < 0 ||
+	app->table = table_new(app->loop, app->config.host_routing);
+	if (take_signals(app, err) < 0 || copy_from_before(app, err) < 0 ||
+	    open_listeners(app, err) < 0 || load_routes(app, err) < 0 ||
+	    open_takeover_socket(app, err) < 0)
+		return -1;
+	make_workers(app);
+	if (open_api(app, err) < 0 || open_handover(app, err) < 0 ||
 	    run_workers(app, err) < 0)
 		return -1;
-	return 0;
+	if (app->takeover == NULL)
+		return write_pid_file(app, err);
+	if (takeover_tunnels(app->takeover, app->workers, app->n_workers,
+		&app->inherited, err) < 0)
+		return -1;
+	return takeover_begin(app->takeover, err);
+}
+
+/* The file of the process before is ours to replace only now. */
+static void write_late_pid_file(struct app *app)
+{
+	struct err err;
+
+	if (app->takeover != NULL && write_pid_file(app, &err) < 0)
+		log_error(NULL, "the pid file is not written", "error=\"%s\"",
+		    err.text);
+}
+
+static void say_ready(const struct app *app)
+{
+	char text[64];
+
+	if (app->takeover != NULL &&
+	    str_format(text, sizeof text, "MAINPID=%d", (int)getpid()) == 0)
+		sysd_notify(text);
+	sysd_notify("READY=1");
 }
 
 static int serve(struct app *app)
@@ -432,8 +741,11 @@ static int serve(struct app *app)
 	if (start(app, &err) < 0) {
 		rc = complain(&err);
 	} else {
+		app->is_serving = true;
+		begin(app);
+		write_late_pid_file(app);
 		log_start(app);
-		sysd_notify("READY=1");
+		say_ready(app);
 		loop_run(app->loop);
 	}
 	close_all(app);
@@ -442,7 +754,9 @@ static int serve(struct app *app)
 
 int main(int argc, char **argv)
 {
-	static struct app app = { .api_fd = -1, .metrics_fd = -1 };
+	static struct app app = {
+		.api_fd = -1, .metrics_fd = -1, .takeover_fd = -1
+	};
 	enum config_outcome outcome;
 	struct buf notes;
 	struct err err;

@@ -68,6 +68,16 @@ static inline uint64_t metric_get(const metric *m)
 void metrics_note(struct metrics_summary *s, uint64_t ns);
 /* Nanoseconds of the monotonic clock, for metrics_note. */
 uint64_t metrics_now_ns(void);
+/*
+ * For a takeover: the sets' sum as items of a message (proxy/parcel.h), and
+ * such an item into a set, which has it from then on; an item that this
+ * version does not know is left out.
+ */
+void metrics_carry(struct buf *out, struct metrics *const *sets, size_t n_sets);
+void metrics_take(
+    struct metrics *m, uint16_t family, uint16_t index, uint64_t value);
+/* What the other process has open is gone; its counters stay. */
+void metrics_forget_open(struct metrics *m);
 /* Sums the sets. */
 void metrics_write(struct buf *out, struct metrics *const *sets, size_t n_sets,
     size_t n_routes, int64_t started_s);

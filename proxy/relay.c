@@ -164,11 +164,10 @@ static void on_target(struct watch *watch, uint32_t events, void *arg)
 	run(t);
 }
 
-int relay_begin(struct worker *w, struct transport *client,
-    struct transport *target, struct cell *cell, struct err *err)
+/* Takes the cell's reference. */
+static struct tunnel *tunnel_new(struct worker *w, struct cell *cell)
 {
 	struct tunnel *t = xcalloc(1, sizeof *t);
-	int rc;
 
 	t->worker = w;
 	t->cell = cell;
@@ -176,6 +175,15 @@ int relay_begin(struct worker *w, struct transport *client,
 	list_add_tail(&w->tunnels, &t->link);
 	w->n_tunnels++;
 	metric_set(&w->metrics.open_tunnels, w->n_tunnels);
+	return t;
+}
+
+int relay_begin(struct worker *w, struct transport *client,
+    struct transport *target, struct cell *cell, struct err *err)
+{
+	struct tunnel *t = tunnel_new(w, cell);
+	int rc;
+
 	rc = transport_move(&t->client, client, on_client, t, err);
 	if (rc == 0)
 		rc = transport_move(&t->target, target, on_target, t, err);
@@ -185,5 +193,64 @@ int relay_begin(struct worker *w, struct transport *client,
 	}
 	/* What was readable before the move is no new edge for everybody. */
 	defer_call(w->loop, &t->again, on_again, t);
+	worker_more_tunnels(w);
 	return 0;
+}
+
+/* ---- moving -------------------------------------------------------------- */
+
+static struct box *box_up(struct tunnel *t)
+{
+	struct box *b = xcalloc(1, sizeof *b);
+
+	list_init(&b->link);
+	b->cell = cell_ref(t->cell);
+	b->client = transport_leave(&t->client);
+	b->target = transport_leave(&t->target);
+	relay_close(t);
+	return b;
+}
+
+void relay_box_all(struct worker *w, struct list *out)
+{
+	list_for_each (it, &w->tunnels) {
+		struct tunnel *t = LIST_ITEM(it, struct tunnel, link);
+
+		if (!transport_is_plain(&t->client) ||
+		    !transport_is_plain(&t->target))
+			continue;
+		list_add_tail(out, &box_up(t)->link);
+	}
+}
+
+int relay_unbox(struct worker *w, struct box *b, struct err *err)
+{
+	struct tunnel *t = tunnel_new(w, cell_ref(b->cell));
+	int rc =
+	    transport_enter(&t->client, w->loop, &b->client, on_client, t, err);
+
+	if (rc == 0)
+		rc = transport_enter(
+		    &t->target, w->loop, &b->target, on_target, t, err);
+	relay_box_free(b);
+	if (rc < 0) {
+		relay_close(t);
+		return -1;
+	}
+	if (t->client.shut || t->target.shut) {
+		t->touched_ms = worker_now_ms(w);
+		timer_start(w->loop, &t->timer, HALF_OPEN_MS, on_timer, t);
+	}
+	t->client.readable = t->target.readable = true;
+	defer_call(w->loop, &t->again, on_again, t);
+	return 0;
+}
+
+void relay_box_free(struct box *b)
+{
+	list_del(&b->link);
+	cell_unref(&b->cell);
+	transport_rest_free(&b->client);
+	transport_rest_free(&b->target);
+	free(b);
 }

@@ -7,9 +7,10 @@
 #define CARREL_PROXY_RELAY_H
 
 #include "base/err.h"
+#include "base/list.h"
+#include "proxy/transport.h"
 
 struct cell;
-struct transport;
 struct tunnel;
 struct worker;
 
@@ -20,6 +21,23 @@ struct worker;
 int relay_begin(struct worker *w, struct transport *client,
     struct transport *target, struct cell *cell, struct err *err) MUST_CHECK;
 void relay_close(struct tunnel *t);
+
+/*
+ * A tunnel at rest: everything that it is, watched by nobody. So it changes
+ * thread or process. The box has a reference to the cell.
+ */
+struct box {
+	struct list link;
+	struct worker *worker; /* whose it was, or whose it will be */
+	struct cell *cell;
+	struct transport_rest client, target;
+};
+
+/* Box all tunnels of w that can move; returns with the rest in w->tunnels. */
+void relay_box_all(struct worker *w, struct list *out);
+/* A tunnel again; the box is gone, on failure too (then all is closed). */
+int relay_unbox(struct worker *w, struct box *b, struct err *err) MUST_CHECK;
+void relay_box_free(struct box *b);
 /* Close all of a worker. */
 void relay_close_all(struct worker *w);
 

@@ -19,6 +19,15 @@
 
 #define LINE_MAX ((size_t)1 << 22)
 
+#define QUIET_MS  2
+#define SWEEP_MIN 64
+
+enum table_mode {
+	TABLE_OPEN,
+	TABLE_FROZEN, /* changes wait */
+	TABLE_LEFT,   /* changes are refused: another process has the book */
+};
+
 struct entry {
 	struct route *route;
 	char *name;   /* the key as a JSON string, in quotes */
@@ -29,6 +38,16 @@ struct table {
 	struct loop *loop;
 	bool by_host;
 	struct map *entries;
+	/* The cell of each key as long as somebody uses it: a deleted route
+	 * that comes again meets its tunnels there. */
+	struct map *cells;
+	size_t n_cells_kept; /* after the last sweep */
+	enum table_mode mode;
+	struct list held; /* changes that wait for the mode to pass */
+	size_t n_started; /* changes that are neither held nor done */
+	struct timer quiet;
+	void (*quiet_fn)(void *arg);
+	void *quiet_arg;
 	struct worker *const *workers;
 	size_t n_workers;
 	struct journal *journal;
@@ -47,6 +66,7 @@ struct change {
 	char *key;
 	table_done_fn *done; /* NULL: nobody waits */
 	void *arg;
+	bool is_started;
 	struct err result;
 };
 
@@ -128,17 +148,41 @@ static const struct entry *find(const struct table *t, const char *key)
 	return map_get(t->entries, slice_of(key));
 }
 
-/* A replaced route keeps its cell. */
-static struct cell *cell_for(const struct table *t, const char *key, int64_t ms)
+/* Let go of cells that only the book still knows. */
+static void sweep_cells(struct table *t)
 {
-	const struct entry *old = find(t, key);
+	const char *key;
+	void *value;
+	size_t pos = 0;
 
-	if (old != NULL)
-		return cell_ref(old->route->cell);
-	return cell_new(ms);
+	if (map_count(t->cells) <= 2 * t->n_cells_kept + SWEEP_MIN)
+		return;
+	while (map_next(t->cells, &pos, &key, &value)) {
+		struct cell *c = value;
+
+		if (cell_is_shared(c))
+			continue;
+		(void)map_del(t->cells, slice_of(key));
+		cell_unref(&c);
+	}
+	t->n_cells_kept = map_count(t->cells);
 }
 
-static struct entry *entry_new(const struct table *t, const char *key,
+/* A replaced route keeps its cell, and one that comes again while something
+ * of it is open takes it up. */
+static struct cell *cell_for(struct table *t, const char *key, int64_t ms)
+{
+	struct cell *c = map_get(t->cells, slice_of(key));
+
+	if (c != NULL)
+		return cell_ref(c);
+	sweep_cells(t);
+	c = cell_new(ms);
+	(void)map_put(t->cells, slice_of(key), c);
+	return cell_ref(c);
+}
+
+static struct entry *entry_new(struct table *t, const char *key,
     const json_t *data, int64_t at_ms, struct err *err)
 {
 	const char *target;
@@ -179,6 +223,8 @@ struct table *table_new(struct loop *l, bool by_host)
 	t->loop = l;
 	t->by_host = by_host;
 	t->entries = map_new();
+	t->cells = map_new();
+	list_init(&t->held);
 	list_init(&t->changes);
 	list_init(&t->ready);
 	return t;
@@ -188,6 +234,8 @@ static void change_free(struct change *c)
 {
 	list_del(&c->link);
 	list_del(&c->step);
+	if (c->is_started)
+		c->table->n_started--;
 	route_unref(&c->route);
 	entry_free(c->entry);
 	free(c->key);
@@ -207,10 +255,18 @@ void table_free(struct table **tp)
 	while (!list_empty(&t->changes))
 		change_free(LIST_ITEM(t->changes.next, struct change, link));
 	defer_cancel(&t->send);
+	timer_stop(&t->quiet);
 	free(t->sent);
 	while (map_next(t->entries, &pos, &key, &value))
 		entry_free(value);
 	map_free(&t->entries);
+	pos = 0;
+	while (map_next(t->cells, &pos, &key, &value)) {
+		struct cell *c = value;
+
+		cell_unref(&c);
+	}
+	map_free(&t->cells);
 	free(t);
 }
 
@@ -403,6 +459,8 @@ static void start(struct change *c)
 	static const struct err ok = { .code = ERR_NONE };
 	struct buf line;
 
+	c->is_started = true;
+	c->table->n_started++;
 	if (c->table->journal == NULL) {
 		on_written(&ok, c);
 		return;
@@ -413,6 +471,34 @@ static void start(struct change *c)
 	buf_fini(&line);
 }
 
+static void acknowledge_posted(void *arg)
+{
+	acknowledge(arg);
+}
+
+static void refuse(struct change *c)
+{
+	(void)err_set(&c->result, ERR_BUSY,
+	    "another process takes this proxy's place: try again");
+	loop_post(c->table->loop, acknowledge_posted, c);
+}
+
+static void start_or_hold(struct change *c)
+{
+	struct table *t = c->table;
+
+	switch (t->mode) {
+	case TABLE_OPEN:
+		start(c);
+		return;
+	case TABLE_FROZEN:
+		list_add_tail(&t->held, &c->step);
+		return;
+	case TABLE_LEFT:
+		refuse(c);
+	}
+}
+
 int table_set(struct table *t, const char *key, const json_t *data,
     table_done_fn *done, void *arg, struct err *err)
 {
@@ -420,13 +506,8 @@ int table_set(struct table *t, const char *key, const json_t *data,
 
 	if (e == NULL)
 		return -1;
-	start(change_new(t, key, e, done, arg));
+	start_or_hold(change_new(t, key, e, done, arg));
 	return 0;
-}
-
-static void say_missing(void *arg)
-{
-	acknowledge(arg);
 }
 
 void table_delete(
@@ -437,11 +518,11 @@ void table_delete(
 
 	/* A change before it may be adding the very route. */
 	if (!is_quiet || find(t, key) != NULL) {
-		start(c);
+		start_or_hold(c);
 		return;
 	}
 	err_set(&c->result, ERR_NOT_FOUND, "no such route");
-	loop_post(t->loop, say_missing, c);
+	loop_post(t->loop, acknowledge_posted, c);
 }
 
 void table_forget(struct table *t, void *arg)
@@ -452,6 +533,82 @@ void table_forget(struct table *t, void *arg)
 		if (c->arg == arg)
 			c->done = NULL;
 	}
+}
+
+/* ---- a takeover ---------------------------------------------------------- */
+
+static void look_if_quiet(struct timer *timer, void *arg)
+{
+	struct table *t = arg;
+
+	(void)timer;
+	if (t->mode != TABLE_FROZEN)
+		return;
+	if (t->n_started == 0 &&
+	    (t->journal == NULL || journal_is_idle(t->journal)))
+		t->quiet_fn(t->quiet_arg);
+	else
+		timer_start(t->loop, &t->quiet, QUIET_MS, look_if_quiet, t);
+}
+
+void table_freeze(struct table *t, void (*fn)(void *arg), void *arg)
+{
+	assert(t->mode == TABLE_OPEN);
+	t->mode = TABLE_FROZEN;
+	t->quiet_fn = fn;
+	t->quiet_arg = arg;
+	timer_start(t->loop, &t->quiet, 0, look_if_quiet, t);
+}
+
+void table_thaw(struct table *t)
+{
+	timer_stop(&t->quiet);
+	t->mode = TABLE_OPEN;
+	while (!list_empty(&t->held)) {
+		struct change *c = LIST_ITEM(t->held.next, struct change, step);
+
+		list_del(&c->step);
+		start(c);
+	}
+}
+
+void table_leave(struct table *t)
+{
+	assert(t->mode == TABLE_FROZEN);
+	t->mode = TABLE_LEFT;
+	t->journal = NULL;
+	while (!list_empty(&t->held)) {
+		struct change *c = LIST_ITEM(t->held.next, struct change, step);
+
+		list_del(&c->step);
+		refuse(c);
+	}
+}
+
+bool table_next_cell(const struct table *t, size_t *pos, struct table_cell *out)
+{
+	const struct entry *e;
+	void *value;
+
+	if (!map_next(t->cells, pos, &out->key, &value))
+		return false;
+	e = find(t, out->key);
+	out->cell = value;
+	out->object = e == NULL ? NULL : e->object;
+	return true;
+}
+
+struct cell *table_cell(const struct table *t, const char *key)
+{
+	return map_get(t->cells, slice_of(key));
+}
+
+struct cell *table_load_cell(struct table *t, const char *key, int64_t at_ms)
+{
+	struct cell *c = cell_for(t, key, at_ms);
+
+	cell_set(c, at_ms);
+	return c;
 }
 
 /* ---- showing ------------------------------------------------------------- */

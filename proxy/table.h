@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 
+struct cell;
 struct journal;
 struct table;
 struct worker;
@@ -48,6 +49,28 @@ void table_delete(
     struct table *t, const char *key, table_done_fn *done, void *arg);
 /* Callbacks that are still to come will not. */
 void table_forget(struct table *t, void *arg);
+
+/*
+ * For a takeover. Freeze: changes wait; fn is called when none is on its way
+ * any more. Thaw: they go on. Leave: another process has the book and the
+ * journal; changes are refused (ERR_BUSY).
+ */
+void table_freeze(struct table *t, void (*fn)(void *arg), void *arg);
+void table_thaw(struct table *t);
+void table_leave(struct table *t);
+struct table_cell {
+	const char *key;
+	struct cell *cell;
+	const char *object; /* without its last brace; NULL: no route now */
+};
+/* Walks the cells of all keys, of routes and of what is left of them; start
+ * with *pos = 0. Borrowed until the next change. */
+bool table_next_cell(
+    const struct table *t, size_t *pos, struct table_cell *out);
+/* The cell of a key, borrowed, or NULL. */
+struct cell *table_cell(const struct table *t, const char *key);
+/* Before the workers run: a cell without a route; the caller's reference. */
+struct cell *table_load_cell(struct table *t, const char *key, int64_t at_ms);
 
 size_t table_count(const struct table *t);
 /*

@@ -76,6 +76,50 @@ int transport_move(struct transport *to, struct transport *from, watch_fn *fn,
 	return -1;
 }
 
+bool transport_is_plain(const struct transport *t)
+{
+	return transport_is_open(t);
+}
+
+struct transport_rest transport_leave(struct transport *t)
+{
+	struct transport_rest rest = {
+		.fd = t->watch.fd,
+		.out = t->out,
+		.out_len = t->out_len,
+		.shut = t->shut,
+	};
+
+	if (t->out_off > 0)
+		memmove(t->out, t->out + t->out_off, t->out_len);
+	watch_stop(&t->watch);
+	t->out = NULL;
+	t->out_off = t->out_len = 0;
+	return rest;
+}
+
+int transport_enter(struct transport *t, struct loop *l,
+    struct transport_rest *rest, watch_fn *fn, void *arg, struct err *err)
+{
+	int fd = rest->fd;
+
+	rest->fd = -1;
+	if (transport_open(t, l, fd, fn, arg, err) < 0)
+		return -1;
+	t->out = rest->out;
+	t->out_len = rest->out_len;
+	t->shut = rest->shut;
+	rest->out = NULL;
+	return 0;
+}
+
+void transport_rest_free(struct transport_rest *rest)
+{
+	free(rest->out);
+	rest->out = NULL;
+	fd_close(&rest->fd);
+}
+
 void transport_note(struct transport *t, uint32_t events)
 {
 	if ((events & EPOLLOUT) != 0)

@@ -49,6 +49,22 @@ void transport_reset(struct transport *t);
 int transport_move(struct transport *to, struct transport *from, watch_fn *fn,
     void *arg, struct err *err) MUST_CHECK;
 bool transport_is_open(const struct transport *t);
+/* What remains of a plain transport when nobody watches it: owned. */
+struct transport_rest {
+	int fd;
+	char *out; /* malloc'ed queue; NULL: empty */
+	uint32_t out_len;
+	bool shut;
+};
+/* Can it be taken apart? Not when a library holds a part of its state. */
+bool transport_is_plain(const struct transport *t);
+/* Take it apart; the transport is closed afterwards. */
+struct transport_rest transport_leave(struct transport *t);
+/* Put it together again (perhaps in another process); as transport_open. */
+int transport_enter(struct transport *t, struct loop *l,
+    struct transport_rest *rest, watch_fn *fn, void *arg,
+    struct err *err) MUST_CHECK;
+void transport_rest_free(struct transport_rest *rest);
 
 /* Note the events that the watch brought. */
 void transport_note(struct transport *t, uint32_t events);

@@ -29,7 +29,7 @@ static void on_upstream(struct exchange *ex)
 }
 
 struct worker *worker_new(
-    unsigned id, const struct config *config, int listen_fd, struct err *err)
+    unsigned id, const struct config *config, int listen_fd)
 {
 	struct worker *w = xcalloc(1, sizeof *w);
 
@@ -42,11 +42,9 @@ struct worker *worker_new(
 	buf_init(&w->head, HEAD_MAX);
 	list_init(&w->conns);
 	list_init(&w->tunnels);
+	list_init(&w->boxes);
 	w->errors = errors_new(w);
-	if (listen_start(w, listen_fd, err) < 0) {
-		fd_close(&listen_fd);
-		worker_free(&w);
-	}
+	w->held_fd = listen_fd;
 	return w;
 }
 
@@ -95,6 +93,10 @@ void worker_free(struct worker **wp)
 	}
 	w->is_draining = false;
 	listen_stop(w);
+	fd_close(&w->held_fd);
+	defer_cancel(&w->leaving);
+	while (!list_empty(&w->boxes))
+		relay_box_free(LIST_ITEM(w->boxes.next, struct box, link));
 	while (!list_empty(&w->conns))
 		conn_free(LIST_ITEM(w->conns.next, struct conn, link));
 	relay_close_all(w);
@@ -133,19 +135,93 @@ static void say_if_drained(struct worker *w)
 	w->on_drained(w, w->drained_arg);
 }
 
-void worker_drain(struct worker *w)
+void worker_begin(struct worker *w)
+{
+	int fd = w->held_fd;
+	struct err err;
+
+	w->held_fd = -1;
+	if (fd >= 0 && listen_start(w, fd, &err) < 0) {
+		log_error(NULL, "a worker cannot accept connections",
+		    "error=\"%s\"", err.text);
+		fd_close(&fd);
+	}
+	while (!list_empty(&w->boxes)) {
+		struct box *b = LIST_ITEM(w->boxes.next, struct box, link);
+
+		list_del(&b->link);
+		if (relay_unbox(w, b, &err) < 0)
+			log_error(
+			    NULL, "a tunnel is lost", "error=\"%s\"", err.text);
+	}
+}
+
+static void drain(struct worker *w, bool spare_new)
 {
 	assert(w->on_drained != NULL);
 	listen_stop(w);
+	fd_close(&w->held_fd);
 	w->is_draining = true;
-	list_for_each (it, &w->conns)
-		conn_drain(LIST_ITEM(it, struct conn, link));
+	list_for_each (it, &w->conns) {
+		struct conn *c = LIST_ITEM(it, struct conn, link);
+
+		if (c->had_request || !spare_new)
+			conn_drain(c);
+	}
 	say_if_drained(w);
+}
+
+void worker_drain(struct worker *w)
+{
+	drain(w, false);
 }
 
 void worker_one_less(struct worker *w)
 {
 	say_if_drained(w);
+}
+
+/* ---- a takeover ---------------------------------------------------------- */
+
+void worker_box(struct worker *w)
+{
+	relay_box_all(w, &w->boxes);
+}
+
+static void send_boxes(void *arg)
+{
+	struct worker *w = arg;
+	bool was_draining = w->is_draining;
+	struct list boxes;
+
+	list_init(&boxes);
+	/* The last one must be sent before the end is announced. */
+	w->is_draining = false;
+	relay_box_all(w, &boxes);
+	while (!list_empty(&boxes)) {
+		struct box *b = LIST_ITEM(boxes.next, struct box, link);
+
+		list_del(&b->link);
+		b->worker = w;
+		w->on_box(b, w->box_arg);
+	}
+	w->is_draining = was_draining;
+	say_if_drained(w);
+}
+
+void worker_leave(struct worker *w)
+{
+	assert(w->on_box != NULL);
+	w->is_leaving = true;
+	send_boxes(w);
+	drain(w, true);
+}
+
+/* Not at once: whoever opened it still has it in hand. */
+void worker_more_tunnels(struct worker *w)
+{
+	if (w->is_leaving)
+		defer_call(w->loop, &w->leaving, send_boxes, w);
 }
 
 /* ---- time ---------------------------------------------------------------- */

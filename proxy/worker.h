@@ -19,6 +19,7 @@
 #include "proxy/metrics.h"
 
 struct backends;
+struct box;
 struct config;
 struct errors;
 struct route;
@@ -50,6 +51,17 @@ struct worker {
 	void (*on_drained)(struct worker *w, void *arg);
 	void *drained_arg;
 
+	/* A takeover (proxy/handover.h, proxy/takeover.h): tunnels at rest,
+	 * the main thread's between the orders to box and to begin; */
+	struct list boxes;
+	int held_fd; /* the listening socket until worker_begin, or -1 */
+	/* and, when it leaves, who gets the tunnels that open late: called on
+	 * this thread, takes the box. */
+	void (*on_box)(struct box *b, void *arg);
+	void *box_arg;
+	bool is_leaving;
+	struct defer leaving;
+
 	/* Used within one call, never across: */
 	char *scratch;           /* WORKER_SCRATCH bytes */
 	struct buf head;         /* a head for a client */
@@ -62,9 +74,10 @@ struct worker {
 	struct exchange *spare; /* one to use again */
 };
 
-/* Takes listen_fd. The thread starts with worker_run. */
+/* Takes listen_fd, which is served from worker_begin on. The thread starts
+ * with worker_run. */
 struct worker *worker_new(
-    unsigned id, const struct config *config, int listen_fd, struct err *err);
+    unsigned id, const struct config *config, int listen_fd);
 int worker_run(struct worker *w, struct err *err) MUST_CHECK;
 /* Ends the thread, if any, and everything that is open. */
 void worker_free(struct worker **w);
@@ -73,8 +86,19 @@ void worker_free(struct worker **w);
 
 void worker_set_route(struct worker *w, struct route *r);
 void worker_remove_route(struct worker *w, const char *key);
+/* Accept from now on, and go on with the tunnels that are in boxes. */
+void worker_begin(struct worker *w);
 /* Close the listener; connections end with their answer, idle ones now. */
 void worker_drain(struct worker *w);
+/* Put the tunnels at rest, into boxes. */
+void worker_box(struct worker *w);
+/*
+ * Another process serves now: drain, but let a connection that has not asked
+ * yet have its answer; each tunnel goes to on_box.
+ */
+void worker_leave(struct worker *w);
+/* A tunnel was opened. */
+void worker_more_tunnels(struct worker *w);
 /* A connection or tunnel of it is gone. */
 void worker_one_less(struct worker *w);
 int64_t worker_now_ms(const struct worker *w);

@@ -103,6 +103,30 @@ static void test_ports_follow_each_other(void **state)
 	}
 }
 
+static void test_the_takeover_socket_is_beside_the_journal(void **state)
+{
+	struct config c;
+	char line[200];
+
+	(void)state;
+	must_parse(&c, "");
+	assert_null(c.takeover_socket);
+	config_fini(&c);
+	must_parse(&c, "--journal|/a/j");
+	assert_string_equal(c.takeover_socket, "/a/j.takeover");
+	assert_int_equal(c.takeover_drain_s, 3600);
+	config_fini(&c);
+	must_parse(&c, "--takeover|--journal|/a/j|--takeover-socket|/b");
+	assert_string_equal(c.takeover_socket, "/b");
+	assert_true(c.takeover);
+	config_fini(&c);
+	/* no socket can be there */
+	snprintf(line, sizeof line, "--journal|/%0120d", 0);
+	must_parse(&c, line);
+	assert_null(c.takeover_socket);
+	config_fini(&c);
+}
+
 static void test_mistakes_are_named(void **state)
 {
 	static const struct {
@@ -266,6 +290,8 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values_in_both_spellings),
 		cmocka_unit_test(test_ports_follow_each_other),
+		cmocka_unit_test(
+		    test_the_takeover_socket_is_beside_the_journal),
 		cmocka_unit_test(test_mistakes_are_named),
 		cmocka_unit_test(test_flags_without_effect_are_noted),
 		cmocka_unit_test(test_help_and_version),
