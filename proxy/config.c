@@ -15,6 +15,7 @@
 
 #define HEADERS_MAX 64
 #define CIDRS_MAX   256
+#define LIST_MAX    64
 #define TOKEN_MAX   4096
 
 enum kind {
@@ -28,6 +29,7 @@ enum kind {
 	LEVEL,
 	HEADERS,
 	CIDRS,
+	LIST,
 	PROTOCOL,
 	LATER,
 	HARMLESS,
@@ -151,6 +153,19 @@ static int add_cidr(struct config *c, const char *v, struct err *err)
 	return 0;
 }
 
+static int add_item(
+    struct config *c, struct config_list *list, const char *v, struct err *err)
+{
+	if (list->n == LIST_MAX)
+		return err_set(
+		    err, ERR_LIMIT, "at most %d are possible", LIST_MAX);
+	if (list->items == NULL)
+		list->items =
+		    arena_array(&c->arena, LIST_MAX, sizeof *list->items);
+	list->items[list->n++] = v;
+	return 0;
+}
+
 static int set_level(enum log_level *out, const char *v, struct err *err)
 {
 	char low[16];
@@ -211,6 +226,8 @@ static int set_value(
 		return set_header(p->c, m, v, err);
 	case CIDRS:
 		return add_cidr(p->c, v, err);
+	case LIST:
+		return add_item(p->c, m, v, err);
 	case PROTOCOL:
 		return set_protocol(m, v, err);
 	case LATER:
@@ -441,11 +458,17 @@ static int read_token_file(struct config *c, const char *path, struct err *err)
 	return check_token(c->token, path, err);
 }
 
+bool config_has_tls(const struct config *c)
+{
+	return c->ssl_keys.n + c->ssl_certs.n > 0;
+}
+
 int config_read_token(struct config *c, struct err *err)
 {
 	const char *token = getenv("CONFIGPROXY_AUTH_TOKEN");
 	const char *path = getenv("CONFIGPROXY_AUTH_TOKEN_FILE");
 
+	c->ssl_passphrase = getenv("CONFIGPROXY_SSL_KEY_PASSPHRASE");
 	if (token != NULL && token[0] != '\0') {
 		c->token = arena_strdup(&c->arena, token);
 		return check_token(token, "CONFIGPROXY_AUTH_TOKEN", err);
@@ -489,9 +512,11 @@ void config_write_help(struct buf *b)
 		else if (o->kind != LATER && o->kind != HARMLESS)
 			write_option(b, o);
 	}
-	buf_str(b, "\n  -h, --help                     this text\n"
-		   "  -V, --version                  the version\n"
-		   "\nEnvironment:\n"
-		   "  CONFIGPROXY_AUTH_TOKEN         token of the REST API\n"
-		   "  CONFIGPROXY_AUTH_TOKEN_FILE    file with that token\n");
+	buf_str(b,
+	    "\n  -h, --help                     this text\n"
+	    "  -V, --version                  the version\n"
+	    "\nEnvironment:\n"
+	    "  CONFIGPROXY_AUTH_TOKEN         token of the REST API\n"
+	    "  CONFIGPROXY_AUTH_TOKEN_FILE    file with that token\n"
+	    "  CONFIGPROXY_SSL_KEY_PASSPHRASE passphrase of --ssl-key\n");
 }

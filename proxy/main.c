@@ -23,6 +23,7 @@
 #include "proxy/journal.h"
 #include "proxy/listen.h"
 #include "proxy/table.h"
+#include "proxy/tls_house.h"
 #include "proxy/worker.h"
 
 #define WORKERS_MAX 256
@@ -33,6 +34,7 @@ struct app {
 	struct table *table;
 	struct journal *journal;
 	struct api *api;
+	struct tls_house *tls;
 	struct worker *workers[WORKERS_MAX];
 	struct metrics *metrics[WORKERS_MAX];
 	int listeners[WORKERS_MAX]; /* until the workers have them */
@@ -224,6 +226,7 @@ static int make_workers(struct app *app, struct err *err)
 		app->workers[i]->on_drained = on_drained;
 		app->workers[i]->drained_arg = app;
 	}
+	tls_house_serve(app->tls, app->workers, app->n_workers);
 	table_serve(app->table, app->workers, app->n_workers, app->journal);
 	return 0;
 }
@@ -324,8 +327,10 @@ static void on_signal(int signo, void *arg)
 
 static void on_hup(int signo, void *arg)
 {
-	(void)arg;
-	log_info(NULL, "nothing to reload", "signal=%d", signo);
+	struct app *app = arg;
+
+	(void)signo;
+	tls_house_reload(app->tls);
 }
 
 static int take_signals(struct app *app, struct err *err)
@@ -347,6 +352,7 @@ static void close_all(struct app *app)
 	api_free(&app->api);
 	for (size_t i = 0; i < app->n_workers; i++)
 		worker_free(&app->workers[i]);
+	tls_house_free(&app->tls);
 	for (size_t i = 0; i < app->n_workers; i++)
 		fd_close(&app->listeners[i]);
 	fd_close(&app->api_fd);
@@ -399,7 +405,8 @@ static void log_start(const struct app *app)
 		log_info(NULL, "Proxying", "unix:%s workers=%zu", c->socket,
 		    app->n_workers);
 	else
-		log_info(NULL, "Proxying", "http://%s:%u workers=%zu",
+		log_info(NULL, "Proxying", "%s://%s:%u workers=%zu",
+		    config_has_tls(c) ? "https" : "http",
 		    c->ip[0] == '\0' ? "*" : c->ip, (unsigned)app->port,
 		    app->n_workers);
 	if (c->api_socket != NULL)
@@ -413,6 +420,9 @@ static int start(struct app *app, struct err *err)
 {
 	raise_limit();
 	app->loop = loop_new();
+	app->tls = tls_house_new(app->loop, &app->config, err);
+	if (app->tls == NULL)
+		return -1;
 	if (take_signals(app, err) < 0 || open_listeners(app, err) < 0 ||
 	    load_routes(app, err) < 0 || make_workers(app, err) < 0 ||
 	    open_api(app, err) < 0 || write_pid_file(app, err) < 0 ||

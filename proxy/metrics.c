@@ -130,6 +130,7 @@ static void write_reasons(struct buf *b, const struct sum *s)
 		[METRICS_BAD_REQUEST] = "bad_request",
 		[METRICS_RETRIED] = "retried",
 		[METRICS_ACCEPT_FAILED] = "accept_failed",
+		[METRICS_HANDSHAKE] = "handshake",
 	};
 
 	write_kind(b, "proxy_errors", "counter", "Errors by reason");
@@ -222,6 +223,11 @@ static void write_traffic(struct buf *b, const struct sum *s)
 	    TOTAL(s, open_connections));
 	write_value(b, "proxy_open_tunnels", "gauge", "Open tunnels",
 	    TOTAL(s, open_tunnels));
+	write_value(b, "proxy_handshakes", "counter",
+	    "TLS handshakes with clients", TOTAL(s, handshakes));
+	write_value(b, "proxy_handshakes_resumed", "counter",
+	    "Those of them that resumed a session",
+	    TOTAL(s, handshakes_resumed));
 	write_value(b, "proxy_target_bytes", "counter",
 	    "Bytes of requests sent to targets", TOTAL(s, bytes_in));
 	write_value(b, "proxy_client_bytes", "counter",

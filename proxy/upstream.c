@@ -324,7 +324,7 @@ static void on_event(struct watch *watch, uint32_t events, void *arg)
 	transport_note(&up->io, events);
 	if (up->ex != NULL)
 		up->backend->pool->fn(up->ex);
-	else if (up->io.readable)
+	else if (up->io.readable && upstream_is_stale(up))
 		upstream_close(&up);
 }
 
@@ -470,17 +470,7 @@ enum upstream_state upstream_connected(
 
 bool upstream_is_stale(struct upstream *up)
 {
-	char c;
-	ssize_t n;
-
-	if (up->io.fin_seen || up->io.failed || up->io.out_failed)
-		return true;
-	n = recv(up->io.watch.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (n < 0 && errno == EAGAIN) {
-		up->io.readable = false;
-		return false;
-	}
-	return true;
+	return !transport_is_quiet(&up->io);
 }
 
 void upstream_release(struct upstream **upp)

@@ -215,7 +215,7 @@ class Proxy:
         if self.process.poll() is not None:
             raise report.Failure("the proxy ended at start: " + self.output(begin))
         text = self.output(begin)
-        found = re.search(r"Proxying http://[^ ]*:(\d+)", text)
+        found = re.search(r"Proxying https?://[^ ]*:(\d+)", text)
         self.port = int(found.group(1)) if found else None
         found = re.search(r"REST API http://[^ ]*:(\d+)/", text)
         self.api_port = int(found.group(1)) if found else None
