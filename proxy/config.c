@@ -376,10 +376,6 @@ static int check_errors(struct config *c, struct err *err)
 		    "--error-target and --error-path exclude each other");
 	if (url_parse(&c->arena, c->error_target, &c->error_url, err) < 0)
 		return err_wrap(err, "--error-target");
-	if (c->error_url.scheme == URL_HTTPS)
-		return err_set(err, ERR_INVALID,
-		    "--error-target: https is not supported yet by this "
-		    "version of carrel-proxy");
 	return 0;
 }
 
@@ -463,12 +459,18 @@ bool config_has_tls(const struct config *c)
 	return c->ssl_keys.n + c->ssl_certs.n > 0;
 }
 
+bool config_has_api_tls(const struct config *c)
+{
+	return c->api_ssl_key != NULL || c->api_ssl_cert != NULL;
+}
+
 int config_read_token(struct config *c, struct err *err)
 {
 	const char *token = getenv("CONFIGPROXY_AUTH_TOKEN");
 	const char *path = getenv("CONFIGPROXY_AUTH_TOKEN_FILE");
 
 	c->ssl_passphrase = getenv("CONFIGPROXY_SSL_KEY_PASSPHRASE");
+	c->api_ssl_passphrase = getenv("CONFIGPROXY_API_SSL_KEY_PASSPHRASE");
 	if (token != NULL && token[0] != '\0') {
 		c->token = arena_strdup(&c->arena, token);
 		return check_token(token, "CONFIGPROXY_AUTH_TOKEN", err);
@@ -518,5 +520,7 @@ void config_write_help(struct buf *b)
 	    "\nEnvironment:\n"
 	    "  CONFIGPROXY_AUTH_TOKEN         token of the REST API\n"
 	    "  CONFIGPROXY_AUTH_TOKEN_FILE    file with that token\n"
-	    "  CONFIGPROXY_SSL_KEY_PASSPHRASE passphrase of --ssl-key\n");
+	    "  CONFIGPROXY_SSL_KEY_PASSPHRASE passphrase of --ssl-key\n"
+	    "  CONFIGPROXY_API_SSL_KEY_PASSPHRASE\n"
+	    "                                 passphrase of --api-ssl-key\n");
 }

@@ -62,7 +62,8 @@ struct config {
 	/* From the environment; "" without one. Never logged. */
 	const char *token;
 	const char *ssl_passphrase; /* of --ssl-key; NULL: none */
-	struct url error_url;       /* --error-target, parsed */
+	const char *api_ssl_passphrase;
+	struct url error_url; /* --error-target, parsed */
 	struct arena arena;
 };
 
@@ -82,6 +83,7 @@ int config_parse(struct config *c, int argc, char *const *argv,
     struct err *err) MUST_CHECK;
 /* Is the public port TLS? */
 bool config_has_tls(const struct config *c);
+bool config_has_api_tls(const struct config *c);
 /*
  * Token and passphrases. CONFIGPROXY_AUTH_TOKEN wins over
  * CONFIGPROXY_AUTH_TOKEN_FILE.

@@ -249,10 +249,12 @@ static int open_api(struct app *app, struct err *err)
 		.token = app->config.token,
 		.metrics = app->metrics,
 		.n_metrics = app->n_workers,
+		.tls = tls_house_api(app->tls),
 	};
 	int fd = app->api_fd;
 
 	app->api = api_new(&opt);
+	tls_house_serve_api(app->tls, app->api);
 	app->api_fd = -1;
 	if (api_listen(app->api, fd, err) < 0)
 		return err_wrap(err, "REST API");
@@ -412,7 +414,8 @@ static void log_start(const struct app *app)
 	if (c->api_socket != NULL)
 		log_info(NULL, "REST API", "unix:%s", c->api_socket);
 	else
-		log_info(NULL, "REST API", "http://%s:%u/api/routes", c->api_ip,
+		log_info(NULL, "REST API", "%s://%s:%u/api/routes",
+		    config_has_api_tls(c) ? "https" : "http", c->api_ip,
 		    (unsigned)app->api_port);
 }
 

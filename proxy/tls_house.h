@@ -10,7 +10,9 @@
 #include "base/err.h"
 #include "base/loop.h"
 
+struct api;
 struct config;
+struct ssl_ctx_st;
 struct tls_house;
 struct worker;
 
@@ -22,6 +24,9 @@ void tls_house_free(struct tls_house **h);
 /* Before they run: each gets its contexts, now and after each reload. */
 void tls_house_serve(
     struct tls_house *h, struct worker *const *workers, size_t n);
+/* What the REST API begins with (NULL: plain), and who hears of later ones. */
+struct ssl_ctx_st *tls_house_api(const struct tls_house *h);
+void tls_house_serve_api(struct tls_house *h, struct api *api);
 void tls_house_reload(struct tls_house *h);
 
 #endif

@@ -135,6 +135,11 @@ void worker_set_tls(struct worker *w, struct ssl_ctx_st *tls)
 	w->tls = tls;
 }
 
+void worker_set_client_tls(struct worker *w, struct ssl_ctx_st *tls)
+{
+	backends_set_tls(w->backends, tls);
+}
+
 static void say_if_drained(struct worker *w)
 {
 	if (!w->is_draining || w->n_conns + w->n_tunnels > 0)

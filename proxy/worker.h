@@ -79,8 +79,10 @@ void worker_free(struct worker **w);
 
 void worker_set_route(struct worker *w, struct route *r);
 void worker_remove_route(struct worker *w, const char *key);
-/* New connections begin with this context. Takes the reference. */
+/* New connections, or those to targets, begin with this context. Takes the
+ * reference. */
 void worker_set_tls(struct worker *w, struct ssl_ctx_st *tls);
+void worker_set_client_tls(struct worker *w, struct ssl_ctx_st *tls);
 /* Close the listener; connections end with their answer, idle ones now. */
 void worker_drain(struct worker *w);
 /* A connection or tunnel of it is gone. */

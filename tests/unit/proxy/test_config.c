@@ -130,7 +130,6 @@ static void test_mistakes_are_named(void **state)
 		{ "--socket|/x|--ip|", "cannot be used together" },
 		{ "--error-target|http://h|--error-path|/x", "exclude" },
 		{ "--error-target|nothing", "--error-target" },
-		{ "--error-target|https://h", "not supported yet" },
 		{ "--ssl-key|x", "not supported yet" },
 		{ "--redirect-port|80", "not supported yet" },
 		{ "--client-ssl-ca|x", "not supported yet" },
