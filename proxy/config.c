@@ -379,11 +379,33 @@ static int check_errors(struct config *c, struct err *err)
 	return 0;
 }
 
+static int check_redirect(struct parse *p, struct err *err)
+{
+	struct config *c = p->c;
+
+	if (c->redirect_port == CONFIG_PORT_UNSET)
+		return c->acme_webroot == NULL
+			   ? 0
+			   : err_set(err, ERR_INVALID,
+				 "--acme-webroot needs --redirect-port");
+	if (!config_has_tls(c))
+		return err_set(err, ERR_INVALID,
+		    "--redirect-port needs --ssl-key and --ssl-cert: there is "
+		    "no https to redirect to");
+	if (c->socket == NULL && c->port != 80)
+		return 0;
+	buf_str(p->notes, "--redirect-port is ignored: the public side is a "
+			  "unix socket or port 80\n");
+	c->redirect_port = CONFIG_PORT_UNSET;
+	return 0;
+}
+
 static int check_together(struct parse *p, struct err *err)
 {
 	struct config *c = p->c;
 
-	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0)
+	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0 ||
+	    check_redirect(p, err) < 0)
 		return -1;
 	if (c->trusted.n == 0 && (add_cidr(c, "127.0.0.0/8", err) < 0 ||
 				     add_cidr(c, "::1", err) < 0))

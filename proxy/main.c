@@ -22,6 +22,7 @@
 #include "proxy/config.h"
 #include "proxy/journal.h"
 #include "proxy/listen.h"
+#include "proxy/redirect.h"
 #include "proxy/table.h"
 #include "proxy/tls_house.h"
 #include "proxy/worker.h"
@@ -35,6 +36,7 @@ struct app {
 	struct journal *journal;
 	struct api *api;
 	struct tls_house *tls;
+	struct redirect *redirect;
 	struct worker *workers[WORKERS_MAX];
 	struct metrics *metrics[WORKERS_MAX];
 	int listeners[WORKERS_MAX]; /* until the workers have them */
@@ -42,7 +44,7 @@ struct app {
 	size_t n_running; /* threads */
 	size_t n_draining;
 	int api_fd, metrics_fd;
-	uint16_t port, api_port;
+	uint16_t port, api_port, redirect_port;
 	bool is_ending, has_pid_file;
 	struct timer drain;
 };
@@ -265,6 +267,27 @@ static int open_api(struct app *app, struct err *err)
 	return 0;
 }
 
+static int open_redirect(struct app *app, struct err *err)
+{
+	const struct config *c = &app->config;
+	const struct redirect_options opt = {
+		.loop = app->loop,
+		.port = c->redirect_to != CONFIG_PORT_UNSET
+			    ? (uint16_t)c->redirect_to
+			    : app->port,
+		.webroot = c->acme_webroot,
+	};
+	int fd = -1;
+
+	if (c->redirect_port == CONFIG_PORT_UNSET)
+		return 0;
+	if (listen_one(
+		"", c->redirect_port, NULL, &fd, &app->redirect_port, err) < 0)
+		return err_wrap(err, "redirect port");
+	app->redirect = redirect_open(&opt, fd, err);
+	return app->redirect == NULL ? -1 : 0;
+}
+
 /* ---- the end ------------------------------------------------------------- */
 
 static void remove_files(struct app *app)
@@ -352,6 +375,7 @@ static void close_all(struct app *app)
 
 	timer_stop(&app->drain);
 	api_free(&app->api);
+	redirect_close(&app->redirect);
 	for (size_t i = 0; i < app->n_workers; i++)
 		worker_free(&app->workers[i]);
 	tls_house_free(&app->tls);
@@ -411,6 +435,9 @@ static void log_start(const struct app *app)
 		    config_has_tls(c) ? "https" : "http",
 		    c->ip[0] == '\0' ? "*" : c->ip, (unsigned)app->port,
 		    app->n_workers);
+	if (app->redirect != NULL)
+		log_info(NULL, "Added HTTP to HTTPS redirection", "from=%u",
+		    (unsigned)app->redirect_port);
 	if (c->api_socket != NULL)
 		log_info(NULL, "REST API", "unix:%s", c->api_socket);
 	else
@@ -428,8 +455,8 @@ static int start(struct app *app, struct err *err)
 		return -1;
 	if (take_signals(app, err) < 0 || open_listeners(app, err) < 0 ||
 	    load_routes(app, err) < 0 || make_workers(app, err) < 0 ||
-	    open_api(app, err) < 0 || write_pid_file(app, err) < 0 ||
-	    run_workers(app, err) < 0)
+	    open_api(app, err) < 0 || open_redirect(app, err) < 0 ||
+	    write_pid_file(app, err) < 0 || run_workers(app, err) < 0)
 		return -1;
 	return 0;
 }

@@ -476,6 +476,44 @@ def targets_that_ask_for_a_certificate():
     p.stop()
 
 
+# ---- the plain port -----------------------------------------------------------
+
+def ask_plainly(p, target, fields="Host: alpha.test:80\r\n", method="GET"):
+    port = int(re.search(r"redirection from=(\d+)", p.output()).group(1))
+    s = Sock(socket.create_connection(("127.0.0.1", port), LIMIT))
+    s.send(("%s %s HTTP/1.1\r\n%sConnection: close\r\n\r\n" % (method, target, fields)).encode())
+    return read_response(s, method)
+
+
+def plain_http_is_redirected():
+    files, root = authority.issue("alpha.test"), tempfile.mkdtemp(prefix="carrel-webroot-")
+    place = os.path.join(root, ".well-known/acme-challenge")
+    os.makedirs(place)
+    with open(os.path.join(place, "token_-1"), "w") as f:
+        f.write("the key's thumbprint")
+    os.symlink("/etc/hostname", os.path.join(place, "link"))
+    p = SecureProxy(*pair(files), "--redirect-port", "0", "--acme-webroot", root, default=plain.url, workers=1)
+    for host in ("alpha.test", "alpha.test:80"):
+        head, _ = ask_plainly(p, "/user/x?y=%20z", "Host: %s\r\n" % host)
+        equal((head.status, head.get("Location")),
+              (301, "https://alpha.test:%d/user/x?y=%%20z" % p.port), "redirect of " + host)
+    equal(ask_plainly(p, "/", "Host: [::1]:80\r\n")[0].get("Location"), "https://[::1]:%d/" % p.port, "IPv6")
+    equal(ask_plainly(p, "/x", method="POST", fields="Host: h\r\nContent-Length: 9999\r\n")[0].status, 301, "POST")
+    for fields in ("Host: \r\n", "Host: a b\r\n"):
+        equal(ask_plainly(p, "/", fields)[0].status, 400, fields)
+    head, body = ask_plainly(p, "/.well-known/acme-challenge/token_-1")
+    equal((head.status, body), (200, b"the key's thumbprint"), "the challenge")
+    for name in ("other", "link", "", ".", "..%2f..", "../../etc", "a" * 200):
+        equal(ask_plainly(p, "/.well-known/acme-challenge/" + name)[0].status, 404, name)
+    p.stop()
+    p = SecureProxy(*pair(files), "--redirect-port", "0", "--redirect-to", "443", default=plain.url, workers=1)
+    equal(ask_plainly(p, "/a")[0].get("Location"), "https://alpha.test/a", "443 is left out")
+    equal(ask_plainly(p, "/.well-known/acme-challenge/x")[0].status, 301, "without a webroot")
+    p.stop()
+    fails(["--redirect-port", "0"], "needs --ssl-key")
+    fails(pair(files) + ["--acme-webroot", root], "--redirect-port")
+
+
 # ---- the REST API -------------------------------------------------------------
 
 class ProxyWithSecureApi(Proxy):
@@ -548,7 +586,8 @@ def main():
         big_answers, websocket_under_pressure, half_closed_tunnel, a_broken_answer_is_no_proper_end,
         silent_clients_do_not_stay, names_choose_certificates, passphrases, flags, finite_field_exchange,
         client_certificates, sessions_resume_on_every_worker, certificates_are_reloaded, secure_targets,
-        targets_that_ask_for_a_certificate, mutual_tls_on_the_api, idle_tunnels_are_cheap)
+        targets_that_ask_for_a_certificate, mutual_tls_on_the_api,
+        plain_http_is_redirected, idle_tunnels_are_cheap)
     wanted = sys.argv[1:]
     report.run([(f.__name__, f) for f in tests if not wanted or f.__name__ in wanted],
                lambda: print("---- the proxy said:\n" + proxy.output()[-6000:]))
