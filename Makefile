@@ -4,7 +4,12 @@
 #   make run        install what is missing, build, and run Carrel here
 #   make check      install what the tests need, build, and run every test
 #   make lint       format, include matrix, SQL only in db/, sizes, banned calls
-#   make SAN=1 unit the unit tests under AddressSanitizer and UBSan
+#   make unit       the unit tests alone; SAN=1: under ASan and UBSan
+#   make sim        the hub in a simulated world: SIM="--seed 7 --trace"
+#   make fuzz       every fuzz target for FUZZ_SECONDS (600)
+#   make docs       write etc/carrel.yaml and docs/config.md anew
+#   make install    programs, units and samples, below DESTDIR
+#   make clean      delete what was built
 #
 # make help lists every target.
 
@@ -31,7 +36,7 @@ endif
 CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DCARREL_VERSION='"$(VERSION)"'
 CFLAGS   := -std=c11 $(WARN) $(if $(CI),-Werror) $(HARD) $(OPTIM)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDOPT)
-LDLIBS   := -lmicrohttpd -lcurl -lsqlite3 -ljansson -lyaml -lpam -lcap \
+LDLIBS   := -lmicrohttpd -lcurl -lsqlite3 -ljansson -lyaml -lpam -lcap -lldap -llber \
 	-lssl -lcrypto -lpthread
 
 # ---- what is built -------------------------------------------------------
@@ -132,7 +137,7 @@ deps-check:
 
 # As root: for all accounts; else for the one who runs it.
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(shell nproc) all
 	@exec $(B)/bin/carrel up --config etc/carrel.yaml \
 	  --spawner-config etc/spawner.yaml --pam-dir etc/pam.d $(UP)
 
@@ -180,10 +185,11 @@ sim: $(B)/sim/sim
 SUITES += $(B)/sim/sim
 
 # ---- generated documents -------------------------------------------------
-# From hub/config.def; tests/table/generated.sh says when they are out of date.
+# From hub/config.def and hub/routes.def; tests/table/generated.sh says when they are out of date.
 docs: $(B)/bin/carrel-hub
 	$< --print-sample-config > etc/carrel.yaml
 	$< --print-config-manual > docs/config.md
+	$< --print-rest > docs/rest.md
 .PHONY: sim docs
 
 lint:

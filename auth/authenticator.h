@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 
+struct offload;
 struct spawner_client;
 
 /* What a kind found out. Borrowed for the call of done. */
@@ -53,7 +54,13 @@ struct auth_env {
 	struct loop *loop;
 	struct spawner_client *spawner; /* the owner forwards auth_prompt and
 					 * auth_end to pam.c by the id */
+	struct offload *offload; /* for what blocks: a pool of the logins' own,
+				  * which outlives the kind */
 	const struct auth_sink *sink;
+	/* Would they be an administrator if they came in under this name, as
+	 * it was typed? 1/0/-1. */
+	int (*is_admin)(const char *name, void *arg, struct err *err);
+	void *is_admin_arg;
 	const struct conf_node *options; /* the kind's own map; NULL: none */
 	const char *file;    /* of the configuration, for messages */
 	bool public_address; /* people from elsewhere can reach us */

@@ -7,7 +7,9 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "db/group.h"
 #include "db/oauth.h"
+#include "db/role.h"
 #include "db/server.h"
 #include "db/token.h"
 #include "db/user.h"
@@ -54,6 +56,39 @@ static int nobody(struct principal *out, int rc)
 	return rc;
 }
 
+struct held {
+	struct scope_set raw;
+	bool has_user_role; /* the configuration changed it */
+};
+
+static int take_role(
+    const char *name, const char *scopes, void *arg, struct err *err)
+{
+	struct held *h = arg;
+
+	if (strcmp(name, role_name(ROLE_USER)) == 0)
+		h->has_user_role = true;
+	return scope_set_add_stored(&h->raw, scopes, err);
+}
+
+int principal_scopes_of(
+    struct db *db, const struct user *u, struct scope_set *out, struct err *err)
+{
+	const struct scope_context ctx = { .user = u->name };
+	struct held h = { .has_user_role = false };
+
+	scope_set_init(&h.raw, out->arena);
+	if (role_each_held(db, u->id, take_role, &h, err) < 0)
+		return err_wrap(err, "roles of %s", u->name);
+	if (h.raw.n == 0 && !h.has_user_role)
+		return scope_effective_user(u->name, u->admin, out, err);
+	if ((!h.has_user_role &&
+		scope_set_add_role(&h.raw, ROLE_USER, err) < 0) ||
+	    (u->admin && scope_set_add_role(&h.raw, ROLE_ADMIN, err) < 0))
+		return -1;
+	return scope_expand(&h.raw, &ctx, out, err);
+}
+
 /* 1 the owner is there; 0 gone. */
 static int read_owner(struct db *db, struct arena *a, int64_t id,
     struct principal *out, struct err *err)
@@ -72,6 +107,16 @@ static int read_owner(struct db *db, struct arena *a, int64_t id,
 	return 1;
 }
 
+static int owner_scopes(struct db *db, const struct principal *p,
+    struct scope_set *out, struct err *err)
+{
+	const struct user u = {
+		.id = p->user_id, .name = p->user_name, .admin = p->admin
+	};
+
+	return principal_scopes_of(db, &u, out, err);
+}
+
 static int by_session(struct db *db, struct arena *a, const char *secret,
     int64_t now_us, struct principal *out, struct err *err)
 {
@@ -84,10 +129,7 @@ static int by_session(struct db *db, struct arena *a, const char *secret,
 		return rc;
 	out->kind = PRINCIPAL_USER;
 	out->session_id = arena_strdup(a, out->session.public_id);
-	return scope_effective_user(
-		   out->user_name, out->admin, &out->scopes, err) < 0
-		   ? -1
-		   : 1;
+	return owner_scopes(db, out, &out->scopes, err) < 0 ? -1 : 1;
 }
 
 int principal_by_session(struct db *db, struct arena *a, const char *secret,
@@ -144,7 +186,7 @@ static int token_scopes(struct db *db, struct arena *a, const struct token *t,
 	scope_set_init(&owner, a);
 	if (scope_set_add_stored(&raw, t->scopes, err) < 0)
 		return err_wrap(err, "token a%lld", (long long)t->id);
-	if (scope_effective_user(out->user_name, out->admin, &owner, err) < 0)
+	if (owner_scopes(db, out, &owner, err) < 0)
 		return -1;
 	return scope_effective_token(&raw, &out->ctx, &owner,
 	    principal_is_member, db, &out->scopes, err);
@@ -228,7 +270,7 @@ int principal_touch(struct db *db, struct principal *p, int64_t now_us,
 bool principal_is_member(const char *user, const char *group, void *arg)
 {
 	struct err err = { 0 };
-	int rc = user_in_group(arg, user, group, &err);
+	int rc = group_has(arg, user, group, &err);
 
 	if (rc < 0)
 		log_error(NULL, "group not checked", "%s", err.text);

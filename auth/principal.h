@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "db/db.h"
 #include "db/session.h"
+#include "db/user.h"
 
 enum principal_kind {
 	PRINCIPAL_NONE,  /* nobody that we know */
@@ -64,6 +65,10 @@ int principal_by_token(struct db *db, struct arena *a, const char *plain,
 #define PRINCIPAL_TOUCH_S 30
 int principal_touch(struct db *db, struct principal *p, int64_t now_us,
     bool count_user, struct err *err) MUST_CHECK;
+
+/* All that a person may do now, by whatever way they come. */
+int principal_scopes_of(struct db *db, const struct user *u,
+    struct scope_set *out, struct err *err) MUST_CHECK;
 
 /* Is `user` a member of `group` now? For scope_check; arg is a struct db *. A
  * database that fails is logged and counts as no. */

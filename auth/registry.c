@@ -6,13 +6,17 @@
 #include <assert.h>
 
 #include "auth/dummy.h"
+#include "auth/ldap.h"
 #include "auth/pam.h"
+#include "auth/shared.h"
 #include "base/str.h"
 
 #define NAMES_CAP 256
 
 static const struct authenticator_kind *const kinds[] = {
 	&authenticator_pam,
+	&authenticator_ldap,
+	&authenticator_shared,
 	&authenticator_dummy,
 };
 #define N_KINDS (sizeof kinds / sizeof kinds[0])

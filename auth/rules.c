@@ -289,6 +289,11 @@ static const char *common_group(
 	return found;
 }
 
+bool rules_names_admin(const struct auth_rules *r, const char *name)
+{
+	return has_name(r->admin_users, name);
+}
+
 /* The whole name, not a part of it. */
 static bool regex_fits(const struct auth_rules *r, const char *name)
 {

@@ -45,6 +45,8 @@ bool rules_admit_nobody(const struct auth_rules *r);
  */
 int rules_normalise(const struct auth_rules *r, const char *raw,
     char out[RULES_NAME_MAX + 1], struct err *err) MUST_CHECK;
+/* Is this normal name in admin_users? */
+bool rules_names_admin(const struct auth_rules *r, const char *name);
 /* Just the grammar of a normal name. */
 int rules_name_check(const char *name, struct err *err) MUST_CHECK;
 

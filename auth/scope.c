@@ -310,6 +310,13 @@ int scope_set_add_role(
 int scope_set_join(
     struct scope_set *s, const struct scope_set *b, struct err *err)
 {
+	/* A set has each scope once already. */
+	if (s->n == 0 && b->n > 0) {
+		s->items =
+		    arena_memdup(s->arena, b->items, b->n * sizeof *b->items);
+		s->n = s->cap = b->n;
+		return 0;
+	}
 	for (size_t i = 0; i < b->n; i++)
 		if (add_once(s, b->items[i], err) < 0)
 			return -1;

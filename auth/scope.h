@@ -131,6 +131,10 @@ int scope_add_identify(
 enum scope_verdict scope_check(const struct scope_set *s, enum scope_id id,
     const struct scope_resource *res, scope_member_fn *member, void *arg);
 
+/* Does an effective set hold `id` for one resource of that kind at least? */
+bool scope_holds(
+    const struct scope_set *s, enum scope_id id, enum scope_filter filter);
+
 /* Raw or effective, as text. Lists are sorted by bytes and live in a. */
 const char *scope_text(struct arena *a, const struct scope *s);
 void scope_set_list(const struct scope_set *s, struct arena *a,

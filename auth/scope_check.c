@@ -353,3 +353,12 @@ enum scope_verdict scope_check(const struct scope_set *s, enum scope_id id,
 	}
 	return held && is_addressed(res) ? SCOPE_OTHER : SCOPE_DENIED;
 }
+
+bool scope_holds(
+    const struct scope_set *s, enum scope_id id, enum scope_filter filter)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->items[i].id == id && s->items[i].filter == filter)
+			return true;
+	return false;
+}

@@ -163,6 +163,23 @@ static enum MHD_Result take_head(
 	return httpd_queue(st);
 }
 
+/*
+ * A body that does not end: libmicrohttpd takes no answer before the last byte
+ * of it, so this one goes past it. Nothing of an answer was sent yet.
+ */
+static void say_too_long(struct http_reply_state *st)
+{
+	static const char text[] =
+	    "HTTP/1.1 413 Content Too Large\r\n"
+	    "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Length: 58\r\n"
+	    "Connection: close\r\n"
+	    "\r\n"
+	    "413: the request body is longer than this server accepts\r\n";
+
+	(void)send(st->fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static enum MHD_Result take_body(
     struct http_reply_state *st, const char *data, size_t *size)
 {
@@ -177,8 +194,10 @@ static enum MHD_Result take_body(
 	}
 	if (st->is_replied) {
 		st->n_discarded += *size;
-		if (st->n_discarded / DISCARD_FACTOR > max)
+		if (st->n_discarded / DISCARD_FACTOR > max) {
+			say_too_long(st);
 			return MHD_NO;
+		}
 	}
 	*size = 0;
 	return MHD_YES;
@@ -310,12 +329,20 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx,
 {
 	struct http_reply_state *st = *ctx;
 
-	(void)cls, (void)conn;
+	(void)cls;
 	if (!st)
 		return;
 	*ctx = NULL;
 	if (code == MHD_REQUEST_TERMINATED_WITH_ERROR && !st->is_gone)
 		st->conn_link->must_linger = true;
+	/*
+	 * A stream that was cut leaves a connection that is closed but not
+	 * released before its idle timeout, because no event comes for it any
+	 * more. Those with a timeout of their own are looked at in each run.
+	 */
+	if (st->is_stream && st->is_gone)
+		(void)MHD_set_connection_option(
+		    conn, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
 	request_end(st);
 }
 

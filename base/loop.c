@@ -59,6 +59,9 @@ struct loop {
 	pthread_mutex_t post_lock;
 	struct post_queue posts;
 	struct loop_stats stats;
+	slow_turn_fn *slow_fn; /* NULL: nobody is told */
+	void *slow_arg;
+	int64_t slow_us;
 };
 
 /* ---- posts -------------------------------------------------------------- */
@@ -162,6 +165,14 @@ int64_t loop_now_ms(const struct loop *l)
 int loop_fd(const struct loop *l)
 {
 	return l->epoll_fd;
+}
+
+void loop_on_slow_turn(
+    struct loop *l, int64_t min_us, slow_turn_fn *fn, void *arg)
+{
+	l->slow_us = min_us;
+	l->slow_fn = fn;
+	l->slow_arg = arg;
 }
 
 struct loop_stats loop_stats(const struct loop *l)
@@ -447,26 +458,34 @@ static int wait_ms(const struct loop *l, int max_wait_ms)
 	return (int)wait;
 }
 
+static void count_turn(struct loop *l, int64_t cpu_us, int64_t mono_us)
+{
+	l->stats.n_turns++;
+	if (cpu_us > l->stats.longest_turn_us)
+		l->stats.longest_turn_us = cpu_us;
+	if (l->slow_fn != NULL && mono_us >= l->slow_us)
+		l->slow_fn(mono_us, l->slow_arg);
+}
+
 void loop_turn(struct loop *l, int max_wait_ms)
 {
-	int64_t begin_us, took_us;
+	int64_t begin_us, begin_cpu_us;
 	int n;
 
 	assert(!l->in_turn);
 	n = epoll_wait(l->epoll_fd, l->batch, BATCH, wait_ms(l, max_wait_ms));
 	assert(n >= 0 || errno == EINTR);
-	begin_us = thread_cpu_us();
+	begin_cpu_us = thread_cpu_us();
+	begin_us = clock_mono_us();
 	l->n_batch = n > 0 ? n : 0;
-	l->now_ms = clock_mono_ms();
+	l->now_ms = begin_us / 1000;
 	l->in_turn = true;
 	run_batch(l);
 	run_timers(l);
 	run_deferred(l);
 	l->in_turn = false;
-	took_us = thread_cpu_us() - begin_us;
-	l->stats.n_turns++;
-	if (took_us > l->stats.longest_turn_us)
-		l->stats.longest_turn_us = took_us;
+	count_turn(
+	    l, thread_cpu_us() - begin_cpu_us, clock_mono_us() - begin_us);
 }
 
 void loop_run(struct loop *l)

@@ -94,6 +94,10 @@ struct loop_stats {
 	int64_t longest_turn_us;
 	uint64_t n_turns;
 };
+/* fn (NULL: nobody) hears of each turn that took at least min_us of time. */
+typedef void slow_turn_fn(int64_t took_us, void *arg);
+void loop_on_slow_turn(
+    struct loop *l, int64_t min_us, slow_turn_fn *fn, void *arg);
 struct loop_stats loop_stats(const struct loop *l);
 
 /*

@@ -41,6 +41,11 @@ int db_begin(struct db *db, struct err *err) MUST_CHECK;
 int db_commit(struct db *db, struct err *err) MUST_CHECK;
 void db_rollback(struct db *db);
 
+/* A row of a walk: the id that was asked for, and a name that belongs to it,
+ * valid during the call. It must not write. */
+typedef int db_pair_fn(
+    int64_t id, const char *name, void *arg, struct err *err);
+
 typedef void db_durable_fn(const struct err *err, void *arg);
 struct db_waiter {
 	struct list link;

@@ -20,8 +20,8 @@ CREATE TABLE meta (
 	value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- People who came in at least once. The name is normal (auth/rules.h) and
--- never changes; names of notebook accounts, URLs and log lines come from it.
+-- People who came in, or whom an administrator created. The name is normal
+-- (auth/rules.h); notebook accounts, URLs and log lines go by it.
 CREATE TABLE user (
 	id               INTEGER PRIMARY KEY AUTOINCREMENT,
 	name             TEXT NOT NULL UNIQUE
@@ -31,15 +31,63 @@ CREATE TABLE user (
 	-- 0: never seen since it was created
 	last_activity_us INTEGER NOT NULL DEFAULT 0 CHECK (last_activity_us >= 0)
 ) STRICT;
+-- listings by activity
+CREATE INDEX user_activity ON user (last_activity_us);
 
--- The groups that the last login brought: Unix groups, or the provider's. The
--- key serves the only question asked: is this user in this group.
+-- The groups that the last login brought: Unix groups, or the provider's. They
+-- let people in (auth/rules.h) and give no scopes: that is what hub_group does.
 CREATE TABLE user_group (
 	user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
 	name    TEXT NOT NULL
 	        CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),
 	PRIMARY KEY (user_id, name)
 ) STRICT, WITHOUT ROWID;
+
+-- The hub's own groups, which administrators make over REST or in the
+-- configuration: filters of scopes (!group=) and roles go by them.
+CREATE TABLE hub_group (
+	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	name       TEXT NOT NULL UNIQUE
+	           CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),
+	-- a JSON object: the administrators' own notes
+	properties TEXT NOT NULL DEFAULT '{}'
+	           CHECK (json_valid(properties)
+	                  AND json_type(properties) = 'object')
+) STRICT;
+CREATE TABLE group_member (
+	group_id INTEGER NOT NULL REFERENCES hub_group (id) ON DELETE CASCADE,
+	user_id  INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	PRIMARY KEY (group_id, user_id)
+) STRICT, WITHOUT ROWID;
+-- a person's groups, at every request of theirs; the cascade from user
+CREATE INDEX group_member_user ON group_member (user_id);
+
+-- Roles of the configuration, made anew at each start; what is not configured
+-- any more goes. The default roles are in the program (auth/scope.c), unless
+-- the configuration changes them: then their row wins.
+CREATE TABLE role (
+	id          INTEGER PRIMARY KEY AUTOINCREMENT,
+	name        TEXT NOT NULL UNIQUE
+	            CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),
+	description TEXT NOT NULL DEFAULT '',
+	-- a JSON list of raw scopes
+	scopes      TEXT NOT NULL CHECK (json_valid(scopes)
+	                   AND json_type(scopes) = 'array')
+) STRICT;
+CREATE TABLE role_user (
+	user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	role_id INTEGER NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+	PRIMARY KEY (user_id, role_id)
+) STRICT, WITHOUT ROWID;
+-- the cascade from role
+CREATE INDEX role_user_role ON role_user (role_id);
+CREATE TABLE role_group (
+	group_id INTEGER NOT NULL REFERENCES hub_group (id) ON DELETE CASCADE,
+	role_id  INTEGER NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+	PRIMARY KEY (group_id, role_id)
+) STRICT, WITHOUT ROWID;
+-- the same
+CREATE INDEX role_group_role ON role_group (role_id);
 
 -- Logins of browsers. The cookie carries the secret, this row its digest; a
 -- session that was ended is over whatever cookie is shown.
@@ -84,12 +132,18 @@ CREATE TABLE server (
 	-- 0: never
 	last_activity_us INTEGER NOT NULL DEFAULT 0
 	                 CHECK (last_activity_us >= 0),
+	-- as the person calls it; NULL: by its name
+	display_name     TEXT
+	                 CHECK (length(CAST(display_name AS BLOB))
+	                        BETWEEN 1 AND 1024),
 	UNIQUE (user_id, name),
 	CHECK (key IS NOT NULL
 	       OR (wanted = 0 AND address IS NULL AND started_us = 0))
 ) STRICT;
 -- what runs: a restart reads these rows only, however many servers there are
 CREATE UNIQUE INDEX server_key ON server (key) WHERE key IS NOT NULL;
+-- who has one that runs: listings by state
+CREATE INDEX server_active ON server (user_id) WHERE key IS NOT NULL;
 
 -- Who may ask for access tokens on behalf of people: notebook servers, and the
 -- hub itself, whose row owns all tokens that nobody asked for through OAuth.

@@ -3,18 +3,21 @@
  */
 #include "db/server.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "db/db_stmt.h"
+#include "db/ids.h"
 #include "db/token.h"
 
 #define TEXT_MAX    255
 #define OPTIONS_MAX (1 << 18)
+#define DISPLAY_MAX 1024
 
 #define COLUMNS                                                                \
 	"s.id, s.user_id, u.name AS user_name, s.name, s.key, s.wanted,"       \
 	" s.profile, s.account, s.address, s.options, s.created_us,"           \
-	" s.started_us, s.last_activity_us"                                    \
+	" s.started_us, s.last_activity_us, s.display_name"                    \
 	" FROM server s JOIN user u ON u.id = s.user_id"
 
 static void read_row(struct db_stmt *q, struct arena *a, struct server_row *out)
@@ -32,6 +35,7 @@ static void read_row(struct db_stmt *q, struct arena *a, struct server_row *out)
 	out->created_us = db_int(q, 10, 0, INT64_MAX);
 	out->started_us = db_int(q, 11, 0, INT64_MAX);
 	out->last_activity_us = db_int(q, 12, 0, INT64_MAX);
+	out->display_name = db_text_or_null(q, 13, a, DISPLAY_MAX);
 }
 
 static int find_one(
@@ -197,6 +201,49 @@ int server_row_delete(struct db *db, int64_t id, struct err *err)
 	return db_run_id(db, &sql, id, err);
 }
 
+int server_row_change(
+    struct db *db, int64_t id, const struct server_change *c, struct err *err)
+{
+	static const struct db_sql sql = { "server",
+		"UPDATE server SET name = ifnull(?2, name),"
+		" display_name = ifnull(?3, display_name),"
+		" options = ifnull(?4, options)"
+		" WHERE id = ?1 AND key IS NULL" };
+	struct db_stmt q;
+	int64_t n = 0;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, id);
+	db_bind_text(&q, 2, c->name);
+	db_bind_text(&q, 3, c->display_name);
+	db_bind_text(&q, 4, c->options);
+	if (db_run(&q, &n, err) < 0)
+		return -1;
+	if (n == 0)
+		return err_set(
+		    err, ERR_BUSY, "server %lld is not at rest", (long long)id);
+	return 0;
+}
+
+int server_count_named(
+    struct db *db, int64_t user_id, int64_t *out, struct err *err)
+{
+	static const struct db_sql sql = { "server",
+		"SELECT count(*) FROM server"
+		" WHERE user_id = ?1 AND name <> ''" };
+	struct db_stmt q;
+	int rc;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, user_id);
+	rc = db_step(&q, err);
+	if (rc == 1)
+		*out = db_int(&q, 0, 0, INT64_MAX);
+	return db_done(&q, rc, err) < 0 ? -1 : 0;
+}
+
 /* ---- walks ---- */
 
 /* One row: what it holds lives until the next. */
@@ -247,15 +294,37 @@ int server_row_each_active(
 	return each_row(&q, fn, arg, err);
 }
 
+/* One id needs no list of them. */
+int server_row_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
+    server_row_fn *fn, void *arg, struct err *err)
+{
+	static const struct db_sql one = { "server",
+		"SELECT " COLUMNS " WHERE s.user_id = ?1 ORDER BY s.name" };
+	static const struct db_sql many = { "server",
+		"SELECT " COLUMNS " WHERE s.user_id IN"
+		" (SELECT value FROM json_each(?1))"
+		" ORDER BY s.user_id, s.name" };
+	struct db_stmt q;
+	char *list;
+	int rc;
+
+	if (n == 0)
+		return 0;
+	if (db_query(db, n == 1 ? &one : &many, &q, err) < 0)
+		return -1;
+	if (n == 1) {
+		db_bind_int(&q, 1, user_ids[0]);
+		return each_row(&q, fn, arg, err);
+	}
+	list = ids_json(user_ids, n);
+	db_bind_text(&q, 1, list);
+	rc = each_row(&q, fn, arg, err);
+	free(list);
+	return rc;
+}
+
 int server_row_each_of_user(struct db *db, int64_t user_id, server_row_fn *fn,
     void *arg, struct err *err)
 {
-	static const struct db_sql sql = { "server",
-		"SELECT " COLUMNS " WHERE s.user_id = ?1 ORDER BY s.name" };
-	struct db_stmt q;
-
-	if (db_query(db, &sql, &q, err) < 0)
-		return -1;
-	db_bind_int(&q, 1, user_id);
-	return each_row(&q, fn, arg, err);
+	return server_row_each_of_users(db, &user_id, 1, fn, arg, err);
 }

@@ -15,8 +15,9 @@ struct server_row {
 	const char *key; /* spawner's key of the present start; NULL: stopped */
 	bool wanted;     /* should run */
 	const char *profile, *account;
-	const char *address; /* "127.0.0.1:40123"; NULL: not known */
-	const char *options; /* JSON of user_options; NULL: none */
+	const char *address;      /* "127.0.0.1:40123"; NULL: not known */
+	const char *options;      /* JSON of user_options; NULL: none */
+	const char *display_name; /* NULL: by its name */
 	int64_t created_us, started_us, last_activity_us;
 };
 
@@ -42,6 +43,17 @@ int server_row_touch(
     struct db *db, int64_t id, int64_t activity_us, struct err *err) MUST_CHECK;
 int server_row_delete(struct db *db, int64_t id, struct err *err) MUST_CHECK;
 
+/* What a person may change while it is at rest; NULL keeps. ERR_BUSY: it is not
+ * at rest. ERR_EXISTS: the person has another one of that name. */
+struct server_change {
+	const char *name, *display_name, *options;
+};
+int server_row_change(struct db *db, int64_t id, const struct server_change *c,
+    struct err *err) MUST_CHECK;
+/* How many that person has beside the default one. */
+int server_count_named(
+    struct db *db, int64_t user_id, int64_t *out, struct err *err) MUST_CHECK;
+
 typedef int server_row_fn(
     const struct server_row *row, void *arg, struct err *err);
 /* Every row with a key (what may run). The callback must not write. */
@@ -49,5 +61,8 @@ int server_row_each_active(
     struct db *db, server_row_fn *fn, void *arg, struct err *err) MUST_CHECK;
 int server_row_each_of_user(struct db *db, int64_t user_id, server_row_fn *fn,
     void *arg, struct err *err) MUST_CHECK;
+/* Those of these people, by person and name, in one statement. */
+int server_row_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
+    server_row_fn *fn, void *arg, struct err *err) MUST_CHECK;
 
 #endif

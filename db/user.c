@@ -95,6 +95,86 @@ int user_set_admin(struct db *db, int64_t id, bool admin, struct err *err)
 	return db_run(&q, NULL, err);
 }
 
+/* Administrators are few; the walk over all users is made once a start. */
+int user_admins(struct db *db, struct arena *a, const char *const **out,
+    size_t *n_out, struct err *err)
+{
+	static const struct db_sql sql = { "user",
+		"SELECT name FROM user WHERE admin = 1 ORDER BY name" };
+	const char **names = NULL;
+	size_t n = 0, cap = 0;
+	struct db_stmt q;
+	int rc;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	while ((rc = db_step(&q, err)) == 1) {
+		if (n == cap) {
+			const char **more;
+
+			cap = cap == 0 ? 16 : 2 * cap;
+			more = arena_array(a, cap, sizeof *more);
+			if (n > 0)
+				memcpy(more, names, n * sizeof *more);
+			names = more;
+		}
+		names[n++] = db_text(&q, 0, a, NAME_MAX_BYTES);
+	}
+	*out = names;
+	*n_out = n;
+	return db_done(&q, rc, err);
+}
+
+static int set_name(
+    struct db *db, int64_t id, const char *name, struct err *err)
+{
+	static const struct db_sql sql = { "user",
+		"UPDATE user SET name = ?2 WHERE id = ?1" };
+	struct err why = { 0 };
+	struct db_stmt q;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, id);
+	db_bind_text(&q, 2, name);
+	if (db_run(&q, NULL, &why) == 0)
+		return 0;
+	if (why.code == ERR_EXISTS)
+		return err_set(err, ERR_EXISTS,
+		    "User %s already exists, username must be unique", name);
+	if (err != NULL)
+		*err = why;
+	return -1;
+}
+
+static int rename_all(
+    struct db *db, int64_t id, const char *name, struct err *err)
+{
+	static const struct db_sql sessions = { "session",
+		"DELETE FROM session WHERE user_id = ?1" };
+	static const struct db_sql tokens = { "token",
+		"DELETE FROM token WHERE user_id = ?1" };
+	static const struct db_sql codes = { "oauth_code",
+		"DELETE FROM oauth_code WHERE user_id = ?1" };
+
+	if (set_name(db, id, name, err) < 0 ||
+	    db_run_id(db, &sessions, id, err) < 0 ||
+	    db_run_id(db, &tokens, id, err) < 0)
+		return -1;
+	return db_run_id(db, &codes, id, err);
+}
+
+int user_rename(struct db *db, int64_t id, const char *name, struct err *err)
+{
+	if (db_begin(db, err) < 0)
+		return -1;
+	if (rename_all(db, id, name, err) < 0) {
+		db_rollback(db);
+		return -1;
+	}
+	return db_commit(db, err);
+}
+
 int user_touch(struct db *db, int64_t id, int64_t activity_us, struct err *err)
 {
 	static const struct db_sql sql = { "user",
@@ -177,21 +257,6 @@ int user_groups(struct db *db, struct arena *a, int64_t id,
 	*out = arena_memdup(a, names, n * sizeof names[0]);
 	*n_out = n;
 	return 0;
-}
-
-int user_in_group(
-    struct db *db, const char *name, const char *group, struct err *err)
-{
-	static const struct db_sql sql = { "user_group",
-		"SELECT 1 FROM user u JOIN user_group g ON g.user_id = u.id"
-		" WHERE u.name = ?1 AND g.name = ?2" };
-	struct db_stmt q;
-
-	if (db_query(db, &sql, &q, err) < 0)
-		return -1;
-	db_bind_text(&q, 1, name);
-	db_bind_text(&q, 2, group);
-	return db_done(&q, db_step(&q, err), err);
 }
 
 /* ---- all of them ---- */

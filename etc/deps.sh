@@ -8,11 +8,12 @@ set -eu
 
 build="gcc make pkg-config libc6-dev
 libmicrohttpd-dev libcurl4-openssl-dev libsqlite3-dev libjansson-dev
-libyaml-dev libpam0g-dev libcap-dev libssl-dev"
+libyaml-dev libpam0g-dev libcap-dev libssl-dev libldap-dev"
 notebook="jupyterhub jupyter-notebook python3-ipykernel"
 test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
 python3 python3-websocket python3-selenium chromium chromium-driver
-iproute2 util-linux procps passwd libpam-modules"
+iproute2 util-linux procps passwd libpam-modules
+openssl libltdl7 libsasl2-2 libwrap0"
 
 say() { echo "deps: $*"; }
 
@@ -45,6 +46,24 @@ mask_new_service() {
 	$sudo systemctl mask jupyterhub.service
 }
 
+# The tests run a slapd of their own. The package would start a second one, now
+# and at each boot, and its AppArmor profile keeps slapd out of the tests'
+# folders: so it is unpacked into build-deps, and nothing is installed.
+slapd_dir=$(dirname "$0")/../build-deps/slapd
+unpack_slapd() {
+	[ ! -x "$slapd_dir/usr/sbin/slapd" ] || return 0
+	command -v apt-get >/dev/null 2>&1 || return 0
+	say "unpacking slapd into build-deps (not installed): for the tests"
+	mkdir -p "$slapd_dir/package"
+	if (cd "$slapd_dir/package" && apt-get download -q slapd) &&
+		dpkg-deb -x "$slapd_dir"/package/slapd_*.deb "$slapd_dir"; then
+		rm -r "$slapd_dir/package"
+	else
+		say "no slapd: the tests of LDAP will be skipped"
+		rm -rf "$slapd_dir"
+	fi
+}
+
 wanted=$build
 case ${1:-} in
 run) wanted="$wanted $notebook" ;;
@@ -56,6 +75,7 @@ esac
 # shellcheck disable=SC2086 # word lists
 new=$(missing $wanted)
 if [ -z "$new" ]; then
+	[ "$1" != check ] || unpack_slapd
 	exit 0
 fi
 command -v apt-get >/dev/null 2>&1 ||
@@ -87,3 +107,4 @@ export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get update -q || say "apt-get update failed; trying with the old lists"
 # shellcheck disable=SC2086
 $sudo apt-get install -q -y --no-install-recommends $new
+[ "$1" != check ] || unpack_slapd

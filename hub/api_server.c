@@ -3,20 +3,16 @@
  * request waits for the end of what it asked for, but not longer than the
  * configuration says.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/audit.h"
 #include "hub/handlers.h"
-#include "hub/model.h"
+#include "hub/server_wish.h"
 
 /* ---- which -------------------------------------------------------- */
-
-static bool refuse_named(struct req *r)
-{
-	if (!*req_server_name(r) || r->app->cfg.allow_named_servers)
-		return false;
-	reply_error(r, 400, "Named servers are not enabled.");
-	return true;
-}
 
 static const char *log_name(struct req *r, const struct user *user)
 {
@@ -26,7 +22,7 @@ static const char *log_name(struct req *r, const struct user *user)
 void api_server_get(struct req *r)
 {
 	const char *name = req_server_name(r);
-	struct server_row row;
+	struct server_row row = { .name = "" };
 	struct user user;
 	struct err err = { 0 };
 
@@ -36,9 +32,8 @@ void api_server_get(struct req *r)
 	    r->app->db, &r->http->arena, user.id, name, &row, &err);
 	if (found < 0)
 		reply_err(r, &err);
-	else if (!found)
-		reply_error(
-		    r, 404, "%s has no server named '%s'", user.name, name);
+	else if (!found && *name)
+		server_reply_unknown(r, &user);
 	else
 		reply_json(r, 200,
 		    model_server(r, user.name,
@@ -102,40 +97,6 @@ static void wait_for(struct req *r, struct server *s, int64_t limit_s,
 
 /* ---- start -------------------------------------------------------- */
 
-static int refuse_body(struct req *r, const char *text)
-{
-	reply_error(r, 400, "%s", text);
-	return -1;
-}
-
-/*
- * With neither key present the whole body is the options, as clients before 6.0
- * sent them. -1: the request was answered.
- */
-static int read_options(struct req *r, const json_t **out)
-{
-	json_t *body;
-	int has = req_json(r, &body);
-
-	*out = NULL;
-	if (has <= 0 || json_is_null(body))
-		return has < 0 ? -1 : 0;
-	if (!json_is_object(body))
-		return refuse_body(r, "Body must be a JSON object");
-	const json_t *name = json_object_get(body, "display_name");
-	const json_t *options = json_object_get(body, "user_options");
-	if (!name && !options) {
-		*out = body;
-		return 0;
-	}
-	if (name && !json_is_string(name))
-		return refuse_body(r, "display_name must be a string");
-	if (options && !json_is_object(options) && !json_is_null(options))
-		return refuse_body(r, "user_options must be an object or null");
-	*out = json_is_object(options) ? options : NULL;
-	return 0;
-}
-
 static void on_start_settled(struct req *r, struct server *s)
 {
 	const char *why = server_failure(s);
@@ -148,30 +109,33 @@ static void on_start_settled(struct req *r, struct server *s)
 		reply_error(r, 500, "Spawn cancelled");
 }
 
-static void start(struct req *r, const struct user *user, const json_t *options)
+static void start(
+    struct req *r, const struct user *user, const struct server_wish *wish)
 {
 	struct server_start_args args = {
 		.user = user,
 		.name = req_server_name(r),
-		.options = options,
+		.options = wish->options,
 	};
 	struct server *s;
 	struct err err = { 0 };
 
-	if (server_start(r->app, &args, &s, &err) != 0) {
+	if (server_wish_prepare(r, user, wish, &err) != 0 ||
+	    server_start(r->app, &args, &s, &err) != 0) {
 		reply_err(r, &err);
 		return;
 	}
+	audit_server(r, AUDIT_SERVER_START, user->name, args.name);
 	wait_for(r, s, r->app->cfg.slow_spawn_timeout_s, on_start_settled);
 }
 
 void api_server_post(struct req *r)
 {
-	const json_t *options;
+	struct server_wish wish;
 	struct user user;
 
-	if (req_user(r, &user) != 0 || refuse_named(r) ||
-	    read_options(r, &options) != 0)
+	if (req_user(r, &user) != 0 || server_refuse_named(r) ||
+	    server_wish_read(r, &wish) != 0)
 		return;
 	struct server *s =
 	    server_by_name(r->app, user.name, req_server_name(r));
@@ -185,10 +149,66 @@ void api_server_post(struct req *r)
 		reply_error(
 		    r, 400, "%s is already running", log_name(r, &user));
 	else
-		start(r, &user, options);
+		start(r, &user, &wish);
 }
 
 /* ---- stop --------------------------------------------------------- */
+
+/* What DELETE is about. */
+struct ending {
+	struct user user;
+	int64_t row_id; /* 0: it was never there */
+	bool removes;
+};
+
+/* The row goes, and with it what is remembered of its last failure. */
+static int remove_row(struct app *app, int64_t id, struct err *err)
+{
+	struct server *s = server_by_id(app, id);
+
+	if (s && server_stop(app, s, err) != 0)
+		return -1;
+	return server_row_delete(app->db, id, err);
+}
+
+/* A removal that waits until the server is at rest; it outlives the request,
+ * which may be answered before. */
+struct removal {
+	struct server_watch watch;
+	struct app *app;
+	int64_t row_id;
+};
+
+static void on_removal(struct server_watch *w, struct server *s, void *arg)
+{
+	struct removal *m = arg;
+	struct err err;
+
+	(void)w;
+	if (!server_is_ready(s) && remove_row(m->app, m->row_id, &err) != 0)
+		log_error(NULL, "server not removed", "why=\"%s\"", err.text);
+	free(m);
+}
+
+static void remove_later(struct app *app, struct server *s)
+{
+	struct removal *m = xcalloc(1, sizeof *m);
+
+	*m = (struct removal){ .app = app, .row_id = server_id(s) };
+	m->watch.settled = on_removal;
+	m->watch.arg = m;
+	server_watch_start(s, &m->watch);
+}
+
+static void at_rest(struct req *r, const struct ending *e)
+{
+	struct err err = { 0 };
+
+	if (e->removes && remove_row(r->app, e->row_id, &err) != 0)
+		reply_err(r, &err);
+	else
+		reply_empty(r, 204);
+}
 
 static void on_stop_settled(struct req *r, struct server *s)
 {
@@ -197,51 +217,93 @@ static void on_stop_settled(struct req *r, struct server *s)
 }
 
 /* -1: the request was answered. */
-static int check_remove(struct req *r)
+static int read_remove(struct req *r, bool *out)
 {
 	json_t *body;
-	bool remove = false;
 	struct err err = { 0 };
 	int has = req_json(r, &body);
 
+	*out = false;
 	if (has <= 0 || json_is_null(body))
 		return has < 0 ? -1 : 0;
-	if (!json_is_object(body))
-		return refuse_body(r, "Body must be a JSON object");
-	if (json_get_bool(body, "remove", &remove, &err) < 0)
-		return refuse_body(r, err.text);
-	if (remove && !*req_server_name(r))
-		return refuse_body(r, "Cannot delete the default server");
-	return 0;
+	if (!json_is_object(body)) {
+		reply_error(r, 400, "Body must be a JSON object");
+		return -1;
+	}
+	if (json_get_bool(body, "remove", out, &err) < 0) {
+		reply_error(r, 400, "%s", err.text);
+		return -1;
+	}
+	if (!*out || *req_server_name(r))
+		return 0;
+	reply_error(r, 400, "Cannot delete the default server");
+	return -1;
 }
 
-void api_server_delete(struct req *r)
+/* -1: the request was answered. */
+static int find_ending(struct req *r, struct ending *e)
 {
-	struct user user;
+	struct server_row row;
 	struct err err = { 0 };
 
-	if (req_user(r, &user) != 0 || refuse_named(r) || check_remove(r) != 0)
-		return;
-	struct server *s =
-	    server_by_name(r->app, user.name, req_server_name(r));
-	if (!s || (!server_pending(s) && !server_is_ready(s))) {
-		reply_empty(r, 204);
-		return;
-	}
+	if (req_user(r, &e->user) != 0 || server_refuse_named(r) ||
+	    read_remove(r, &e->removes) != 0)
+		return -1;
+	int found = server_row_find(r->app->db, &r->http->arena, e->user.id,
+	    req_server_name(r), &row, &err);
+	if (found == 1)
+		e->row_id = row.id;
+	if (found < 0)
+		reply_err(r, &err);
+	else if (!found && *req_server_name(r))
+		server_reply_unknown(r, &e->user);
+	else
+		return 0;
+	return -1;
+}
+
+static bool is_active(const struct server *s)
+{
+	return s && (server_pending(s) || server_is_ready(s));
+}
+
+static void stop(struct req *r, struct server *s, const struct ending *e)
+{
 	bool already = str_eq(server_pending(s), "stop");
+	/* The object may be gone when it was over at once. */
+	const char *user = arena_strdup(&r->http->arena, server_user(s));
+	struct err err = { 0 };
+
 	if (server_stop(r->app, s, &err) != 0) {
 		reply_err(r, &err);
 		return;
 	}
-	if (already) {
-		reply_empty(r, 202);
+	audit_server(r, AUDIT_SERVER_STOP, user, req_server_name(r));
+	/* It may have been over at once. */
+	s = server_by_id(r->app, e->row_id);
+	if (!is_active(s)) {
+		at_rest(r, e);
 		return;
 	}
-	/* It may have been over at once. */
-	s = server_by_name(r->app, user.name, req_server_name(r));
-	if (s && server_pending(s))
+	if (e->removes)
+		remove_later(r->app, s);
+	if (already)
+		reply_empty(r, 202);
+	else
 		wait_for(
 		    r, s, r->app->cfg.slow_stop_timeout_s, on_stop_settled);
+}
+
+void api_server_delete(struct req *r)
+{
+	struct ending e = { .row_id = 0 };
+	struct server *s;
+
+	if (find_ending(r, &e) != 0)
+		return;
+	s = e.row_id ? server_by_id(r->app, e.row_id) : NULL;
+	if (is_active(s))
+		stop(r, s, &e);
 	else
-		reply_empty(r, 204);
+		at_rest(r, &e);
 }

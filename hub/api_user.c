@@ -1,19 +1,9 @@
 /*
- * Users over REST (contract/hub.md 1.5, 1.6). GET /user is what notebook
+ * One user over REST (contract/hub.md 1.5, 1.6). GET /user is what notebook
  * servers and services ask to learn whose token they were shown.
  */
-#include <strings.h>
-
 #include "hub/handlers.h"
 #include "hub/model.h"
-
-/* ?include_stopped_servers counts as true, with any value but 0 and false. */
-static bool with_stopped(const struct req *r)
-{
-	const char *v = url_pair_get(&r->query, "include_stopped_servers");
-
-	return v && strcasecmp(v, "0") != 0 && strcasecmp(v, "false") != 0;
-}
 
 void api_user_get(struct req *r)
 {
@@ -23,7 +13,7 @@ void api_user_get(struct req *r)
 
 	if (req_user(r, &user) != 0)
 		return;
-	if (model_user(r, &user, with_stopped(r), &model, &err) != 0)
+	if (model_user(r, &user, model_stopped(r), &model, &err) != 0)
 		reply_err(r, &err);
 	else
 		reply_json(r, 200, model);
@@ -50,7 +40,7 @@ void api_user_self(struct req *r)
 		return;
 	}
 	if (scope_add_identify(&r->who.scopes, user.name, &err) != 0 ||
-	    model_user(r, &user, false, &model, &err) != 0) {
+	    model_user(r, &user, MODEL_ACTIVE_ONLY, &model, &err) != 0) {
 		json_decref(scopes);
 		reply_err(r, &err);
 		return;

@@ -4,24 +4,39 @@
 #include "hub/app.h"
 
 #include <grp.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "auth/authenticator.h"
 #include "auth/rules.h"
 #include "auth/throttle.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
+#include "db/user.h"
+#include "hub/audit.h"
 #include "hub/login.h"
+#include "hub/metrics.h"
+#include "hub/rbac.h"
 #include "hub/route.h"
+#include "hub/server.h"
 #include "hub/web.h"
 
 #define FIRST_PASSED_FD 3
+/* Of the open files, for each listener: what is no connection of it. */
+#define OTHER_FILES     128
+#define CONNECTIONS_MIN 16
 /* An orderly end: answers under way get this long. */
 #define STOP_STEP_MS    50
 #define STOP_MAX_MS     1000
+/* Logins that block; what waits longer for a thread is refused. */
+#define AUTH_THREADS    8
+#define AUTH_QUEUE      1024
+#define ENDING_MORE_MS  15000
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -35,12 +50,35 @@ static bool is_public(const struct app *app)
 	return *app->cfg.public_url != '\0';
 }
 
+/* By the configuration, or as an administrator once made them. */
+static int is_admin(const char *name, void *arg, struct err *err)
+{
+	struct app *app = arg;
+	char normal[RULES_NAME_MAX + 1];
+	struct user user = { 0 };
+	struct arena a;
+	int rc;
+
+	/* A name that cannot be is refused by the rules later. */
+	if (rules_normalise(app->rules, name, normal, NULL) < 0)
+		return 0;
+	if (rules_names_admin(app->rules, normal))
+		return 1;
+	arena_init(&a);
+	rc = user_find(app->db, &a, normal, &user, err);
+	arena_fini(&a);
+	return rc > 0 ? user.admin : rc;
+}
+
 static int open_authenticator(struct app *app, struct err *err)
 {
 	const struct auth_env env = {
 		.loop = app->loop,
 		.spawner = app->spawner,
+		.offload = app->auth_offload,
 		.sink = login_sink(app->login),
+		.is_admin = is_admin,
+		.is_admin_arg = app,
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
 		.public_address = is_public(app),
@@ -157,10 +195,36 @@ static int listen_for_servers(struct app *app, struct err *err)
 	    app->cfg.hub_host, (uint16_t)app->cfg.hub_port, false, err);
 }
 
-static struct httpd *open_httpd(struct app *app, int fd, struct err *err)
+/*
+ * How many connections each listener may take: whoever has a notebook can open
+ * as many as there are to the one for servers, and must not use up the
+ * descriptors of the proxy's, of the database and of the probes.
+ */
+static unsigned connections_each(const struct app *app)
+{
+	unsigned wanted = (unsigned)app->cfg.max_connections;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
+		return wanted;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 ||
+	    l.rlim_cur / 2 >= wanted + OTHER_FILES)
+		return wanted;
+	wanted = l.rlim_cur / 2 > OTHER_FILES + CONNECTIONS_MIN
+		     ? (unsigned)(l.rlim_cur / 2) - OTHER_FILES
+		     : CONNECTIONS_MIN;
+	log_warn(NULL, "the limit on open files is low",
+	    "limit=%ju connections_each=%u", (uintmax_t)l.rlim_cur, wanted);
+	return wanted;
+}
+
+static struct httpd *open_httpd(
+    struct app *app, int fd, unsigned max, struct err *err)
 {
 	const struct httpd_options opt = {
-		.max_connections = (unsigned)app->cfg.max_connections,
+		.max_connections = max,
 		.server_name = "Carrel/" CARREL_VERSION,
 	};
 	const struct httpd_callbacks cb = {
@@ -175,18 +239,19 @@ static struct httpd *open_httpd(struct app *app, int fd, struct err *err)
 
 static int open_listeners(struct app *app, struct err *err)
 {
+	unsigned max = connections_each(app);
 	int fd = listen_for_proxy(app, err);
 
 	if (fd < 0)
 		return err_wrap(err, "the proxy's way in");
-	app->http_proxy = open_httpd(app, fd, err);
+	app->http_proxy = open_httpd(app, fd, max, err);
 	if (!app->http_proxy)
 		return -1;
 	fd = listen_for_servers(app, err);
 	if (fd < 0)
 		return err_wrap(
 		    err, "the notebook servers' way in (hub.host, hub.port)");
-	app->http_servers = open_httpd(app, fd, err);
+	app->http_servers = open_httpd(app, fd, max, err);
 	return app->http_servers ? 0 : -1;
 }
 
@@ -196,25 +261,39 @@ int app_open(struct app *app, const char *token, struct err *err)
 {
 	if (dir_make(app->places.state_dir, 0700, err) != 0)
 		return err_wrap(err, "the state directory (see --state-dir)");
+	app->audit = audit_open(app, err);
+	if (!app->audit)
+		return -1;
 	app->offload = offload_new(app->loop, 2, 1024);
-	if (core_open(app, token, err) != 0 || open_login(app, err) != 0 ||
-	    open_listeners(app, err) != 0)
+	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
+	if (core_open(app, token, err) != 0 || rbac_load(app, err) != 0 ||
+	    open_login(app, err) != 0 || open_listeners(app, err) != 0)
 		return -1;
 	core_begin(app);
+	metrics_took(app, METRIC_HUB_STARTUP, clock_wall_us() - app->started_us,
+	    NULL, NULL);
+	audit_hub(app, AUDIT_HUB_STARTED, CARREL_VERSION);
+	app->is_open = true;
 	return 0;
 }
 
 void app_close(struct app *app)
 {
 	timer_stop(&app->stop_timer);
+	timer_stop(&app->ending_timer);
 	if (app->http_proxy)
 		httpd_close(&app->http_proxy);
 	if (app->http_servers)
 		httpd_close(&app->http_servers);
 	close_login(app);
+	if (app->auth_offload)
+		offload_free(&app->auth_offload);
 	core_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
+	if (app->is_open)
+		audit_hub(app, AUDIT_HUB_STOPPED, NULL);
+	audit_close(&app->audit);
 }
 
 static size_t open_connections(const struct app *app)
@@ -253,4 +332,32 @@ void app_stop(struct app *app)
 		httpd_quiesce(app->http_servers);
 	timer_start(
 	    app->loop, &app->stop_timer, STOP_STEP_MS, on_stop_step, app);
+}
+
+/* Again and again: a start may have come in meanwhile. */
+static void on_ending(struct timer *t, void *arg)
+{
+	struct app *app = arg;
+
+	servers_stop_all(app);
+	if (server_count_active(app) == 0 ||
+	    loop_now_ms(app->loop) >= app->ending_until_ms)
+		app_stop(app);
+	else
+		timer_start(app->loop, t, STOP_STEP_MS, on_ending, app);
+}
+
+static void on_stop_soon(struct timer *t, void *arg)
+{
+	(void)t;
+	app_stop(arg);
+}
+
+void app_stop_soon(struct app *app, bool with_servers)
+{
+	app->ending_until_ms = loop_now_ms(app->loop) +
+			       2 * app->cfg.stop_grace_s * 1000 +
+			       ENDING_MORE_MS;
+	timer_start(app->loop, &app->ending_timer, 0,
+	    with_servers ? on_ending : on_stop_soon, app);
 }

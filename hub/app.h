@@ -19,6 +19,7 @@
 /* What we say where JupyterHub says its version (contract/hub.md D). */
 #define COMPAT_VERSION "6.0.0"
 
+struct audit;
 struct auth_rules;
 struct authenticator;
 struct authenticator_kind;
@@ -26,6 +27,7 @@ struct db;
 struct fetcher;
 struct httpd;
 struct login;
+struct metrics;
 struct offload;
 struct proxy_client;
 struct reconcile;
@@ -48,6 +50,8 @@ struct app_places {
 struct app {
 	struct loop *loop;
 	struct offload *offload;
+	struct offload *auth_offload; /* a directory that hangs must not keep
+				       * the database's work waiting */
 	struct db *db;
 	struct arena config_arena;
 	struct config cfg;
@@ -60,6 +64,8 @@ struct app {
 	struct servers *servers;     /* hub/server.c */
 	struct reconcile *reconcile; /* hub/reconcile.c */
 	struct login *login;         /* hub/login.c: attempts under way */
+	struct metrics *metrics;     /* hub/metrics.h */
+	struct audit *audit;         /* hub/audit.h */
 	struct web *web;             /* hub/web.h: routes, pages, files */
 	struct throttle *throttle;
 	struct auth_rules *rules;
@@ -68,10 +74,12 @@ struct app {
 	struct httpd *http_proxy;   /* hub.sock: forwarded headers believed */
 	struct httpd *http_servers; /* 127.0.0.1:8081: they are not */
 	int64_t started_us;
+	bool is_open; /* app_open succeeded */
 	bool stopping;
 	int stop_steps;
 	int exit_code;
-	struct timer stop_timer;
+	struct timer stop_timer, ending_timer;
+	int64_t ending_until_ms;
 	struct timer purge_timer;
 };
 
@@ -94,6 +102,9 @@ int app_open(struct app *app, const char *token, struct err *err) MUST_CHECK;
 void app_close(struct app *app);
 /* No new connections; what runs has a moment, then the loop ends. */
 void app_stop(struct app *app);
+/* The same once the answers under way have left; with_servers: once all servers
+ * are at rest, or have had their time for it. */
+void app_stop_soon(struct app *app, bool with_servers);
 /* Something that the hub cannot live with (a disk that refuses): it says so,
  * and the program ends with status 1. */
 void app_fail(struct app *app, const struct err *err);

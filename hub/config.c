@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "base/url.h"
+#include "hub/rbac_conf.h"
 
 static const struct conf_option options[] = {
 #define OPT(member, kind, path_, fallback_, lo_, hi_, words_, restart_, doc_)  \
@@ -208,6 +209,7 @@ int config_load(struct arena *a, const char *text, size_t len, const char *file,
 {
 	struct checker c = { .arena = a, .file = file, .problems = problems };
 	struct conf_node *tree = NULL;
+	struct rbac rbac;
 
 	memset(out, 0, sizeof *out);
 	if (text && conf_parse(a, text, len, file, &tree, err) != 0) {
@@ -224,7 +226,9 @@ int config_load(struct arena *a, const char *text, size_t len, const char *file,
 	    0)
 		return -1;
 	check_values(&c, out);
-	return check(&c, err);
+	if (check(&c, err) != 0)
+		return -1;
+	return rbac_read(a, out, file, &rbac, problems, err);
 }
 
 /* ---- while the hub runs ---------------------------------------------------

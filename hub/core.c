@@ -12,6 +12,7 @@
 #include "db/session.h"
 #include "db/token.h"
 #include "hub/app.h"
+#include "hub/metrics.h"
 #include "hub/reconcile.h"
 #include "hub/routing.h"
 #include "hub/server.h"
@@ -68,6 +69,11 @@ static void on_started(const struct spawner_server *s, void *arg)
 	server_on_started(arg, s);
 }
 
+static void on_ready(const char *key, void *arg)
+{
+	server_on_ready(arg, key);
+}
+
 static void on_failed(const struct spawner_failed *f, void *arg)
 {
 	server_on_refused(arg, f);
@@ -96,6 +102,7 @@ static struct spawner_client *open_spawner(struct app *app)
 		.auth_prompt = on_auth_prompt,
 		.auth_end = on_auth_end,
 		.started = on_started,
+		.ready = on_ready,
 		.failed = on_failed,
 		.exited = on_exited,
 		.found = on_found,
@@ -142,6 +149,9 @@ int core_open(struct app *app, const char *token, struct err *err)
 	app->db = db_open(app->places.database, app->loop, app->offload, err);
 	if (!app->db)
 		return err_wrap(err, "the database");
+	app->metrics = metrics_new(app, err);
+	if (!app->metrics)
+		return -1;
 	app->fetcher = fetcher_new(app->loop, FETCH_MAX);
 	app->spawner = open_spawner(app);
 	app->proxy = open_proxy(app, token);
@@ -154,12 +164,14 @@ int core_open(struct app *app, const char *token, struct err *err)
 void core_begin(struct app *app)
 {
 	on_purge(&app->purge_timer, app);
+	metrics_begin(app);
 	reconcile_begin(app);
 }
 
 void core_close(struct app *app)
 {
 	timer_stop(&app->purge_timer);
+	metrics_free(&app->metrics);
 	reconcile_free(&app->reconcile);
 	servers_free(&app->servers);
 	routing_free(&app->routing);

@@ -125,8 +125,9 @@ static int by_token(struct req *r, struct err *err)
 	const char *header = http_header(r->http, "Authorization");
 	struct slice token;
 
-	if ((r->gate != GATE_API && r->gate != GATE_EITHER) || !header ||
-	    !principal_bearer(header, &token))
+	if ((r->gate != GATE_API && r->gate != GATE_EITHER &&
+		r->gate != GATE_SCRAPE) ||
+	    !header || !principal_bearer(header, &token))
 		return 0;
 	const char *text = arena_strndup(&r->http->arena, token.p, token.len);
 	return principal_by_token(
@@ -256,16 +257,25 @@ static bool pass_xsrf(struct req *r)
 	return false;
 }
 
+/* The metrics, when the configuration shows them to everybody. */
+static bool is_open_scrape(const struct req *r)
+{
+	return r->gate == GATE_SCRAPE && !r->app->cfg.authenticate_prometheus;
+}
+
 /* ---- may they ---------------------------------------------------------------
  */
 
 static bool pass_login(struct req *r)
 {
 	if (r->who.kind != PRINCIPAL_NONE || r->gate == GATE_PUBLIC ||
-	    r->gate == GATE_OPEN || r->gate == GATE_OAUTH)
+	    r->gate == GATE_OPEN || r->gate == GATE_OAUTH || is_open_scrape(r))
 		return true;
 	if (is_api(r))
 		reply_error(r, 403, "Missing or invalid credentials.");
+	else if (r->gate == GATE_SCRAPE)
+		reply_page_error(r, 403,
+		    "A token with the scope read:metrics is needed here.");
 	else if (is_reading(r))
 		reply_redirect(r, 302, redirect_login(r));
 	else
@@ -279,11 +289,22 @@ static struct scope_resource resource(const struct req *r)
 {
 	struct scope_resource res = { 0 };
 
-	if (r->route->target == TARGET_NONE)
-		return res;
-	res.user = r->user_param ? r->user_param : r->who.user_name;
-	if (r->route->target == TARGET_SERVER)
+	switch (r->route->target) {
+	case TARGET_NONE:
+	case TARGET_USERS:
+	case TARGET_GROUPS:
+		break;
+	case TARGET_GROUP:
+		res.group = r->group_param;
+		break;
+	case TARGET_SERVER:
 		res.server = r->server_param ? r->server_param : "";
+		res.user = r->user_param ? r->user_param : r->who.user_name;
+		break;
+	case TARGET_USER:
+		res.user = r->user_param ? r->user_param : r->who.user_name;
+		break;
+	}
 	return res;
 }
 
@@ -301,12 +322,25 @@ static const char *names_of(struct req *r)
 	return list;
 }
 
+/* A listing shows what the scope is held for; the handler cuts it down. */
+static bool may_list(const struct req *r)
+{
+	const struct scope_set *held = &r->who.scopes;
+	enum scope_id id = r->route->scopes[0];
+
+	if (r->route->target == TARGET_GROUPS)
+		return scope_holds(held, id, FILTER_GROUP);
+	return r->route->target == TARGET_USERS &&
+	       (scope_holds(held, id, FILTER_USER) ||
+		   scope_holds(held, id, FILTER_GROUP));
+}
+
 static bool pass_scopes(struct req *r)
 {
 	struct scope_resource res = resource(r);
 	enum scope_verdict best = SCOPE_DENIED;
 
-	if (r->route->scopes[0] == SCOPE_NO_SCOPE)
+	if (r->route->scopes[0] == SCOPE_NO_SCOPE || is_open_scrape(r))
 		return true;
 	for (size_t i = 0; i < ROUTE_SCOPES_MAX; i++) {
 		if (r->route->scopes[i] == SCOPE_NO_SCOPE)
@@ -315,7 +349,7 @@ static bool pass_scopes(struct req *r)
 		    &r->who, r->app->db, r->route->scopes[i], &res);
 		best = v > best ? v : best;
 	}
-	if (best == SCOPE_GRANTED)
+	if (best == SCOPE_GRANTED || may_list(r))
 		return true;
 	if (best == SCOPE_OTHER)
 		reply_no_access(r);

@@ -17,7 +17,9 @@
 #include "base/num.h"
 #include "base/sysd.h"
 #include "hub/app.h"
+#include "hub/audit.h"
 #include "hub/places.h"
+#include "hub/rest_manual.h"
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -31,6 +33,7 @@ enum action {
 	ACTION_CHECK,
 	ACTION_SAMPLE,
 	ACTION_MANUAL,
+	ACTION_REST,
 	ACTION_VERSION,
 	ACTION_HELP,
 };
@@ -67,6 +70,7 @@ static const char usage[] =
     "  --proxy-token-file FILE its token; $CONFIGPROXY_AUTH_TOKEN wins\n"
     "  --print-sample-config   carrel.yaml with every option, commented\n"
     "  --print-config-manual   the same as a manual in Markdown\n"
+    "  --print-rest            the REST API as a manual in Markdown\n"
     "  --version, --help\n"
     "\n"
     "Exit codes: 0 ended in order, 1 failed, 2 wrong command line,\n"
@@ -87,6 +91,7 @@ enum {
 	OPT_PROXY_TOKEN_FILE,
 	OPT_SAMPLE,
 	OPT_MANUAL,
+	OPT_REST,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -105,6 +110,7 @@ static const struct option long_options[] = {
 	{ "proxy-token-file", required_argument, NULL, OPT_PROXY_TOKEN_FILE },
 	{ "print-sample-config", no_argument, NULL, OPT_SAMPLE },
 	{ "print-config-manual", no_argument, NULL, OPT_MANUAL },
+	{ "print-rest", no_argument, NULL, OPT_REST },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -164,6 +170,9 @@ static int take_option(struct args *a, int option, struct err *err)
 		return 0;
 	case OPT_MANUAL:
 		a->action = ACTION_MANUAL;
+		return 0;
+	case OPT_REST:
+		a->action = ACTION_REST;
 		return 0;
 	case OPT_VERSION:
 		a->action = ACTION_VERSION;
@@ -315,6 +324,7 @@ static void apply(struct app *app, const struct config *fresh)
 	log_info(NULL, "the configuration was read again",
 	    "changed=\"%s\" waits_for_restart=\"%s\"", buf_view(&applied),
 	    buf_view(&waiting));
+	audit_hub(app, AUDIT_CONFIG_CHANGED, buf_view(&applied));
 	buf_fini(&applied);
 	buf_fini(&waiting);
 }
@@ -469,6 +479,8 @@ int main(int argc, char **argv)
 		return print_generated(config_write_sample);
 	case ACTION_MANUAL:
 		return print_generated(config_write_manual);
+	case ACTION_REST:
+		return print_generated(rest_write_manual);
 	case ACTION_CHECK:
 	case ACTION_RUN:
 		break;

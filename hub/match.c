@@ -98,6 +98,8 @@ static int decode(struct arena *a, const struct captures *c, struct match *out,
 			out->user = out->params[i];
 		else if (slice_eq(c->names[i], "server"))
 			out->server = out->params[i];
+		else if (slice_eq(c->names[i], "group"))
+			out->group = out->params[i];
 	}
 	out->tail = c->tail;
 	return 0;

@@ -28,12 +28,26 @@ const char *req_server_url(
 bool req_may(
     struct req *r, enum scope_id id, const char *user, const char *server);
 
-/* Which fields are seen is decided by the scopes that r->who holds now. */
-int model_user(struct req *r, const struct user *u, bool with_stopped,
+/*
+ * Users (hub/model_user.c). Which fields of each are seen is decided by the
+ * scopes that r->who holds now; somebody of whom nothing may be seen is left
+ * out. Groups and servers of a whole page are read at once.
+ */
+enum model_stopped { MODEL_ACTIVE_ONLY, MODEL_STOPPED_TOO };
+int model_users(struct req *r, const struct user *users, size_t n,
+    enum model_stopped stopped, json_t **list_out, struct err *err) MUST_CHECK;
+int model_user(struct req *r, const struct user *u, enum model_stopped stopped,
     json_t **out, struct err *err) MUST_CHECK;
+/* What the query says: ?include_stopped_servers counts as true, with any value
+ * but 0 and false. */
+enum model_stopped model_stopped(const struct req *r);
+
 /* s NULL: at rest, as the row says; else row may be NULL. */
 json_t *model_server(struct req *r, const char *user, const struct server *s,
     const struct server_row *row);
+/* The same when it is known whether the inner state may be seen. */
+json_t *model_server_seen(struct req *r, const char *user,
+    const struct server *s, const struct server_row *row, bool with_state);
 /* A timestamp, or null for 0. */
 json_t *model_time(int64_t wall_us);
 

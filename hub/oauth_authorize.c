@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "hub/audit.h"
 #include "hub/handlers.h"
 #include "hub/oauth.h"
 
@@ -48,6 +49,8 @@ static void send_code(struct req *r, const struct oauth_request *q)
 	    arena_printf(&r->http->arena, "%s%c%s", q->redirect_uri,
 		strchr(q->redirect_uri, '?') ? '&' : '?', buf_view(&b)));
 	buf_fini(&b);
+	if (q->owner && !q->is_own)
+		audit_server(r, AUDIT_SERVER_ENTER, q->owner, q->server_name);
 	log_info(&(struct log_ctx){ .user = r->who.user_name },
 	    "let into a server", "client=%s", q->client.id);
 }

@@ -2,6 +2,7 @@
  * The home page: one's servers with what can be done about each, as plain forms
  * that work without scripts; and the form's target for stopping.
  */
+#include "hub/audit.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
 #include "hub/redirect.h"
@@ -106,6 +107,8 @@ void page_stop(struct req *r)
 		reply_err(r, &err);
 		return;
 	}
+	if (s)
+		audit_server(r, AUDIT_SERVER_STOP, user.name, name);
 	const char *next = redirect_req_next(r);
 	reply_redirect(r, 303, next ? next : req_hub(r, "home"));
 }

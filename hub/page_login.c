@@ -14,8 +14,10 @@
 #include "db/session.h"
 #include "db/user.h"
 #include "hub/attempt.h"
+#include "hub/audit.h"
 #include "hub/gate.h"
 #include "hub/handlers.h"
+#include "hub/metrics.h"
 #include "hub/redirect.h"
 #include "hub/web.h"
 
@@ -211,6 +213,16 @@ static int write_entry(struct req *r, const struct auth_identity *id,
 	return -1;
 }
 
+static void measure(const struct req *r, enum metric what, const char *status)
+{
+	metrics_took(r->app, what, clock_mono_us() - r->began_us, status, NULL);
+}
+
+static void measure_failure(const struct req *r)
+{
+	measure(r, METRIC_LOGIN, "LoginStatus.failure");
+}
+
 /* The answer leaves when the rows are on disk (reply.c). */
 static void let_in(
     struct req *r, const struct rules_decision *d, struct entry *e)
@@ -219,6 +231,8 @@ static void let_in(
 
 	log_info(&(struct log_ctx){ .user = d->name }, "logged in",
 	    "from=%s rule=%s", r->client, rules_reason_name(d->reason));
+	audit_login(r, AUDIT_LOGIN, d->name, rules_reason_name(d->reason));
+	measure(r, METRIC_LOGIN, "LoginStatus.success");
 	gate_set_login(r, e->secret, e->session_id);
 	mem_wipe(e->secret, sizeof e->secret);
 	r->who = (struct principal){ .kind = PRINCIPAL_NONE,
@@ -238,17 +252,34 @@ static void succeeded(
 	throttle_succeeded(
 	    r->app->throttle, throttle_name(r, username), r->client);
 	if (!d.allowed) {
+		measure_failure(r);
 		log_warn(&(struct log_ctx){ .user = d.name }, "not let in",
 		    "from=%s why=\"%s\"", r->client, d.text);
+		audit_login(r, AUDIT_LOGIN_REFUSED, d.name, d.text);
 		show_form(r, 403, username,
 		    "Your password is right, but you may not use this hub. Ask "
 		    "its administrator to let you in.");
 		return;
 	}
-	if (write_entry(r, id, &d, &e, &err) != 0)
-		reply_err(r, &err);
-	else
+	if (write_entry(r, id, &d, &e, &err) == 0) {
 		let_in(r, &d, &e);
+		return;
+	}
+	measure_failure(r);
+	reply_err(r, &err);
+}
+
+/* What was typed as a name may be a password: only a name that we know is
+ * told. */
+static void audit_failure(struct req *r, const char *username)
+{
+	const char *name = throttle_name(r, username);
+	struct user user;
+	struct err err;
+
+	if (user_find(r->app->db, &r->http->arena, name, &user, &err) != 1)
+		name = NULL;
+	audit_login(r, AUDIT_LOGIN_FAILED, name, NULL);
 }
 
 static void denied(struct req *r, const char *username)
@@ -258,6 +289,7 @@ static void denied(struct req *r, const char *username)
 	str_printable(shown, sizeof shown, username, strlen(username));
 	log_warn(
 	    NULL, "login refused", "name=\"%s\" from=%s", shown, r->client);
+	audit_failure(r, username);
 	throttle_failed(
 	    r->app->throttle, throttle_name(r, username), r->client);
 	show_form(r, 403, username, TEXT_DENIED);
@@ -268,6 +300,8 @@ void page_login_ended(struct req *r, const char *username, enum auth_result res,
 {
 	const char *said = *text ? text : NULL;
 
+	if (res != AUTH_RES_OK)
+		measure_failure(r);
 	switch (res) {
 	case AUTH_RES_OK:
 		succeeded(r, username, id);
@@ -312,7 +346,9 @@ void page_logout(struct req *r)
 		}
 		log_info(&(struct log_ctx){ .user = r->who.user_name },
 		    "logged out", "from=%s", r->client);
+		audit_login(r, AUDIT_LOGOUT, r->who.user_name, NULL);
 	}
+	measure(r, METRIC_LOGOUT, NULL);
 	gate_clear_login(r);
 	r->who = (struct principal){ 0 };
 	r->gate = GATE_PUBLIC;

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "hub/audit.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
 #include "hub/page_spawn.h"
@@ -108,6 +109,7 @@ static int start(struct req *r, const struct user *user, const char *name)
 		reply_err(r, &err);
 		goto out;
 	}
+	audit_server(r, AUDIT_SERVER_START, user->name, name);
 	rc = 0;
 out:
 	json_decref(options);

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "hub/assets.h"
 #include "hub/handlers.h"
+#include "hub/metrics.h"
 #include "hub/redirect.h"
 #include "hub/reply.h"
 #include "hub/web.h"
@@ -83,6 +84,7 @@ void page_csp_report(struct req *r)
 {
 	char text[200];
 
+	metrics_count(r->app, METRIC_CSP_REPORTS);
 	str_printable(text, sizeof text, r->http->body.p, r->http->body.len);
 	log_warn(&(struct log_ctx){ .user = r->who.user_name },
 	    "a browser refused something of ours", "report=\"%s\"", text);

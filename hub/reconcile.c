@@ -12,6 +12,7 @@
 #include "base/url.h"
 #include "hub/activity.h"
 #include "hub/app.h"
+#include "hub/metrics.h"
 #include "hub/routing.h"
 #include "hub/server_turn.h"
 #include "proxy/client.h"
@@ -25,6 +26,8 @@ struct reconcile {
 	uint64_t round;  /* how many were asked for */
 	bool is_listing; /* the answers to the last one are coming */
 	bool has_list;   /* a whole one has come */
+	int64_t began_us, list_asked_us, routes_asked_us; /* monotonic */
+	bool is_init_timed; /* until the first list was compared */
 	struct timer list_timer;
 	/* The proxy's routes. */
 	uint64_t routes_request; /* 0: none under way */
@@ -82,6 +85,7 @@ static void ask_for_list(struct reconcile *r)
 		return;
 	adopt_rows(r->app);
 	r->round++;
+	r->list_asked_us = clock_mono_us();
 	r->is_listing = spawner_list(r->app->spawner, &err) == 0;
 	if (r->is_listing)
 		return;
@@ -147,6 +151,12 @@ void reconcile_spawner_down(struct app *app)
 	tell_all(app, EV_SPAWNER_DOWN);
 }
 
+static void measure_poll(struct app *app, const char *status)
+{
+	metrics_took(app, METRIC_SERVER_POLL,
+	    clock_mono_us() - app->reconcile->list_asked_us, status, NULL);
+}
+
 void reconcile_found(struct app *app, const struct spawner_server *p)
 {
 	struct server *s = server_by_key(app, p->key);
@@ -157,6 +167,7 @@ void reconcile_found(struct app *app, const struct spawner_server *p)
 		return;
 	}
 	s->seen_round = app->reconcile->round;
+	measure_poll(app, "ServerPollStatus.running");
 	server_event(s, EV_FOUND, &c);
 }
 
@@ -174,10 +185,20 @@ static void report_missing(struct app *app, uint64_t round)
 		struct server *s = server_by_id(app, ids[i]);
 		struct server_cause c = { .result = 0 };
 
-		if (s && is_missing(s, round))
-			server_event(s, EV_MISSING, &c);
+		if (!s || !is_missing(s, round))
+			continue;
+		measure_poll(app, "ServerPollStatus.stopped");
+		server_event(s, EV_MISSING, &c);
 	}
 	free(ids);
+}
+
+static void measure_init(struct reconcile *r)
+{
+	if (r->is_init_timed)
+		metrics_took(r->app, METRIC_INIT_SPAWNERS,
+		    clock_mono_us() - r->began_us, NULL, NULL);
+	r->is_init_timed = false;
 }
 
 void reconcile_list_end(struct app *app)
@@ -189,6 +210,7 @@ void reconcile_list_end(struct app *app)
 	r->is_listing = false;
 	r->has_list = true;
 	report_missing(app, r->round);
+	measure_init(r);
 	list_later(r, app->cfg.spawner_check_s * 1000);
 	/* Routes of servers that were in doubt until now. */
 	reconcile_routes_soon(app);
@@ -227,8 +249,8 @@ static void note_listed(struct server *s, const char *target)
 {
 	server_object_set_text(&s->listed_target, target);
 	/* It runs elsewhere: the route may lead to somebody else's server. */
-	if (s->seen_round > 0 && s->address && s->is_wanted &&
-	    !server_route_is_listed(s))
+	if (s->seen_round > 0 && s->is_listening && s->address &&
+	    s->is_wanted && !server_route_is_listed(s))
 		server_route_open(s);
 }
 
@@ -265,6 +287,12 @@ static void merge_activity(struct reconcile *r, const json_t *routes)
 	r->activity_due_ms = now + r->app->cfg.activity_interval_s * 1000;
 }
 
+/* The routes were asked for. */
+static int64_t since_us(const struct reconcile *r)
+{
+	return clock_mono_us() - r->routes_asked_us;
+}
+
 static void on_routes(const struct err *err, const json_t *routes, void *arg)
 {
 	struct reconcile *r = arg;
@@ -282,10 +310,12 @@ static void on_routes(const struct err *err, const json_t *routes, void *arg)
 		log_info(NULL, "the proxy is there again", "routes=%zu",
 		    json_object_size(routes));
 	r->proxy_is_away = false;
+	metrics_took(r->app, METRIC_PROXY_POLL, since_us(r), NULL, NULL);
 	forget_listed(r->app);
 	routing_compare(r->app, routes, is_stray);
 	r->knows_routes = true;
 	merge_activity(r, routes);
+	metrics_took(r->app, METRIC_CHECK_ROUTES, since_us(r), NULL, NULL);
 	/* Nothing had to be repaired. */
 	if (routing_count_busy(r->app) == 0)
 		r->soon_ms = SOON_MS;
@@ -298,6 +328,7 @@ static void ask_for_routes(struct reconcile *r)
 {
 	if (r->routes_request)
 		return;
+	r->routes_asked_us = clock_mono_us();
 	r->routes_request = proxy_list(r->app->proxy, on_routes, r);
 }
 
@@ -373,6 +404,8 @@ void reconcile_begin(struct app *app)
 {
 	struct reconcile *r = app->reconcile;
 
+	r->began_us = clock_mono_us();
+	r->is_init_timed = true;
 	adopt_rows(app);
 	ensure_own_route(app);
 	ask_for_routes(r);

@@ -198,7 +198,14 @@ void reply_err(struct req *r, const struct err *err)
 	log_error(&(struct log_ctx){ .request = id, .user = r->who.user_name },
 	    "request failed", "code=%s why=%s", err_code_name(err->code),
 	    err->text);
-	reply_refusal(r, 500, "Internal Server Error");
+	if (r->gate == GATE_PAGE || r->gate == GATE_OPEN)
+		reply_page_error(r, 500,
+		    "The hub could not do this. Try again in a moment; if it "
+		    "stays so, tell its administrator: the reason stands in "
+		    "the hub's log (request %s).",
+		    id);
+	else
+		reply_refusal(r, 500, "Internal Server Error");
 }
 
 void reply_empty(struct req *r, int status)

@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "hub/audit.h"
 #include "hub/gate.h"
 #include "hub/match.h"
+#include "hub/metrics.h"
 #include "hub/outside.h"
 #include "hub/reply.h"
 #include "hub/web.h"
@@ -55,6 +57,7 @@ static int find_route(struct req *r, struct err *err)
 		r->gate = GATE_API;
 	if (match_path(&r->http->arena, r->http->method, below, &m, err) != 0)
 		return -1;
+	r->any = m.any;
 	if (m.any) {
 		r->path_known = true;
 		r->gate = m.any->gate;
@@ -63,6 +66,7 @@ static int find_route(struct req *r, struct err *err)
 	memcpy(r->params, m.params, sizeof r->params);
 	r->user_param = m.user;
 	r->server_param = m.server;
+	r->group_param = m.group;
 	r->tail = m.tail;
 	return 0;
 }
@@ -96,6 +100,7 @@ static struct req *req_new(struct http_req *http, struct app *app)
 
 	r->app = app;
 	r->http = http;
+	r->began_us = clock_mono_us();
 	r->from_proxy = http->httpd == app->http_proxy;
 	http->user = r;
 	gate_origin(r);
@@ -162,7 +167,7 @@ static void run(struct req *r)
 	}
 	if (!gate_pass(r))
 		return;
-	r->touches_user = r->gate != GATE_EITHER;
+	r->touches_user = r->gate != GATE_EITHER && r->gate != GATE_SCRAPE;
 	r->route->handler(r);
 }
 
@@ -202,6 +207,8 @@ void route_done(struct http_req *http, int status, void *arg)
 	http->user = NULL;
 	log_debug(&(struct log_ctx){ .user = r->who.user_name }, "request",
 	    "method=%s path=%s status=%d", http->method, http->path, status);
+	metrics_request(r, status);
+	audit_request(r, status);
 	reply_release(r);
 	if (r->on_gone)
 		r->on_gone(r);

@@ -25,6 +25,7 @@ enum gate_kind {
 	GATE_PAGE,   /* a page for people who are logged in (cookie) */
 	GATE_EITHER, /* the same, but a token is taken too (/user/...) */
 	GATE_API,    /* cookie or token; errors are JSON */
+	GATE_SCRAPE, /* cookie or token, or everybody by configuration */
 	GATE_OAUTH,  /* the client proves itself in the body; errors are JSON */
 };
 
@@ -33,6 +34,9 @@ enum route_target {
 	TARGET_NONE,
 	TARGET_USER,   /* :user; without it, who asks */
 	TARGET_SERVER, /* :user and :server; without it, the default server */
+	TARGET_GROUP,  /* :group */
+	TARGET_USERS,  /* a listing: the scope for some is enough */
+	TARGET_GROUPS, /* the same of groups */
 };
 
 #define ROUTE_SCOPES_MAX 6
@@ -59,6 +63,8 @@ struct req {
 	struct app *app;
 	struct http_req *http;
 	const struct route *route; /* NULL: no such path or method */
+	const struct route *any;   /* one with this path, any method */
+	int64_t began_us;          /* monotonic */
 	enum gate_kind gate;       /* the route's; else that of the area */
 	bool path_known;           /* but perhaps not with this method */
 	bool is_outside;           /* of the hub's prefix */
@@ -66,8 +72,9 @@ struct req {
 	bool from_proxy;    /* came by hub.sock: forwarded headers hold */
 	const char *client; /* the person's address, as far as we know */
 	bool is_https;      /* as the browser sees it */
-	const char *params[ROUTE_PARAMS_MAX];  /* captures, decoded */
-	const char *user_param, *server_param; /* those of that name, or NULL */
+	const char *params[ROUTE_PARAMS_MAX]; /* captures, decoded */
+	/* those of that name, or NULL */
+	const char *user_param, *server_param, *group_param;
 	const char *tail;       /* what '*' matched, raw; NULL: none */
 	struct url_pairs query; /* decoded */
 	struct url_pairs form;  /* urlencoded body, decoded */

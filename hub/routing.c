@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/url.h"
 #include "hub/app.h"
+#include "hub/metrics.h"
 #include "hub/reconcile.h"
 #include "proxy/client.h"
 
@@ -24,6 +26,8 @@ struct wish {
 	int64_t id;
 	routing_done_fn *done;
 	uint64_t request; /* under way; 0: none */
+	bool is_adding;   /* what the request asks for */
+	int64_t asked_us; /* monotonic */
 	bool is_stale;    /* the request under way carries an older wish */
 	bool in_force;    /* the proxy said so */
 	bool is_listed;   /* during routing_compare */
@@ -111,6 +115,14 @@ static void on_tell(void *arg)
 
 /* ---- requests ------------------------------------------------------------ */
 
+static void measure(const struct wish *w, const struct err *err)
+{
+	metrics_took(w->app,
+	    w->is_adding ? METRIC_PROXY_ADD : METRIC_PROXY_DELETE,
+	    clock_mono_us() - w->asked_us,
+	    err->code == ERR_NONE ? "success" : "failure", NULL);
+}
+
 static void on_request_done(const struct err *err, void *arg)
 {
 	struct wish *w = arg;
@@ -118,6 +130,7 @@ static void on_request_done(const struct err *err, void *arg)
 
 	w->request = 0;
 	w->app->routing->n_busy--;
+	measure(w, err);
 	if (w->is_stale) {
 		issue(w);
 		return;
@@ -139,6 +152,8 @@ static void issue(struct wish *w)
 	w->is_stale = false;
 	w->in_force = false;
 	w->app->routing->n_busy++;
+	w->is_adding = w->target != NULL;
+	w->asked_us = clock_mono_us();
 	if (w->target)
 		w->request = proxy_add(
 		    proxy, w->path, w->target, w->data, on_request_done, w);

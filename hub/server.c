@@ -4,79 +4,60 @@
  */
 #include "hub/server.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/url.h"
 #include "hub/app.h"
+#include "hub/metrics.h"
+#include "hub/server_name.h"
 #include "hub/server_turn.h"
 #include "spawner/client.h"
 
-#define NAME_MAX_NEW  30
-#define NAME_MAX_OLD  255
 #define UNKNOWN_GRACE 5000
 
 /* ---- start --------------------------------------------------------------- */
 
-/* New names are safe slugs (contract/hub.md 4.5): ^[a-z0-9]+(-[a-z0-9]+)*$, a
- * letter in front. */
-static bool is_slug(const char *s)
+/* A start that never began. */
+static int refuse(struct app *app, const char *status, const char *reason)
 {
-	char last = '-';
-
-	if (*s < 'a' || *s > 'z' || strlen(s) > NAME_MAX_NEW)
-		return false;
-	for (; *s; last = *s++) {
-		bool is_plain =
-		    (*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9');
-
-		if (!is_plain && (*s != '-' || last == '-'))
-			return false;
-	}
-	return last != '-';
-}
-
-static int check_name(const char *name, bool is_new, struct err *err)
-{
-	char shown[48];
-
-	if (!*name || (is_new && is_slug(name)))
-		return 0;
-	str_printable(shown, sizeof shown, name, strlen(name));
-	if (is_new)
-		return err_set(err, ERR_INVALID,
-		    "Invalid server_name: \"%s\": 1 to %d of a-z, 0-9 and "
-		    "single hyphens, a letter in front",
-		    shown, NAME_MAX_NEW);
-	if (strlen(name) > NAME_MAX_OLD || strchr(name, '/'))
-		return err_set(
-		    err, ERR_INVALID, "Invalid server_name: \"%s\"", shown);
-	return 0;
+	metrics_took(app, METRIC_SERVER_SPAWN, 0, status, reason);
+	return -1;
 }
 
 /* What is true for every start that would really begin. */
-static int check_limits(const struct app *app, struct err *err)
+static int check_limits(struct app *app, struct err *err)
 {
 	const struct servers *all = app->servers;
 	const struct config *cfg = &app->cfg;
 
-	if (app->stopping)
-		return err_set(err, ERR_UNAVAILABLE,
+	if (app->stopping) {
+		err_set(err, ERR_UNAVAILABLE,
 		    "the hub is being restarted; try again in a moment");
-	if (!spawner_is_up(app->spawner))
-		return err_set(err, ERR_UNAVAILABLE,
+		return refuse(app, "error", "error");
+	}
+	if (!spawner_is_up(app->spawner)) {
+		err_set(err, ERR_UNAVAILABLE,
 		    "the spawner cannot be reached, so no server can be "
 		    "started now; try again in a moment");
+		return refuse(app, "error", "error");
+	}
 	if (cfg->active_server_limit > 0 &&
-	    all->n_active >= (size_t)cfg->active_server_limit)
-		return err_set(err, ERR_LIMIT,
+	    all->n_active >= (size_t)cfg->active_server_limit) {
+		err_set(err, ERR_LIMIT,
 		    "Active user limit exceeded. Try again in a few minutes.");
-	if (all->starts.n_waiting > (size_t)cfg->queue_limit)
-		return err_set(err, ERR_LIMIT,
+		return refuse(app, "failure", "too-many-users");
+	}
+	if (all->starts.n_waiting > (size_t)cfg->queue_limit) {
+		err_set(err, ERR_LIMIT,
 		    "Too many users trying to log in right now. Try again in a "
 		    "minute.");
+		return refuse(app, "failure", "throttled");
+	}
 	return 0;
 }
 
@@ -94,7 +75,7 @@ static int find_row(struct app *app, const struct server_start_args *a,
 	if (found == 1)
 		*id_out = row.id;
 	arena_fini(&arena);
-	if (found < 0 || check_name(a->name, found == 0, err) != 0)
+	if (found < 0 || server_name_check(a->name, found == 0, err) != 0)
 		return -1;
 	if (found == 1)
 		return 0;
@@ -150,6 +131,34 @@ int server_stop(struct app *app, struct server *s, struct err *err)
 	return c.result;
 }
 
+static size_t list_ids(const struct servers *all, int64_t *out, size_t max)
+{
+	size_t n = 0;
+
+	for (struct list *it = all->all.next; it != &all->all && n < max;
+	     it = it->next)
+		out[n++] = LIST_ITEM(it, struct server, all)->id;
+	return n;
+}
+
+/* What waits for one may act on others, so they are named by id. */
+void servers_stop_all(struct app *app)
+{
+	size_t max = map_count(app->servers->by_id);
+	int64_t *ids = xcalloc(max + 1, sizeof *ids);
+	size_t n = list_ids(app->servers, ids, max);
+	struct err err;
+
+	for (size_t i = 0; i < n; i++) {
+		struct server *s = server_by_id(app, ids[i]);
+
+		if (s && server_stop(app, s, &err) != 0)
+			log_warn(NULL, "a server does not stop yet",
+			    "why=\"%s\"", err.text);
+	}
+	free(ids);
+}
+
 int server_adopt(struct app *app, const struct server_row *row)
 {
 	const struct user user = { .id = row->user_id, .name = row->user_name };
@@ -184,6 +193,17 @@ void server_on_started(struct app *app, const struct spawner_server *p)
 		server_event(s, EV_STARTED, &c);
 	else
 		server_kill_unknown(app, p);
+}
+
+void server_on_ready(struct app *app, const char *key)
+{
+	struct server *s = server_by_key(app, key);
+	struct server_cause c = { .result = 0 };
+
+	if (s)
+		server_event(s, EV_READY, &c);
+	else
+		log_debug(NULL, "a listener came late", "key=%s", key);
 }
 
 void server_on_refused(struct app *app, const struct spawner_failed *f)

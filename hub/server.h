@@ -82,6 +82,8 @@ int server_start(struct app *app, const struct server_start_args *a,
     struct server **out, struct err *err) MUST_CHECK;
 /* 0: stopping or at rest already. A pending start is cancelled. */
 int server_stop(struct app *app, struct server *s, struct err *err) MUST_CHECK;
+/* Ask each one to stop. */
+void servers_stop_all(struct app *app);
 /* Replays the steps so far into w at once, then tells the new ones. */
 void server_watch_start(struct server *s, struct server_watch *w);
 void server_watch_stop(struct server_watch *w); /* safe when not watching */

@@ -3,6 +3,7 @@
  * table in server_table.c. Each returns the next state and never calls
  * server_event itself; what it begins ends in a later event.
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/app.h"
+#include "hub/metrics.h"
 #include "hub/reconcile.h"
 #include "hub/routing.h"
 #include "hub/server_turn.h"
@@ -79,7 +81,7 @@ static void forget_process(struct server *s)
 	s->is_stop_sent = false;
 }
 
-static void unwant(struct server *s)
+void server_unwant(struct server *s)
 {
 	struct err err;
 
@@ -90,11 +92,8 @@ static void unwant(struct server *s)
 	    server_row_unwant(s->app->db, s->id, &err), &err);
 }
 
-static void set_failure(
-    struct server *s, const char *tail, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
 /* The first reason is the real one. */
-static void set_failure(
+void server_set_failure(
     struct server *s, const char *tail, const char *fmt, ...)
 {
 	struct buf text;
@@ -168,7 +167,7 @@ static void on_saved(const struct err *err, void *arg)
 		server_event(s, EV_SAVED, &c);
 }
 
-static void reset(struct server *s)
+void server_reset(struct server *s)
 {
 	server_steps_clear(s);
 	server_object_set_text(&s->failure, NULL);
@@ -184,7 +183,7 @@ enum server_state server_act_save(struct server *s, struct server_cause *c)
 {
 	const struct log_ctx ctx = ctx_of(s);
 
-	reset(s);
+	server_reset(s);
 	c->result = server_start_save(s, c->start, c->err);
 	if (c->result != 0) {
 		server_object_set_key(s, "");
@@ -231,6 +230,9 @@ static const char *busy_text(enum server_state st)
 
 enum server_state server_act_busy(struct server *s, struct server_cause *c)
 {
+	if (server_pending(s))
+		metrics_took(s->app, METRIC_SERVER_SPAWN, 0, "failure",
+		    "already-pending");
 	c->result = err_set(c->err, ERR_BUSY, "%s%s%s %s", s->user,
 	    *s->name ? ":" : "", s->name, busy_text(s->state));
 	return s->state;
@@ -275,7 +277,7 @@ enum server_state server_act_line_deadline(
 	(void)c;
 	if (spawner_is_up(s->app->spawner))
 		return SERVER_QUEUED;
-	set_failure(s, NULL,
+	server_set_failure(s, NULL,
 	    "the spawner has been away for %" PRId64
 	    " s; the administrator can see why in its log",
 	    s->app->cfg.start_timeout_s);
@@ -300,12 +302,12 @@ enum server_state server_act_ask(struct server *s, struct server_cause *c)
 		server_turn_return(s);
 		return SERVER_QUEUED;
 	}
-	set_failure(s, NULL, "%s", err.text);
+	server_set_failure(s, NULL, "%s", err.text);
 	forget_process(s);
 	return come_to_rest(s);
 }
 
-static void take_address(struct server *s, const struct spawner_server *p)
+void server_take_address(struct server *s, const struct spawner_server *p)
 {
 	struct err err;
 
@@ -316,21 +318,72 @@ static void take_address(struct server *s, const struct spawner_server *p)
 	    server_row_set_address(s->app->db, s->id, s->address, &err), &err);
 }
 
+static void listen_and_poll(struct server *s)
+{
+	s->is_listening = true;
+	timer_stop(&s->deadline);
+	server_step_add(
+	    s, 60, "It listens on %s; waiting until it answers", s->address);
+	server_probe_start(s, s->answer_by_ms - loop_now_ms(s->app->loop));
+}
+
+static enum server_state end_silent(struct server *s)
+{
+	server_step_add(s, 90, "It does not answer: ending it");
+	server_unwant(s);
+	send_stop(s);
+	return SERVER_STOPPING;
+}
+
 enum server_state server_act_started(struct server *s, struct server_cause *c)
 {
 	const struct log_ctx ctx = ctx_of(s);
 
-	take_address(s, c->process);
+	server_take_address(s, c->process);
 	if (!s->address)
 		return SERVER_ASKED;
 	mem_wipe(s->token, sizeof s->token);
 	log_info(&ctx, "process runs", "key=%s pid=%d address=%s", s->key,
 	    (int)c->process->pid, s->address);
 	server_step_add(s, 50,
-	    "The process runs (pid %d); waiting until it answers",
+	    "The process runs (pid %d); waiting until it listens",
 	    (int)c->process->pid);
-	server_probe_start(s, s->app->cfg.http_timeout_s * 1000);
+	s->answer_by_ms =
+	    loop_now_ms(s->app->loop) + s->app->cfg.http_timeout_s * 1000;
+	if (c->process->ready || s->is_listening)
+		listen_and_poll(s);
 	return SERVER_WAITING;
+}
+
+/* What answers before this may be another account's program. */
+enum server_state server_act_listens(struct server *s, struct server_cause *c)
+{
+	(void)c;
+	if (s->state == SERVER_WAITING && !s->is_listening)
+		listen_and_poll(s);
+	s->is_listening = true;
+	return s->state;
+}
+
+/* READY was said to a connection that is lost. */
+enum server_state server_act_found_waiting(
+    struct server *s, struct server_cause *c)
+{
+	return c->process->ready ? server_act_listens(s, c) : SERVER_WAITING;
+}
+
+enum server_state server_act_late_listen(
+    struct server *s, struct server_cause *c)
+{
+	(void)c;
+	server_set_failure(s, NULL,
+	    "the process runs, but %s %s within %" PRId64
+	    " s (server.http_timeout)",
+	    spawner_is_up(s->app->spawner)
+		? "does not listen on"
+		: "the spawner is away and cannot say that it listens on",
+	    s->address, s->app->cfg.http_timeout_s);
+	return end_silent(s);
 }
 
 /* The spawner has its own limits: that is a longer line, not a failure, as long
@@ -352,7 +405,7 @@ static enum server_state try_again(struct server *s)
 
 	s->asked_round = UINT64_MAX;
 	if (server_start_rename(s, &err) != 0) {
-		set_failure(s, NULL, "%s", err.text);
+		server_set_failure(s, NULL, "%s", err.text);
 		forget_process(s);
 		return come_to_rest(s);
 	}
@@ -370,7 +423,7 @@ enum server_state server_act_refused(struct server *s, struct server_cause *c)
 
 	if (may_try_again(s, c->refused))
 		return try_again(s);
-	set_failure(s, c->refused->tail, "%s", c->refused->text);
+	server_set_failure(s, c->refused->tail, "%s", c->refused->text);
 	forget_process(s);
 	if (!has_route)
 		return come_to_rest(s);
@@ -383,7 +436,7 @@ enum server_state server_act_exited_start(
 {
 	char text[128];
 
-	set_failure(
+	server_set_failure(
 	    s, c->exited->tail, "%s", exit_text(c->exited, text, sizeof text));
 	send_ack(s, c->exited->key);
 	forget_process(s);
@@ -394,7 +447,7 @@ enum server_state server_act_lost_start(
     struct server *s, struct server_cause *c)
 {
 	(void)c;
-	set_failure(s, NULL,
+	server_set_failure(s, NULL,
 	    "the spawner was restarted before the process ran; start it again");
 	forget_process(s);
 	return come_to_rest(s);
@@ -404,12 +457,12 @@ enum server_state server_act_late_start(
     struct server *s, struct server_cause *c)
 {
 	(void)c;
-	set_failure(s, NULL,
+	server_set_failure(s, NULL,
 	    "the process did not run within %" PRId64
 	    " s (server.start_timeout)",
 	    s->app->cfg.start_timeout_s);
 	server_step_add(s, 90, "It did not start in time: ending it");
-	unwant(s);
+	server_unwant(s);
 	send_stop(s);
 	return SERVER_STOPPING;
 }
@@ -418,6 +471,7 @@ enum server_state server_act_open_route(
     struct server *s, struct server_cause *c)
 {
 	(void)c;
+	assert(s->is_listening);
 	server_step_add(s, 80, "The server answers; opening its address");
 	server_route_open(s);
 	return SERVER_ROUTING;
@@ -427,14 +481,11 @@ enum server_state server_act_unreachable(
     struct server *s, struct server_cause *c)
 {
 	(void)c;
-	set_failure(s, NULL,
+	server_set_failure(s, NULL,
 	    "the process runs, but %s did not answer within %" PRId64
 	    " s (server.http_timeout): %s",
 	    s->address, s->app->cfg.http_timeout_s, s->probe.last);
-	server_step_add(s, 90, "It does not answer: ending it");
-	unwant(s);
-	send_stop(s);
-	return SERVER_STOPPING;
+	return end_silent(s);
 }
 
 /*
@@ -451,7 +502,7 @@ static void note_ready(struct server *s)
 	    server_row_touch(s->app->db, s->id, s->activity_us, &err), &err);
 }
 
-static enum server_state become_ready(struct server *s)
+enum server_state server_become_ready(struct server *s)
 {
 	const struct log_ctx ctx = ctx_of(s);
 
@@ -467,19 +518,19 @@ static enum server_state become_ready(struct server *s)
 enum server_state server_act_ready(struct server *s, struct server_cause *c)
 {
 	(void)c;
-	return become_ready(s);
+	return server_become_ready(s);
 }
 
 enum server_state server_act_no_route(struct server *s, struct server_cause *c)
 {
 	/* People work in it: the route comes when the proxy does. */
 	if (s->is_adopted)
-		return become_ready(s);
-	set_failure(s, NULL,
+		return server_become_ready(s);
+	server_set_failure(s, NULL,
 	    "the proxy did not take the route (%.300s); the administrator can "
 	    "see why in its log",
 	    c->why->text);
-	unwant(s);
+	server_unwant(s);
 	/* It may have reached the proxy after all. */
 	server_route_close(s);
 	return SERVER_UNROUTING;
@@ -502,7 +553,7 @@ enum server_state server_act_cancel_process(
 	(void)c;
 	s->is_cancelled = true;
 	server_step_add(s, 90, "The start was cancelled: ending the process");
-	unwant(s);
+	server_unwant(s);
 	send_stop(s);
 	return SERVER_STOPPING;
 }
@@ -516,7 +567,7 @@ enum server_state server_act_close_route(
 	else
 		server_steps_clear(s);
 	server_step_add(s, 10, "Stopping the server");
-	unwant(s);
+	server_unwant(s);
 	server_route_close(s);
 	return SERVER_UNROUTING;
 }
@@ -545,6 +596,7 @@ enum server_state server_act_stop_again(
 	if (!c->process) {
 		log_warn(
 		    &ctx, "the server has not stopped yet", "key=%s", s->key);
+		server_metrics_overdue(s);
 		server_deadline_start(s, SERVER_STOPPING);
 	}
 	send_stop(s);
@@ -591,11 +643,12 @@ enum server_state server_act_found_running(
 {
 	const struct log_ctx ctx = ctx_of(s);
 
-	if (!*c->process->address || str_eq(s->address, c->process->address))
+	if (!*c->process->address || !c->process->ready ||
+	    str_eq(s->address, c->process->address))
 		return SERVER_RUNNING;
 	log_warn(&ctx, "the server has another address", "old=%s new=%s",
 	    s->address, c->process->address);
-	take_address(s, c->process);
+	server_take_address(s, c->process);
 	server_route_open(s);
 	return SERVER_RUNNING;
 }
@@ -609,7 +662,7 @@ enum server_state server_act_exited_routed(
 
 	exit_text(c->exited, text, sizeof text);
 	if (!s->was_ready && !s->is_adopted)
-		set_failure(s, c->exited->tail, "%s", text);
+		server_set_failure(s, c->exited->tail, "%s", text);
 	else
 		server_steps_clear(s);
 	log_info(&ctx, "the server ended", "how=\"%s\" asked=%d", text,
@@ -630,7 +683,7 @@ enum server_state server_act_lost_routed(
 	log_warn(&ctx, "the spawner does not know the server any more",
 	    "key=%s hint=\"it ended while nobody looked\"", s->key);
 	if (!s->was_ready && !s->is_adopted)
-		set_failure(s, NULL,
+		server_set_failure(s, NULL,
 		    "the process ended while the spawner was "
 		    "away");
 	else
@@ -639,110 +692,6 @@ enum server_state server_act_lost_routed(
 	forget_process(s);
 	server_route_close(s);
 	return SERVER_CLEANING;
-}
-
-/* ---- after a restart of the hub -------------------------------------------
- */
-
-static void take_row(struct server *s, const struct server_row *row)
-{
-	server_object_set_key(s, row->key);
-	server_object_set_text(&s->profile, row->profile);
-	server_object_set_text(&s->account, row->account);
-	server_object_set_text(&s->address, row->address);
-	s->is_wanted = row->wanted;
-	s->started_us = row->started_us;
-	s->activity_us = s->written_activity_us = row->last_activity_us;
-	s->was_ready = row->last_activity_us > row->started_us;
-}
-
-enum server_state server_act_adopt(struct server *s, struct server_cause *c)
-{
-	reset(s);
-	take_row(s, c->row);
-	s->is_adopted = true;
-	s->asked_round = 0;
-	server_step_add(s, 0, "Checking whether the server still runs");
-	return SERVER_CHECKING;
-}
-
-enum server_state server_act_found_check(
-    struct server *s, struct server_cause *c)
-{
-	take_address(s, c->process);
-	if (!s->is_wanted)
-		return server_act_close_route(s, c);
-	if (!*c->process->address) {
-		/* It was on its way up when the hub ended; not for ever. */
-		if (!timer_running(&s->deadline))
-			server_deadline_start(s, SERVER_CHECKING);
-		return SERVER_CHECKING;
-	}
-	timer_stop(&s->deadline);
-	/* A route that leads elsewhere may lead to somebody else's server. */
-	if (s->listed_target && !server_route_is_listed(s))
-		server_route_open(s);
-	if (!s->is_in_line && !s->holds_turn)
-		server_turn_wait(s, &s->app->servers->checks);
-	return SERVER_CHECKING;
-}
-
-enum server_state server_act_late_check(
-    struct server *s, struct server_cause *c)
-{
-	(void)c;
-	set_failure(s, NULL,
-	    "the process did not run within %" PRId64
-	    " s (server.start_timeout), through a restart of the hub",
-	    s->app->cfg.start_timeout_s);
-	server_step_add(s, 90, "It did not start in time: ending it");
-	unwant(s);
-	server_route_close(s);
-	return SERVER_UNROUTING;
-}
-
-enum server_state server_act_check(struct server *s, struct server_cause *c)
-{
-	(void)c;
-	server_probe_start(s, s->app->cfg.http_timeout_s * 1000);
-	return SERVER_CHECKING;
-}
-
-enum server_state server_act_checked(struct server *s, struct server_cause *c)
-{
-	(void)c;
-	if (server_route_is_listed(s)) {
-		server_route_hold(s);
-		return become_ready(s);
-	}
-	server_step_add(s, 80, "The server answers; opening its address");
-	server_route_open(s);
-	return SERVER_ROUTING;
-}
-
-/*
- * The process lives and does not answer. If it was ready once, people have
- * worked in it and may only have a busy machine: it is kept. If not, its start
- * has failed.
- */
-enum server_state server_act_check_failed(
-    struct server *s, struct server_cause *c)
-{
-	const struct log_ctx ctx = ctx_of(s);
-
-	if (s->was_ready || server_route_is_listed(s)) {
-		log_warn(&ctx, "the server runs, but does not answer",
-		    "key=%s last=\"%s\"", s->key, s->probe.last);
-		return server_act_checked(s, c);
-	}
-	set_failure(s, NULL,
-	    "the process ran through a restart of the hub, but its address "
-	    "does not answer: %s",
-	    s->probe.last);
-	server_step_add(s, 90, "It does not answer: ending it");
-	unwant(s);
-	server_route_close(s);
-	return SERVER_UNROUTING;
 }
 
 /* ---- at rest ------------------------------------------------------------- */

@@ -23,6 +23,7 @@ enum server_event {
 	EV_SAVED,        /* the start is on disk */
 	EV_TURN,         /* a place among the starts (or checks) is free */
 	EV_STARTED,      /* spawner: the process runs */
+	EV_READY,        /* spawner: its own socket listens at its address */
 	EV_REFUSED,      /* spawner: it cannot be started */
 	EV_EXITED,       /* spawner: the process has gone */
 	EV_FOUND,        /* spawner's list has it */
@@ -50,12 +51,22 @@ struct server_cause {
 	int result;            /* out: 0, or -1 with err */
 };
 
+/* server_action.c, for server_check.c too. The first failure is the one that
+ * is told. */
+void server_reset(struct server *s);
+void server_set_failure(
+    struct server *s, const char *tail, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void server_unwant(struct server *s);
+void server_take_address(struct server *s, const struct spawner_server *p);
+enum server_state server_become_ready(struct server *s);
+
 /* The object of a row with a key, when there is none yet: 1 made, 0 not. */
 int server_adopt(struct app *app, const struct server_row *row);
 /* It runs under a key that no row has. */
 void server_kill_unknown(struct app *app, const struct spawner_server *p);
 /* From the spawner's callbacks; keys that nobody owns are acknowledged. */
 void server_on_started(struct app *app, const struct spawner_server *s);
+void server_on_ready(struct app *app, const char *key);
 void server_on_refused(struct app *app, const struct spawner_failed *f);
 void server_on_exited(struct app *app, const struct spawner_exited *e);
 

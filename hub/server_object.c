@@ -108,6 +108,8 @@ void server_object_set_key(struct server *s, const char *key)
 	if (*s->key)
 		map_del(by_key, slice_of(s->key));
 	fits = str_copy(s->key, sizeof s->key, key);
+	/* That was said of another process. */
+	s->is_listening = false;
 	/* What the database or the spawner calls a key has its length. */
 	if (fits == 0 && *s->key)
 		map_put(by_key, slice_of(s->key), s);

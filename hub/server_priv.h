@@ -43,10 +43,12 @@ struct server {
 	bool is_cancelled; /* a start that somebody stopped */
 	bool was_ready;    /* people may have worked in it */
 	bool is_wanted;
+	bool is_listening; /* the spawner saw its own socket at its address */
 	bool is_stop_sent; /* on the present connection to the spawner */
 	char key[SPAWNER_KEY_LEN + 1]; /* "": no process */
 	uint64_t asked_round; /* of the spawner's lists, when START was sent */
 	uint64_t seen_round;
+	int64_t answer_by_ms;      /* when a process that runs is too late */
 	int64_t refused_since_ms;  /* the spawner had no room; 0: it had */
 	char *address;             /* "127.0.0.1:40123"; NULL: not known */
 	char *listed_target;       /* what the proxy's list said last */
@@ -54,6 +56,9 @@ struct server {
 	json_t *options;           /* the person's choices */
 	char token[TOKEN_LEN + 1]; /* until the process runs */
 	int64_t started_us, activity_us, written_activity_us;
+	/* server_metrics.c: a start, a stop is being timed, since when */
+	bool is_start_timed, is_stop_timed;
+	int64_t start_ms, stop_ms;
 	char *failure, *tail;
 	struct server_step *steps;
 	size_t n_steps, n_told;
@@ -96,10 +101,9 @@ const char *server_event_name(enum server_event ev);
 /* The name of the action in a cell (tests). */
 const char *server_table_action(enum server_state st, enum server_event ev);
 bool server_state_is_active(enum server_state st);
-/* Starts the time that `st` may last, if it is bounded. */
 void server_deadline_start(struct server *s, enum server_state st);
 
-/* server_action.c: the actions, one each; named in server_table.c. */
+/* server_action.c, server_check.c: named in server_table.c. */
 #define SERVER_ACTIONS(X)                                                      \
 	X(save)                                                                \
 	X(adopt)                                                               \
@@ -111,6 +115,8 @@ void server_deadline_start(struct server *s, enum server_state st);
 	X(no_spawner)                                                          \
 	X(line_deadline)                                                       \
 	X(started)                                                             \
+	X(listens)                                                             \
+	X(late_listen)                                                         \
 	X(refused)                                                             \
 	X(exited_start)                                                        \
 	X(lost_start)                                                          \
@@ -122,6 +128,7 @@ void server_deadline_start(struct server *s, enum server_state st);
 	X(cancel)                                                              \
 	X(cancel_process)                                                      \
 	X(close_route)                                                         \
+	X(found_waiting)                                                       \
 	X(found_running)                                                       \
 	X(exited_routed)                                                       \
 	X(lost_routed)                                                         \
@@ -131,6 +138,7 @@ void server_deadline_start(struct server *s, enum server_state st);
 	X(exited_stopping)                                                     \
 	X(lost_stopping)                                                       \
 	X(rest)                                                                \
+	X(listens_check)                                                       \
 	X(found_check)                                                         \
 	X(check)                                                               \
 	X(late_check)                                                          \

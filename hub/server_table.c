@@ -29,6 +29,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(line_up),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(bug),
+		[EV_READY] = DO(bug),
 		[EV_REFUSED] = DO(bug),
 		[EV_EXITED] = DO(bug),
 		[EV_FOUND] = DO(bug),
@@ -48,6 +49,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(ask),
 		[EV_STARTED] = DO(bug),
+		[EV_READY] = DO(bug),
 		[EV_REFUSED] = DO(bug),
 		[EV_EXITED] = DO(bug),
 		[EV_FOUND] = DO(bug),
@@ -67,6 +69,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(started),
+		[EV_READY] = DO(listens),
 		[EV_REFUSED] = DO(refused),
 		[EV_EXITED] = DO(exited_start),
 		[EV_FOUND] = DO(started),
@@ -86,9 +89,10 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(keep),
+		[EV_READY] = DO(listens),
 		[EV_REFUSED] = DO(refused),
 		[EV_EXITED] = DO(exited_start),
-		[EV_FOUND] = DO(keep),
+		[EV_FOUND] = DO(found_waiting),
 		[EV_MISSING] = DO(lost_start),
 		[EV_SPAWNER_DOWN] = DO(keep),
 		[EV_HTTP_OK] = DO(open_route),
@@ -97,7 +101,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_ROUTE_FAILED] = DO(bug),
 		[EV_UNROUTED] = DO(bug),
 		[EV_STOP] = DO(cancel_process),
-		[EV_DEADLINE] = DO(bug),
+		[EV_DEADLINE] = DO(late_listen),
 	},
 	[SERVER_ROUTING] = {
 		[EV_START] = DO(already),
@@ -105,6 +109,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(keep),
+		[EV_READY] = DO(keep),
 		[EV_REFUSED] = DO(refused),
 		[EV_EXITED] = DO(exited_routed),
 		[EV_FOUND] = DO(keep),
@@ -124,6 +129,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(keep),
+		[EV_READY] = DO(keep),
 		[EV_REFUSED] = DO(refused),
 		[EV_EXITED] = DO(exited_routed),
 		[EV_FOUND] = DO(found_running),
@@ -144,6 +150,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(keep),
+		[EV_READY] = DO(keep),
 		[EV_REFUSED] = DO(refused),
 		[EV_EXITED] = DO(exited_routed),
 		[EV_FOUND] = DO(keep),
@@ -163,6 +170,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(stop_again),
+		[EV_READY] = DO(keep),
 		[EV_REFUSED] = DO(refused),
 		[EV_EXITED] = DO(exited_stopping),
 		[EV_FOUND] = DO(stop_again),
@@ -184,6 +192,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(bug),
+		[EV_READY] = DO(bug),
 		[EV_REFUSED] = DO(bug),
 		[EV_EXITED] = DO(bug),
 		[EV_FOUND] = DO(bug),
@@ -203,6 +212,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(check),
 		[EV_STARTED] = DO(found_check),
+		[EV_READY] = DO(listens_check),
 		[EV_REFUSED] = DO(refused),
 		[EV_EXITED] = DO(exited_routed),
 		[EV_FOUND] = DO(found_check),
@@ -223,6 +233,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(bug),
+		[EV_READY] = DO(bug),
 		[EV_REFUSED] = DO(bug),
 		[EV_EXITED] = DO(bug),
 		[EV_FOUND] = DO(bug),
@@ -243,6 +254,7 @@ static const struct cell table[SERVER_N_STATES][EV_N_EVENTS] = {
 		[EV_SAVED] = DO(bug),
 		[EV_TURN] = DO(bug),
 		[EV_STARTED] = DO(bug),
+		[EV_READY] = DO(bug),
 		[EV_REFUSED] = DO(bug),
 		[EV_EXITED] = DO(bug),
 		[EV_FOUND] = DO(bug),
@@ -266,6 +278,7 @@ const char *server_event_name(enum server_event ev)
 		[EV_SAVED] = "saved",
 		[EV_TURN] = "turn",
 		[EV_STARTED] = "started",
+		[EV_READY] = "ready",
 		[EV_REFUSED] = "refused",
 		[EV_EXITED] = "exited",
 		[EV_FOUND] = "found",
@@ -332,10 +345,13 @@ static int64_t deadline_ms(const struct server *s, enum server_state st)
 	case SERVER_ASKED:
 		return cfg->start_timeout_s * 1000;
 	case SERVER_CHECKING:
-		/* Found, and not yet as far as to have an address. */
-		if (s->seen_round == 0 || s->address)
+		/* Found, and not yet as far as to listen at an address. */
+		if (s->seen_round == 0 || (s->address && s->is_listening))
 			return 0;
 		return cfg->start_timeout_s * 1000;
+	case SERVER_WAITING:
+		/* The probe has its own end. */
+		return s->is_listening ? 0 : cfg->http_timeout_s * 1000;
 	case SERVER_UNROUTING:
 	case SERVER_CLEANING:
 		return UNROUTE_MS;
@@ -344,7 +360,6 @@ static int64_t deadline_ms(const struct server *s, enum server_state st)
 	case SERVER_FAILED:
 		return cfg->failed_keep_s * 1000;
 	case SERVER_SAVING:
-	case SERVER_WAITING:
 	case SERVER_ROUTING:
 	case SERVER_RUNNING:
 	case SERVER_GONE:
@@ -425,8 +440,10 @@ void server_event(
 	log_debug(&ctx, "server event", "state=%s event=%s action=%s next=%s",
 	    server_state_name(old), server_event_name(ev), table[old][ev].name,
 	    server_state_name(next));
-	if (next != old)
+	if (next != old) {
 		enter(s, next);
+		server_metrics_moved(s, old, ev);
+	}
 	/* From here on a watcher may move it again: state is read afresh. */
 	if (next == SERVER_GONE && !was_new)
 		server_object_bury(s);

@@ -46,6 +46,12 @@ int server_start_save(struct server *s, const struct server_start_args *a,
 int server_start_rename(struct server *s, struct err *err) MUST_CHECK;
 int server_start_send(struct server *s, struct err *err) MUST_CHECK;
 
+/* server_metrics.c: after each change of state. */
+void server_metrics_moved(
+    struct server *s, enum server_state old, enum server_event ev);
+/* A stop takes longer than it may. */
+void server_metrics_overdue(struct server *s);
+
 /* server_route.c: the proxy's table. */
 void server_route_open(struct server *s);
 void server_route_close(struct server *s);

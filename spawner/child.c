@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,8 +79,14 @@ static void reset_signals(void)
 {
 	sigset_t none;
 
-	for (int signo = 1; signo < NSIG; signo++)
-		(void)signal(signo, SIG_DFL);
+	/* By the system call: glibc keeps two signals (32, 33) from signal(),
+	 * and whoever started us may have had them ignored. A struct of the
+	 * kernel that is all zero says SIG_DFL on every architecture. */
+	for (int signo = 1; signo < NSIG; signo++) {
+		static const unsigned char default_action[64];
+		(void)syscall(
+		    SYS_rt_sigaction, signo, default_action, NULL, NSIG / 8);
+	}
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

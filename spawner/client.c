@@ -105,14 +105,19 @@ static bool flag_of(const json_t *msg, const char *name)
 HANDLER(HELLO)
 {
 	struct spawner_client *c = arg;
+	int version = (int)number_of(msg, "version");
 
-	(void)fds, (void)n_fds, (void)err;
+	(void)fds, (void)n_fds;
+	if (version < PROTOCOL_VERSION)
+		return err_set(err, ERR_PROTOCOL,
+		    "the spawner speaks version %d of the protocol, this hub "
+		    "version %d: install and restart both of one release",
+		    version, PROTOCOL_VERSION);
 	timer_stop(&c->timer);
 	c->is_up = true;
 	c->told_down = false;
 	wire_set_state(w, WIRE_UP);
-	log_debug(NULL, "spawner connected", "version=%d",
-	    (int)number_of(msg, "version"));
+	log_debug(NULL, "spawner connected", "version=%d", version);
 	c->cb.up(c->cb.arg);
 	return 0;
 }
@@ -160,6 +165,7 @@ static struct spawner_server server_of(const json_t *msg)
 		.pid = (pid_t)number_of(msg, "pid"),
 		.start_time = (uint64_t)number_of(msg, "start_time"),
 		.address = text_of(msg, "address"),
+		.ready = flag_of(msg, "ready"),
 	};
 }
 
@@ -170,6 +176,15 @@ HANDLER(STARTED)
 
 	(void)w, (void)fds, (void)n_fds, (void)err;
 	c->cb.started(&s, c->cb.arg);
+	return 0;
+}
+
+HANDLER(READY)
+{
+	struct spawner_client *c = arg;
+
+	(void)w, (void)fds, (void)n_fds, (void)err;
+	c->cb.ready(text_of(msg, "key"), c->cb.arg);
 	return 0;
 }
 

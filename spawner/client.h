@@ -55,6 +55,7 @@ struct spawner_server {
 	uint64_t
 	    start_time; /* field 22 of /proc/PID/stat: with pid an identity */
 	const char *address; /* "127.0.0.1:40123"; "" while it starts */
+	bool ready;          /* as `ready` below says; never with `started` */
 };
 
 enum spawner_fail_code {
@@ -95,6 +96,9 @@ struct spawner_callbacks {
 	void (*auth_end)(const struct spawner_auth_end *end, void *arg);
 	/* The process runs and its program was executed. */
 	void (*started)(const struct spawner_server *s, void *arg);
+	/* A socket of its own account listens at the address. Said once a
+	 * connection at most; one that was missed is in the list. */
+	void (*ready)(const char *key, void *arg);
 	void (*failed)(const struct spawner_failed *f, void *arg);
 	/* Repeated after each connection until spawner_ack. Status -1 with
 	 * signal 0 answers the STOP of a key that the spawner does not know. */

@@ -183,6 +183,18 @@ void server_started(struct server *s, pid_t pid, uint64_t start_time)
 	(void)s->fleet->cb.started(s, s->fleet->cb.arg);
 }
 
+void server_ready(struct server *s)
+{
+	struct log_ctx ctx = ctx_of(s);
+
+	if (s->state != SERVER_RUNNING || s->is_ready)
+		return;
+	s->is_ready = true;
+	log_info(&ctx, "server listens", "address=%s", s->address);
+	/* A hub that is not there finds it by LIST. */
+	(void)s->fleet->cb.ready(s, s->fleet->cb.arg);
+}
+
 void server_stopping(struct server *s)
 {
 	if (s->state == SERVER_RUNNING)

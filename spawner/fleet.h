@@ -28,6 +28,7 @@ struct fleet_config {
 /* Each returns false when nobody is there to be told (it is told later). */
 struct fleet_callbacks {
 	bool (*started)(const struct server *s, void *arg);
+	bool (*ready)(const struct server *s, void *arg);
 	bool (*failed)(const char *key, enum spawner_fail_code code,
 	    const char *text, const char *tail, void *arg);
 	bool (*exited)(const struct server *s, void *arg);

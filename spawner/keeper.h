@@ -10,7 +10,7 @@
 struct pam_session;
 
 /* Version of keeper.def that this program speaks. */
-#define KEEPER_VERSION 1
+#define KEEPER_VERSION 2
 
 /* The descriptors that launch.c leaves for it. */
 #define KEEPER_FD_JOB  3 /* memory file with the job (job.h) */

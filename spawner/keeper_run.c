@@ -21,11 +21,12 @@
 
 #define OUT_BYTES         16384
 #define OUT_PER_TURN      16
-/* Often while most servers come up, for a hub may send people there as soon as
- * somebody answers; then less so. */
+#define OUT_AT_END        256
+/* Often while most servers come up, for the person waits; then less so. */
 #define LISTENER_FAST_MS  25
 #define LISTENER_FAST_FOR 5000
 #define LISTENER_SLOW_MS  100
+#define LISTENER_LATE_MS  1000
 #define SWEEP_LIMIT_MS    10000
 #define SWEEP_STEP_MS     10
 
@@ -174,56 +175,17 @@ static void on_sigterm(int signo, void *arg)
 	stop(k, k->job.stop_grace_ms);
 }
 
-/* ---- the port ------------------------------------------------------------ */
-
-static uid_t expected_uid(const struct keeper *k)
-{
-	return k->plan.switches_ids ? k->plan.uid : getuid();
-}
-
-/* Another account's listener would get this person's cookies and tokens. */
-static void refuse_listener(struct keeper *k, uid_t uid)
-{
-	err_set(&k->failure, ERR_DENIED,
-	    "a process of uid %" PRIu32 " listens on port %u, which was "
-	    "chosen for %.64s (uid %" PRIu32 "): start again; \"port_range\" "
-	    "in spawner.yaml keeps other programs away",
-	    (uint32_t)uid, (unsigned)k->job.port, k->plan.user,
-	    (uint32_t)expected_uid(k));
-	stop(k, 0);
-}
-
-static void on_listener_timer(struct timer *t, void *arg)
-{
-	struct keeper *k = arg;
-	struct err err;
-	uid_t uid = 0;
-	int64_t now_ms = loop_now_ms(k->loop);
-	int found = sock_listener_uid(k->job.port, &uid, &err);
-
-	if (found > 0 && uid != expected_uid(k)) {
-		refuse_listener(k, uid);
-		return;
-	}
-	if (found > 0 ||
-	    now_ms >= k->listener_from_ms + k->job.listen_timeout_ms)
-		return;
-	timer_start(k->loop, t,
-	    now_ms < k->listener_from_ms + LISTENER_FAST_FOR ? LISTENER_FAST_MS
-							     : LISTENER_SLOW_MS,
-	    on_listener_timer, k);
-}
-
 /* ---- the spawner --------------------------------------------------------- */
 
 static void send_state(struct keeper *k)
 {
 	const struct state *s = &k->state;
-	json_t *msg = json_pack("{ss si ss ss ss ss ss si sI sb}", "type",
+	json_t *msg = json_pack("{ss si ss ss ss ss ss si sI sb sb}", "type",
 	    "STATE", "version", KEEPER_VERSION, "key", s->key, "account",
 	    s->account, "profile", s->profile, "kind", s->kind, "address",
 	    s->address, "pid", (int)s->pid, "start_time",
-	    (json_int_t)s->start_time, "stopping", (int)(k->stop != STOP_NONE));
+	    (json_int_t)s->start_time, "stopping", (int)(k->stop != STOP_NONE),
+	    "ready", (int)k->is_ready);
 	struct err err;
 
 	/* A spawner that does not read is told again when it connects. */
@@ -327,6 +289,55 @@ static int listen_for_spawners(struct keeper *k, struct err *err)
 	    on_connection, k, err);
 }
 
+/* ---- the port ------------------------------------------------------------ */
+
+static uid_t expected_uid(const struct keeper *k)
+{
+	return k->plan.switches_ids ? k->plan.uid : getuid();
+}
+
+/* Another account's listener would get this person's cookies and tokens. */
+static void refuse_listener(struct keeper *k, uid_t uid)
+{
+	err_set(&k->failure, ERR_DENIED,
+	    "a process of uid %" PRIu32 " listens on port %u, which was "
+	    "chosen for %.64s (uid %" PRIu32 "): start again; \"port_range\" "
+	    "in spawner.yaml keeps other programs away",
+	    (uint32_t)uid, (unsigned)k->job.port, k->plan.user,
+	    (uint32_t)expected_uid(k));
+	stop(k, 0);
+}
+
+static int64_t next_look_ms(const struct keeper *k)
+{
+	int64_t since_ms = loop_now_ms(k->loop) - k->listener_from_ms;
+
+	if (since_ms < LISTENER_FAST_FOR)
+		return LISTENER_FAST_MS;
+	return since_ms < k->job.listen_timeout_ms ? LISTENER_SLOW_MS
+						   : LISTENER_LATE_MS;
+}
+
+/* Until somebody listens: the hub makes no route before it is told. */
+static void on_listener_timer(struct timer *t, void *arg)
+{
+	struct keeper *k = arg;
+	struct err err;
+	uid_t uid = 0;
+	int found = sock_listener_uid(k->job.port, &uid, &err);
+
+	if (found > 0 && uid != expected_uid(k)) {
+		refuse_listener(k, uid);
+		return;
+	}
+	if (found > 0) {
+		k->is_ready = true;
+		send_state(k);
+		return;
+	}
+	timer_start(k->loop, t, next_look_ms(k), on_listener_timer, k);
+}
+
 /* ---- the loop ------------------------------------------------------------ */
 
 static int watch_server(struct keeper *k, struct err *err)
@@ -395,8 +406,10 @@ void keeper_sweep(struct keeper *k)
 		kill_all(k);
 		(void)nanosleep(&step, NULL);
 	}
+	/* What a pipe can hold, not more: its owner may have lent the other
+	 * end to a process elsewhere, which writes for ever. */
 	if (fd_set_nonblock(k->out_fd, true) == 0) {
-		while (take_output(k))
+		for (int i = 0; i < OUT_AT_END && take_output(k); i++)
 			;
 	}
 	fd_close(&k->out_fd);

@@ -43,7 +43,7 @@ struct keeper {
 	int64_t listener_from_ms;
 	enum stop_step stop;
 	int64_t grace_ms;
-	bool asked, has_ended;
+	bool asked, has_ended, is_ready;
 	struct err failure; /* why we ended the server ourselves */
 };
 

@@ -83,6 +83,7 @@ static void on_start(struct timer *t, void *arg)
 		timer_start(
 		    fleet_loop(s->fleet), t, fake->exit_after_ms, on_end, fake);
 	server_started(s, 0, 0);
+	server_ready(s);
 }
 
 static int start(struct server *s, struct job *job, struct err *err)

@@ -30,10 +30,13 @@
 #include "spawner/state.h"
 #include "spawner/words.h"
 
-#define ORPHAN_PASSES  100
-#define ORPHAN_STEP_MS 10
-#define STDERR_SHOWN   400
-#define RETRY_MS       200
+#define ORPHAN_PASSES     100
+#define ORPHAN_STEP_MS    10
+#define STDERR_SHOWN      400
+#define RETRY_MS          200
+/* An older keeper looks at the port as well, ends a server whose port somebody
+ * else has, and does not tell when all is well. */
+#define KEEPER_SAYS_READY 2
 
 struct link {
 	struct server *s;
@@ -192,25 +195,29 @@ static int send_stop(struct link *l, struct err *err)
 static int on_STATE(struct wire *w, const json_t *msg, int *fds, size_t n_fds,
     void *arg, struct err *err)
 {
-	int64_t pid = 0, start_time = 0;
+	int64_t version = 0, pid = 0, start_time = 0;
 	struct link *l = arg;
 	struct server *s = l->s;
-	bool is_stopping = false;
+	bool is_stopping = false, is_ready = false;
 
 	(void)w, (void)fds, (void)n_fds;
-	if (json_get_int(msg, "pid", 0, INT32_MAX, &pid, err) < 0 ||
+	if (json_get_int(msg, "version", 1, 1000, &version, err) < 0 ||
+	    json_get_int(msg, "pid", 0, INT32_MAX, &pid, err) < 0 ||
 	    json_get_int(msg, "start_time", 0, INT64_MAX, &start_time, err) <
 		0 ||
-	    json_get_bool(msg, "stopping", &is_stopping, err) < 0)
+	    json_get_bool(msg, "stopping", &is_stopping, err) < 0 ||
+	    json_get_bool(msg, "ready", &is_ready, err) < 0)
 		return -1;
 	timer_stop(&l->deadline);
 	if (s->state == SERVER_STARTING)
 		server_started(s, (pid_t)pid, (uint64_t)start_time);
 	if (is_stopping)
 		server_stopping(s);
-	else if (l->wants_stop)
-		return send_stop(l, err);
-	return 0;
+	if (is_ready || version < KEEPER_SAYS_READY)
+		server_ready(s);
+	if (is_stopping)
+		return 0;
+	return l->wants_stop ? send_stop(l, err) : 0;
 }
 
 #define UNUSED        __attribute__((unused))

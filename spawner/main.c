@@ -262,6 +262,26 @@ static int load_policy(struct spawner *s, struct err *err)
 
 /* ---- places and accounts ------------------------------------------------- */
 
+/* What stands there names processes that we may kill: it must be ours alone,
+ * also when it was there before. */
+static int open_servers(struct spawner *s, const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	s->fleet_config.place.servers_fd = fd;
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return err_sys(err, "open %s", path);
+	if (st.st_uid != geteuid())
+		return err_set(err, ERR_DENIED,
+		    "%s belongs to uid %u, which could make us end any "
+		    "process: remove it",
+		    path, (unsigned)st.st_uid);
+	if (fchmod(fd, 0700) != 0)
+		return err_sys(err, "set the mode of %s", path);
+	return 0;
+}
+
 static int find_places(struct spawner *s, struct err *err)
 {
 	const struct options *o = &s->options;
@@ -288,14 +308,7 @@ static int find_places(struct spawner *s, struct err *err)
 	if (dir_make(s->run_dir, 0755, err) != 0 ||
 	    dir_make(servers, 0700, err) != 0)
 		return -1;
-	s->fleet_config.place.servers_fd =
-	    open(servers, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->fleet_config.place.servers_fd < 0)
-		return err_sys(err, "open %s", servers);
-	/* One that was there must be ours alone, too. */
-	if (fchmod(s->fleet_config.place.servers_fd, 0700) != 0)
-		return err_sys(err, "set the mode of %s", servers);
-	return 0;
+	return open_servers(s, servers, err);
 }
 
 static int find_accounts(struct spawner *s, struct err *err)
@@ -448,9 +461,10 @@ static int open_socket(struct spawner *s, struct err *err)
 
 static int serve(struct spawner *s, struct err *err)
 {
-	adopt_all(&s->adopt, s->fleet);
+	/* First: where another spawner serves, its servers are not ours. */
 	if (open_socket(s, err) != 0)
 		return -1;
+	adopt_all(&s->adopt, s->fleet);
 	log_info(NULL, "ready", "socket=%s accounts=%s", s->socket,
 	    s->is_root ? "all" : s->self.name);
 	sysd_notify("READY=1");

@@ -4,8 +4,12 @@
 #ifndef CARREL_SPAWNER_PROTOCOL_H
 #define CARREL_SPAWNER_PROTOCOL_H
 
-/* Version of wire.def that this program speaks. */
-#define PROTOCOL_VERSION 1
+/*
+ * Version of wire.def that this program speaks; one that speaks less is not
+ * spoken with, for a restart of either side hurts nobody.
+ * 2: READY. Without it a hub would have to guess whose listener answers.
+ */
+#define PROTOCOL_VERSION 2
 
 /* States of a connection, as bits (base/wire.h): before HELLO, and after. */
 enum { WIRE_HELLO = 1, WIRE_UP = 2 };

@@ -193,7 +193,7 @@ void serve_auth_end(const struct attempt_end *end, void *arg)
 		end->account, "text", end->text, "groups", groups));
 }
 
-/* SERVER and STARTED have the same members. */
+/* The members that SERVER and STARTED share. */
 static json_t *server_json(const struct server *s, const char *type)
 {
 	return json_pack("{ss ss ss ss si sI ss}", "type", type, "key", s->key,
@@ -205,6 +205,11 @@ static json_t *server_json(const struct server *s, const char *type)
 static bool on_started(const struct server *s, void *arg)
 {
 	return say(arg, server_json(s, "STARTED"));
+}
+
+static bool on_ready(const struct server *s, void *arg)
+{
+	return say(arg, json_pack("{ss ss}", "type", "READY", "key", s->key));
 }
 
 static bool on_failed(const char *key, enum spawner_fail_code code,
@@ -233,6 +238,7 @@ static bool on_tail(const char *key, const char *text, void *arg)
 
 const struct fleet_callbacks serve_fleet_callbacks = {
 	.started = on_started,
+	.ready = on_ready,
 	.failed = on_failed,
 	.exited = on_exited,
 	.tail = on_tail,
@@ -286,9 +292,15 @@ HANDLER(HELLO)
 {
 	struct conn *c = arg;
 	struct serve *s = c->serve;
+	int version = (int)json_integer_value(json_object_get(msg, "version"));
 	json_t *hello;
 
-	(void)w, (void)msg, (void)fds, (void)n_fds;
+	(void)w, (void)fds, (void)n_fds;
+	if (version < PROTOCOL_VERSION)
+		return err_set(err, ERR_PROTOCOL,
+		    "the hub speaks version %d of the protocol, this spawner "
+		    "version %d: install and restart both of one release",
+		    version, PROTOCOL_VERSION);
 	if (become_hub(c, err) != 0)
 		return -1;
 	hello =
@@ -296,8 +308,8 @@ HANDLER(HELLO)
 	if (s->config.own_account)
 		json_object_set_new(
 		    hello, "account", json_string(s->config.own_account));
-	log_info(NULL, "hub connected", "peer=%d version=%d", (int)c->peer,
-	    (int)json_integer_value(json_object_get(msg, "version")));
+	log_info(
+	    NULL, "hub connected", "peer=%d version=%d", (int)c->peer, version);
 	(void)say(s, hello);
 	fleet_report(s->fleet);
 	return 0;
@@ -386,7 +398,10 @@ HANDLER(TAIL)
 
 static void list_one(const struct server *server, void *arg)
 {
-	(void)say(arg, server_json(server, "SERVER"));
+	json_t *msg = server_json(server, "SERVER");
+
+	json_object_set_new(msg, "ready", json_boolean(server->is_ready));
+	(void)say(arg, msg);
 }
 
 HANDLER(LIST)

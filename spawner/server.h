@@ -39,6 +39,7 @@ struct server {
 	char *account, *profile;
 	const struct kind *kind;
 	enum server_state state;
+	bool is_ready; /* it listens on its port, and nobody else does */
 	uint16_t port;
 	char *address;
 	pid_t pid;
@@ -52,6 +53,8 @@ struct server {
 /* What a kind says, each in the states given. */
 void server_started(
     struct server *s, pid_t pid, uint64_t start_time); /* STARTING */
+/* RUNNING; in other states, and again, it says nothing. */
+void server_ready(struct server *s);
 /* STARTING, RUNNING, STOPPING. tail is taken (malloc'ed, may be NULL). The
  * server may be gone on return. */
 void server_failed(struct server *s, enum spawner_fail_code code,

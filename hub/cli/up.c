@@ -203,7 +203,8 @@ static void on_child_ready(struct up *up, struct child *c)
 	for (int i = 0; i < N_CHILDREN; i++)
 		if (!up->child[i].ready)
 			return;
-	timer_start(up->loop, &up->probe, 0, probe_again, up);
+	/* The hub is making its route at this moment. */
+	timer_start(up->loop, &up->probe, 100, probe_again, up);
 }
 
 static pid_t sender_of(const struct msghdr *msg)

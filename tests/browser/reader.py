@@ -25,6 +25,7 @@ for program in NEEDED:
         report.finish()
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
@@ -55,7 +56,11 @@ def shot(name):
 
 
 def text():
-    return web.find_element(By.TAG_NAME, "body").text
+    """What a person reads; nothing while one page gives way to the next."""
+    try:
+        return web.find_element(By.TAG_NAME, "body").text
+    except (NoSuchElementException, StaleElementReferenceException):
+        return ""
 
 
 def path():

@@ -6,6 +6,7 @@ account of the test.
 """
 import atexit
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -37,8 +38,17 @@ profiles:
 """
 
 
+def own_account():
+    """A name that no running test has; those of tests that were killed are removed."""
+    for entry in pwd.getpwall():
+        pid = entry.pw_name.removeprefix("carreltp")
+        if pid != entry.pw_name and pid.isdigit() and not os.path.exists("/proc/" + pid):
+            accounts.remove(entry.pw_name)
+    return "carreltp%d" % os.getpid()
+
+
 class Programs:
-    def __init__(self, profile, config=CONFIG, policy=POLICY):
+    def __init__(self, profile, config=CONFIG, policy=POLICY, account=None):
         self.dir = tempfile.mkdtemp(prefix="carrelt-")
         os.chmod(self.dir, 0o755)
         self.port, self.api_port, self.hub_port = free_port(), free_port(), free_port()
@@ -46,7 +56,8 @@ class Programs:
         self.token = secrets.token_hex(32)
         self.lines, self.running = [], {}
         # As root, everything runs as an account without a privilege.
-        self.account = accounts.Account("carreltprog") if accounts.can_make() else None
+        # One for each test, so that they can run side by side.
+        self.account = accounts.Account(account or own_account()) if accounts.can_make() else None
         command = ", ".join(a.replace("@DIR@", self.dir) for a in profile)
         self._write("carrel.yaml", config % {"hub_port": self.hub_port})
         self._write("spawner.yaml", policy % {"command": command})

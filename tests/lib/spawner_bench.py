@@ -80,7 +80,7 @@ class Hub:
         self.sock.connect(path)
         self.waiting = []
         if hello:
-            self.say("HELLO", version=1)
+            self.say("HELLO", version=2)
             self.expect("HELLO")
 
     def say(self, kind, **members):
@@ -296,6 +296,18 @@ profiles:
   limited:
     command: [/bin/sleep, "1000"]
     limits: {memory: 100M, pids: 20, cpu: 0.5}
+  listener:
+    command:
+      - /usr/bin/python3
+      - -c
+      - |
+        import os, socket, time, urllib.parse
+        time.sleep(0.3)
+        s = socket.socket()
+        url = urllib.parse.urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
+        s.bind((url.hostname, url.port))
+        s.listen()
+        time.sleep(1000)
   broken: {command: [/nonexistent/program]}
   noisy:
     command: [/bin/sh, -c, "echo first line; echo 'no module: x' >&2; exit 3"]

@@ -5,12 +5,14 @@ as, how they end, what a restart finds.
 timeout: 180
 """
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 sys.path.insert(0, os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "../lib"))
@@ -200,6 +202,69 @@ def test_end_of_the_server_takes_the_tree_along(b):
     claim(not is_alive(orphan), "the orphan outlived the server")
 
 
+def test_a_stranger_with_the_log_pipe_keeps_nothing_alive(b):
+    """Its owner hands the pipe to a process elsewhere, which writes on."""
+    with tempfile.TemporaryDirectory() as place, \
+            socket.socket(socket.AF_UNIX) as door:
+        os.chmod(place, 0o755)
+        door.bind(place + "/door")
+        os.chmod(place + "/door", 0o666)
+        door.listen()
+        door.settimeout(20)
+        policy = POLICY + """
+  lends:
+    command:
+      - /usr/bin/python3
+      - -c
+      - |
+        import socket, time
+        s = socket.socket(socket.AF_UNIX)
+        s.connect("%s/door")
+        socket.send_fds(s, [b"x"], [1])
+        time.sleep(1000)
+""" % place
+        with contextlib.closing(Spawner(b, policy)) as spawner:
+            s = Server(spawner, b.alice.name, "lends").started()
+            peer, _ = door.accept()
+            _, fds, _, _ = socket.recv_fds(peer, 1, 1)
+            peer.close()
+            fcntl.fcntl(fds[0], fcntl.F_SETPIPE_SZ, 1 << 20)
+            writers = [subprocess.Popen(["/usr/bin/yes"], stdout=fds[0])
+                       for _ in range(6)]
+            os.close(fds[0])
+            try:
+                begin = time.monotonic()
+                s.stop(0)
+                took = time.monotonic() - begin
+                claim(took < 3, "the end came after %.1f s" % took)
+            finally:
+                for writer in writers:
+                    writer.kill()
+                    writer.wait()
+
+
+def test_a_second_spawner_touches_nothing(b):
+    s = Server(b.spawner, b.alice.name).started()
+    done = subprocess.run(b.spawner.argv(), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=20)
+    claim(done.returncode == 1 and "is in use" in done.stdout,
+          "%d %s" % (done.returncode, done.stdout))
+    claim("adopted" not in done.stdout, "it took servers: " + done.stdout)
+    s.stop()
+
+
+def test_keepers_directory_of_another_account_is_refused(b):
+    """Its owner could put a state.json there that names any process."""
+    with tempfile.TemporaryDirectory() as place:
+        os.mkdir(place + "/servers")
+        os.chown(place + "/servers", b.alice.uid, b.alice.gid)
+        done = subprocess.run(
+            b.spawner.argv("--list", "--run-dir", place), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
+        claim(done.returncode == 1 and "belongs to" in done.stdout,
+              "%d %s" % (done.returncode, done.stdout))
+
+
 def test_stop_kills_what_does_not_listen(b):
     s = Server(b.spawner, b.alice.name, "stubborn").started()
     s.until_says("up")
@@ -227,6 +292,28 @@ def test_listener_of_another_account_fails_the_start(b):
         m = s.failed("listener")
     claim("port " + port in m["text"], "%r" % m)
     until(lambda: not is_alive(s.pid), "the server is ended")
+
+
+def listed(spawner, server):
+    spawner.hub.say("LIST")
+    m = spawner.hub.expect("SERVER", key=server.key)
+    spawner.hub.expect("LIST_END")
+    return m
+
+
+def test_ready_is_said_when_its_own_account_listens(b):
+    with contextlib.closing(Spawner(b, POLICY)) as s:
+        server = Server(s, b.alice.name, "listener").started()
+        s.hub.expect("READY", key=server.key)
+        s.hub.say("LIST")
+        claim(s.hub.expect("SERVER", key=server.key)["ready"], "not ready")
+        deaf = Server(s, b.alice.name).started()
+        s.kill()
+        s.start()
+        until(lambda: listed(s, server)["ready"], "it is known again")
+        claim(not listed(s, deaf)["ready"], "ready without a listener")
+        server.stop(0)
+        deaf.stop(0)
 
 
 def test_port_range_holds(b):
@@ -413,17 +500,23 @@ def test_nothing_is_heard_before_hello(b):
 
 def test_second_hub_is_refused_while_the_first_lives(b):
     other = Hub(b.spawner.socket, hello=False)
-    other.say("HELLO", version=1)
+    other.say("HELLO", version=2)
     claim(other.closed_by_peer(), "two hubs at once")
     b.spawner.hub.say("LIST")
     b.spawner.hub.expect("LIST_END")
+
+
+def test_older_hub_is_refused(b):
+    other = Hub(b.spawner.socket, hello=False)
+    other.say("HELLO", version=1)
+    claim(other.closed_by_peer(), "a hub that knows no READY was welcomed")
 
 
 def test_other_account_is_refused(b):
     os.chmod(b.spawner.socket, 0o666)
     code = ("import socket,sys; s=socket.socket(socket.AF_UNIX,"
             "socket.SOCK_SEQPACKET); s.settimeout(5); s.connect(sys.argv[1]);"
-            "s.send(b'{\"type\":\"HELLO\",\"version\":1}');"
+            "s.send(b'{\"type\":\"HELLO\",\"version\":2}');"
             "sys.exit(0 if s.recv(100)==b'' else 1)")
     try:
         done = subprocess.run(

@@ -125,6 +125,10 @@ static void check_owner(const char *path, const json_t *route)
 	    json_string_value(json_object_get(route, "target"));
 	const struct proc *p = user ? proc_by_port(port_of(target)) : NULL;
 
+	if (p && !p->is_ready)
+		world_broken("no route leads to who has not been looked at",
+		    "%s key=%s stranger=%d", path, p->key,
+		    p->is_stranger_first);
 	if (p && strcmp(world.people[p->person].name, user) != 0)
 		world_broken("a route leads to its owner's server",
 		    "%s leads to %s's %s", path, world.people[p->person].name,

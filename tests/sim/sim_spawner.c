@@ -20,6 +20,7 @@ struct packet {
 	uint64_t connection;
 	enum {
 		SAY_STARTED,
+		SAY_READY,
 		SAY_FAILED,
 		SAY_EXITED,
 		SAY_FOUND,
@@ -76,6 +77,7 @@ static int pick_port(void)
 static void proc_free(struct proc *p)
 {
 	timer_stop(&p->timer);
+	timer_stop(&p->listener);
 	list_del(&p->link);
 	free(p);
 }
@@ -115,7 +117,8 @@ static void say(int what, const struct proc *p)
 	if (!fake_spawner.is_up)
 		return;
 	say_once(what, p);
-	if ((what == SAY_STARTED || what == SAY_FAILED || what == SAY_EXITED) &&
+	if ((what == SAY_STARTED || what == SAY_READY || what == SAY_FAILED ||
+		what == SAY_EXITED) &&
 	    world_chance(5))
 		say_once(what, p);
 }
@@ -127,6 +130,7 @@ static void proc_exit(struct proc *p, int status, int signo)
 	world_trace("process of %s exits key=%s status=%d signal=%d",
 	    world.people[p->person].name, p->key, status, signo);
 	timer_stop(&p->timer);
+	timer_stop(&p->listener);
 	p->state = PROC_EXITED;
 	p->status = status;
 	p->signo = signo;
@@ -151,6 +155,35 @@ static void on_early_exit(struct timer *t, void *arg)
 		proc_exit(p, 1, 0);
 }
 
+/* The keeper ends what it cannot vouch for. */
+static void refuse_stranger(struct proc *p)
+{
+	world_trace("a stranger has the port of %s key=%s",
+	    world.people[p->person].name, p->key);
+	if (!world.spawner_alive || !fake_spawner.is_up) {
+		proc_exit(p, 0, 9);
+		return;
+	}
+	p->is_hanging = false;
+	say(SAY_FAILED, p);
+	proc_free(p);
+}
+
+/* READY is late, comes twice (say), or is lost; LIST has it then. */
+static void on_listener(struct timer *t, void *arg)
+{
+	struct proc *p = arg;
+
+	(void)t;
+	if (p->is_stranger_first) {
+		refuse_stranger(p);
+		return;
+	}
+	p->is_ready = true;
+	if (world.spawner_alive && !world_chance(8))
+		say(SAY_READY, p);
+}
+
 static void on_started(struct timer *t, void *arg)
 {
 	struct proc *p = arg;
@@ -166,6 +199,10 @@ static void on_started(struct timer *t, void *arg)
 		    on_early_exit, p);
 	if (world.spawner_alive)
 		say(SAY_STARTED, p);
+	p->is_stranger_first = world_chance(8);
+	timer_start(world.loop, &p->listener,
+	    25 + (int64_t)world_random(world_chance(10) ? 20000 : 200),
+	    on_listener, p);
 }
 
 static void make_proc(const struct packet *k)
@@ -247,6 +284,7 @@ static void say_process(const struct packet *k)
 		.pid = 1000 + p->port,
 		.start_time = 1,
 		.address = p->state == PROC_STARTING ? "" : p->address,
+		.ready = k->what == SAY_FOUND && p->is_ready,
 	};
 
 	if (k->what == SAY_STARTED)
@@ -285,6 +323,9 @@ static void act(const struct packet *k)
 	case SAY_STARTED:
 	case SAY_FOUND:
 		say_process(k);
+		return;
+	case SAY_READY:
+		fake_spawner.cb.ready(k->key, fake_spawner.cb.arg);
 		return;
 	case SAY_FAILED:
 	case SAY_EXITED:
@@ -452,6 +493,8 @@ static int status_of(int port)
 {
 	const struct proc *p = proc_by_port(port);
 
+	if (p && p->state == PROC_RUNNING && p->is_stranger_first)
+		return 200;
 	if (!p || p->state != PROC_RUNNING || p->ready_ms < 0 ||
 	    now_ms() < p->ready_ms)
 		return 0;

@@ -32,13 +32,15 @@ struct proc {
 	int port;
 	int64_t ready_ms; /* when its address begins to answer; -1: never */
 	bool is_hanging;  /* never says STARTED */
-	bool was_ready;   /* the hub said "ready" */
-	bool is_asked;    /* a STOP came */
-	bool is_hidden;   /* its keeper has not written itself down yet */
+	bool is_stranger_first; /* another account's program took the port */
+	bool is_ready;          /* its keeper saw it listen */
+	bool was_ready;         /* the hub said "ready" */
+	bool is_asked;          /* a STOP came */
+	bool is_hidden;         /* its keeper has not written itself down yet */
 	int status, signo;
 	bool oom;
 	char address[32];
-	struct timer timer;
+	struct timer timer, listener;
 };
 
 struct person {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What is generated from hub/config.def and stands in the repository is up to
+# What is generated from hub/config.def and hub/routes.def and stands in the repository is up to
 # date; the cure is `make docs`.
 hub=${CARREL_BUILD:-build}/bin/carrel-hub
 cd "$(dirname "$0")/../.." || exit 1
@@ -19,4 +19,5 @@ fi
 failed=0
 compare etc/carrel.yaml --print-sample-config
 compare docs/config.md --print-config-manual
+compare docs/rest.md --print-rest
 exit $failed

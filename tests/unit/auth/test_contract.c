@@ -5,9 +5,11 @@
  */
 #include "fake_spawner.h"
 
+#include "auth/directory.h"
 #include "auth/pam.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "base/offload.h"
 
 struct subject {
 	const char *kind;
@@ -35,14 +37,62 @@ static void settle_pam(struct authenticator *au)
 	}
 }
 
+static struct offload *offload;
+static struct loop *loop;
+
+/* A directory of one person, in the place of auth/directory.c. */
+void directory_ask(const struct directory_config *cfg,
+    const struct directory_question *q, struct arena *a,
+    struct directory_answer *out)
+{
+	(void)cfg;
+	(void)a;
+	assert_true(strlen(q->password) > 0);
+	*out = (struct directory_answer){ .res = AUTH_RES_DENIED };
+	if (strcmp(q->username, "alice") == 0 &&
+	    strcmp(q->password, "s3cret") == 0) {
+		out->res = AUTH_RES_OK;
+		out->name = q->username;
+	}
+}
+
+static void do_nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void note_done(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* The one thread has done all that it was given before. */
+static void settle_offload(struct authenticator *au)
+{
+	bool is_done = false;
+	struct err err = { 0 };
+
+	(void)au;
+	test_ok(offload_submit(offload, do_nothing, note_done, &is_done, &err),
+	    &err);
+	while (!is_done)
+		loop_turn(loop, 1000);
+}
+
 static const struct subject subjects[] = {
 	{ "pam", NULL, "alice", "s3cret", settle_pam },
 	{ "dummy", "password: s3cret\n", "alice", "s3cret", NULL },
+	{ "shared-password", "user_password: the s3cret\n", "alice",
+	    "the s3cret", NULL },
+	{ "ldap",
+	    "server_address: localhost\n"
+	    "tls_strategy: insecure\n"
+	    "bind_dn_template: 'uid={username},dc=test'\n",
+	    "alice", "s3cret", settle_offload },
 };
 
 static const struct authenticator_kind *kind;
 static struct arena arena;
-static struct loop *loop;
 static struct authenticator *au;
 static struct heard heard;
 
@@ -52,12 +102,24 @@ static void quiet(const char *line, void *arg)
 	assert_null(strstr(line, "s3cret"));
 }
 
+static int nobody_is(const char *name, void *arg, struct err *err)
+{
+	(void)name;
+	(void)arg;
+	(void)err;
+	return 0;
+}
+
 static struct authenticator *open_with(const char *yaml, struct err *err)
 {
 	static const struct auth_sink sink = { hear_prompt, hear_done, &heard };
 	struct conf_node *options = NULL;
 	struct auth_env env = {
-		.loop = loop, .sink = &sink, .file = "carrel.yaml"
+		.loop = loop,
+		.offload = offload,
+		.is_admin = nobody_is,
+		.sink = &sink,
+		.file = "carrel.yaml",
 	};
 
 	if (yaml != NULL)
@@ -78,6 +140,7 @@ static int set_up(void **state)
 	memset(&heard, 0, sizeof heard);
 	arena_init(&arena);
 	loop = loop_new();
+	offload = offload_new(loop, 1, 100);
 	kind = authenticator_find(subject->kind);
 	assert_non_null(kind);
 	au = open_with(subject->options, &err);
@@ -91,6 +154,7 @@ static int tear_down(void **state)
 	(void)state;
 	kind->close(&au);
 	assert_null(au);
+	offload_free(&offload);
 	loop_free(&loop);
 	arena_fini(&arena);
 	log_set_sink(NULL, NULL);

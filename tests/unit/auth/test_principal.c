@@ -2,6 +2,7 @@
 #include "test_util.h"
 
 #include "auth/principal.h"
+#include "db/group.h"
 #include "db/oauth.h"
 #include "db/server.h"
 #include "db/token.h"
@@ -301,19 +302,28 @@ static void test_a_servers_calls_are_not_its_owners_activity(void **state)
 
 static void test_membership_is_looked_up_at_the_check(void **state)
 {
-	const char *const groups[] = { "class" };
+	const char *const unix_groups[] = { "class" };
 	const struct scope_resource res = { .user = "alice" };
 	struct principal p = { .kind = PRINCIPAL_USER };
 	struct err err = { 0 };
+	int64_t group;
 
 	(void)state;
 	scope_set_init(&p.scopes, &arena);
 	test_ok(scope_set_add(&p.scopes, "servers!group=class", &err), &err);
 	assert_int_equal(
 	    principal_check(&p, db, SCOPE_SERVERS, &res), SCOPE_OTHER);
-	test_ok(user_set_groups(db, alice, groups, 1, &err), &err);
+	/* A Unix group of that name is another thing. */
+	test_ok(user_set_groups(db, alice, unix_groups, 1, &err), &err);
+	test_ok(group_create(db, "class", &group, &err), &err);
+	assert_int_equal(
+	    principal_check(&p, db, SCOPE_SERVERS, &res), SCOPE_OTHER);
+	test_ok(group_add(db, group, alice, &err), &err);
 	assert_int_equal(
 	    principal_check(&p, db, SCOPE_SERVERS, &res), SCOPE_GRANTED);
+	test_ok(group_remove(db, group, alice, &err), &err);
+	assert_int_equal(
+	    principal_check(&p, db, SCOPE_SERVERS, &res), SCOPE_OTHER);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)

@@ -103,6 +103,16 @@ static inline bool wait_count(struct app *app, const int *count, int wanted)
 	return *count >= wanted;
 }
 
+static inline bool wait_connections(struct app *app, size_t wanted)
+{
+	int64_t until = clock_mono_ms() + WAIT_MS;
+
+	while (
+	    httpd_connections(app->httpd) != wanted && clock_mono_ms() < until)
+		loop_turn(app->loop, 100);
+	return httpd_connections(app->httpd) == wanted;
+}
+
 /* The connection still answers: a mark that no other reply has. */
 static inline void assert_alive(
     struct app *app, struct client *c, const char *what)

@@ -351,6 +351,31 @@ static void test_announced_body_over_the_limit_is_413(void **state)
 	free(body);
 }
 
+/* Longer than what is read on to be polite: told at once, then the end. */
+static void test_endless_chunked_body_is_413(void **state)
+{
+	struct app *app = *state;
+	struct client *c = client_open(app, 0);
+	size_t n = 0x10000;
+	char *body = xmalloc(n + 1);
+
+	memset(body, 'b', n);
+	body[n] = '\0';
+	say(app, c,
+	    "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+	    "chunked\r\n\r\n");
+	for (int i = 0; i < 40 && !c->is_eof; i++) {
+		say(app, c, "10000\r\n");
+		send_all(app, c, body, n);
+		say(app, c, "\r\n");
+	}
+	assert_heard(app, c, "HTTP/1.1 413 ");
+	assert_true(hears_end(app, c));
+	assert_non_null(strstr(buf_view(&c->in), "Connection: close\r\n"));
+	assert_int_equal(app->n_requests, 0);
+	free(body);
+}
+
 static void test_chunked_body_over_the_limit_is_413(void **state)
 {
 	struct app *app = *state;
@@ -451,6 +476,7 @@ int main(void)
 		T(test_body_at_the_limit_is_taken),
 		T(test_announced_body_over_the_limit_is_413),
 		T(test_chunked_body_over_the_limit_is_413),
+		T(test_endless_chunked_body_is_413),
 		T(test_endless_chunked_body_is_cut),
 		T(test_refusal_by_head_does_not_read_the_body),
 		T(test_expect_continue),

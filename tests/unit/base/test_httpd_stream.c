@@ -39,6 +39,7 @@ static void test_stream_ends_at_once_when_its_client_leaves(void **state)
 	client_close(c);
 	assert_true(wait_count(app, &app->n_done, 1));
 	assert_null(httpd_find(app->httpd, app->late_id));
+	assert_true(wait_connections(app, 0));
 }
 
 static void test_stream_over_its_queue_is_cut(void **state)
@@ -51,6 +52,7 @@ static void test_stream_over_its_queue_is_cut(void **state)
 	assert_false(app->stream_ok);
 	assert_true(hears_end(app, c));
 	assert_true(wait_count(app, &app->n_done, 1));
+	assert_true(wait_connections(app, 0));
 }
 
 static void test_stream_to_a_client_that_does_not_read_is_cut(void **state)
@@ -128,6 +130,14 @@ static void test_unix_socket(void **state)
 	client_close(c);
 	assert_true(wait_count(app, &app->n_done, 3));
 	assert_int_equal(app->last_status, 0);
+	assert_true(wait_connections(app, 0));
+	assert_int_equal(sock_connect_unix(path, SOCK_STREAM, &fd, &err), 0);
+	client_adopt(app, c, fd);
+	say(app, c, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_heard(app, c, "first;");
+	client_close(c);
+	assert_true(wait_count(app, &app->n_done, 4));
+	assert_true(wait_connections(app, 0));
 	unlink(path);
 	rmdir(dir);
 }

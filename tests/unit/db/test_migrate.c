@@ -1,6 +1,8 @@
 /* Tests of db/migrate.c, with schemas of the tests' own. */
 #include "test_db_util.h"
 
+#include "base/fd.h"
+
 #include <sys/stat.h>
 
 /* The table that everything wants, and what this test looks at. */
@@ -246,6 +248,35 @@ static void test_the_embedded_schema_is_sound(void **state)
 	    fixture_number(f, "PRAGMA user_version"), db_schema.version);
 }
 
+/* A file of the first version, as it was made then, ends as a new one does:
+ * db_open compares tables, columns and indexes with schema.sql. */
+static void test_the_first_version_comes_here(void **state)
+{
+	struct fixture *f = *state;
+	struct schema old = { .version = 1, .migrations = none };
+	struct err err = { 0 };
+	char *text;
+	size_t len;
+
+	test_ok(file_read_all(
+		    "tests/unit/db/schema_0001.sql", 65536, &text, &len, &err),
+	    &err);
+	old.text = text;
+	test_ok(open_as(f, &old, &err), &err);
+	fixture_exec(f, "INSERT INTO user (id, name, created_us) VALUES"
+			" (7, 'alice', 1);"
+			"INSERT INTO server (user_id, name, created_us)"
+			" VALUES (7, '', 1);");
+	db_close(&f->db);
+	free(text);
+	test_ok(open_as(f, &db_schema, &err), &err);
+	assert_int_equal(
+	    fixture_number(f, "SELECT count(*) FROM server s JOIN user u"
+			      " ON u.id = s.user_id WHERE u.name = 'alice'"
+			      " AND s.display_name IS NULL"),
+	    1);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, fixture_tear_down)
 
 int main(void)
@@ -261,6 +292,7 @@ int main(void)
 		TEST(test_a_schema_that_lacks_something_is_refused),
 		TEST(test_an_administrators_own_index_is_no_harm),
 		TEST(test_the_embedded_schema_is_sound),
+		TEST(test_the_first_version_comes_here),
 	};
 
 	return cmocka_run_group_tests_name("db/migrate", tests, NULL, NULL);

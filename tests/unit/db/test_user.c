@@ -128,9 +128,6 @@ static void test_groups_that_break_a_rule_change_nothing(void **state)
 	assert_int_equal(err.code, ERR_LIMIT);
 	test_ok(user_groups(f->db, &f->a, id, &groups, &n, &err), &err);
 	assert_int_equal(n, 1);
-	assert_int_equal(user_in_group(f->db, "alice", "staff", &err), 1);
-	assert_int_equal(user_in_group(f->db, "alice", "a", &err), 0);
-	assert_int_equal(user_in_group(f->db, "bob", "staff", &err), 0);
 }
 
 static void test_groups_of_nobody_are_refused(void **state)
@@ -183,6 +180,51 @@ static void test_an_id_is_never_used_again(void **state)
 	assert_true(fixture_user(f, "bob") > first);
 }
 
+static void test_a_new_name_ends_logins_and_tokens(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	struct user u;
+	int64_t id = fixture_user(f, "alice");
+
+	fixture_user(f, "bob");
+	fixture_exec(f,
+	    "INSERT INTO token (digest, user_id, scopes, created_us)"
+	    " SELECT cast(printf('%032d', id) AS BLOB), id, '[]', 1 FROM user;"
+	    "INSERT INTO session (user_id, digest, public_id, created_us,"
+	    " used_us, expires_us) SELECT id,"
+	    " cast(printf('%032d', id) AS BLOB),"
+	    " '0123456789abcdef0123456789abcdef', 1, 1, 9 FROM user;");
+	assert_int_equal(user_rename(f->db, id, "bob", &err), -1);
+	assert_int_equal(err.code, ERR_EXISTS);
+	assert_int_equal(fixture_number(f, "SELECT count(*) FROM session"), 2);
+	test_ok(user_rename(f->db, id, "carl", &err), &err);
+	assert_int_equal(user_get(f->db, &f->a, id, &u, &err), 1);
+	assert_string_equal(u.name, "carl");
+	assert_int_equal(
+	    fixture_number(f, "SELECT sum(user_id) FROM token"), id + 1);
+	assert_int_equal(
+	    fixture_number(f, "SELECT sum(user_id) FROM session"), id + 1);
+}
+
+static void test_admins_are_named(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	const char *const *names;
+	size_t n;
+
+	fixture_user(f, "alice");
+	test_ok(
+	    user_set_admin(f->db, fixture_user(f, "zoe"), true, &err), &err);
+	test_ok(
+	    user_set_admin(f->db, fixture_user(f, "bob"), true, &err), &err);
+	test_ok(user_admins(f->db, &f->a, &names, &n, &err), &err);
+	assert_int_equal(n, 2);
+	assert_string_equal(names[0], "bob");
+	assert_string_equal(names[1], "zoe");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +233,8 @@ int main(void)
 		FIXTURE_TEST(test_create_twice_says_exists),
 		FIXTURE_TEST(test_names_differ_by_case_and_are_not_patterns),
 		FIXTURE_TEST(test_admin_can_be_set_and_taken),
+		FIXTURE_TEST(test_a_new_name_ends_logins_and_tokens),
+		FIXTURE_TEST(test_admins_are_named),
 		FIXTURE_TEST(test_activity_never_moves_backwards),
 		FIXTURE_TEST(test_groups_are_replaced_and_sorted),
 		FIXTURE_TEST(test_groups_that_break_a_rule_change_nothing),

@@ -178,7 +178,13 @@ static inline void say_found(const char *key, const char *address)
 {
 	struct spawner_server p = process(key, address);
 
+	p.ready = *address != '\0';
 	fake_spawner.cb.found(&p, fake_spawner.cb.arg);
+}
+
+static inline void say_ready(const char *key)
+{
+	fake_spawner.cb.ready(key, fake_spawner.cb.arg);
 }
 
 static inline void say_list_end(void)
@@ -259,6 +265,8 @@ static inline struct server *to_waiting(int64_t user_id)
 	say_started(s->key, "127.0.0.1:40001");
 	settle();
 	assert_int_equal(s->state, SERVER_WAITING);
+	say_ready(s->key);
+	settle();
 	return s;
 }
 

@@ -35,6 +35,7 @@ static void let_it_run(void)
 {
 	settle();
 	say_started(sent.start_key, "127.0.0.1:40001");
+	say_ready(sent.start_key);
 	settle();
 	answer_http(302);
 	settle();
@@ -208,6 +209,7 @@ static void test_stop_cancels_a_pending_start(void **state)
 	struct call stop = api_begin("DELETE", SERVER, NULL);
 	settle();
 	say_started(sent.start_key, "127.0.0.1:40001");
+	say_ready(sent.start_key);
 	settle();
 	say_exited(sent.start_key, 0, 2, false);
 	settle();

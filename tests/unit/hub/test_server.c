@@ -55,6 +55,7 @@ static void test_a_start_goes_from_row_to_route(void **state)
 	settle();
 	assert_int_equal(sent.n[FAKE_START], 1);
 	say_started(sent.start_key, "127.0.0.1:40001");
+	say_ready(sent.start_key);
 	settle();
 	assert_string_equal(
 	    fake_fetch_first()->url, "http://127.0.0.1:40001/user/alice/api");
@@ -537,6 +538,7 @@ static void test_late_and_repeated_answers_of_old_keys_change_nothing(
 	assert_string_equal(sent.ack_key, old);
 	say_refused(old, "late");
 	say_started(s->key, "127.0.0.1:40001");
+	say_ready(s->key);
 	assert_true(server_is_ready(s));
 	/* Something that runs under an old key must not. */
 	say_started(old, "127.0.0.1:40009");

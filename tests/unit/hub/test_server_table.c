@@ -11,24 +11,24 @@ static const char letters[SERVER_N_STATES + 1] = "sqawrRUTCcFG";
  * s saving, q queued, a asked, w waiting, r routing, R running, U unrouting,
  * T stopping, C cleaning, c checking, F failed, G gone.
  *
- * Columns: START ADOPT SAVED TURN STARTED REFUSED EXITED FOUND MISSING
+ * Columns: START ADOPT SAVED TURN STARTED READY REFUSED EXITED FOUND MISSING
  * SPAWNER_DOWN HTTP_OK HTTP_TIMEOUT ROUTED ROUTE_FAILED UNROUTED STOP DEADLINE
  */
 static const struct {
 	enum server_state state;
 	const char *row;
 } expected[] = {
-	{ SERVER_SAVING, "s!q!!!!!!s!!!!!G!" },
-	{ SERVER_QUEUED, "q!!a!!!!!q!!!!!Gq" },
-	{ SERVER_ASKED, "a!!!wFFwFa!!!!!TT" },
-	{ SERVER_WAITING, "w!!!wFFwFwrT!!!T!" },
-	{ SERVER_ROUTING, "r!!!rCCrCr!!RU!U!" },
-	{ SERVER_RUNNING, "R!!!RCCRCR!!RR!U!" },
-	{ SERVER_UNROUTING, "U!!!UCCUCU!!!!TUT" },
-	{ SERVER_STOPPING, "T!!!TFGTGT!!!!!TT" },
-	{ SERVER_CLEANING, "C!!!!!!!!C!!!!GCG" },
-	{ SERVER_CHECKING, "c!!ccCCcCcrUcc!UU" },
-	{ SERVER_FAILED, "s!!!!!!!!F!!!!!GG" },
+	{ SERVER_SAVING, "s!q!!!!!!!s!!!!!G!" },
+	{ SERVER_QUEUED, "q!!a!!!!!!q!!!!!Gq" },
+	{ SERVER_ASKED, "a!!!waFFwFa!!!!!TT" },
+	{ SERVER_WAITING, "w!!!wwFFwFwrT!!!TT" },
+	{ SERVER_ROUTING, "r!!!rrCCrCr!!RU!U!" },
+	{ SERVER_RUNNING, "R!!!RRCCRCR!!RR!U!" },
+	{ SERVER_UNROUTING, "U!!!UUCCUCU!!!!TUT" },
+	{ SERVER_STOPPING, "T!!!TTFGTGT!!!!!TT" },
+	{ SERVER_CLEANING, "C!!!!!!!!!C!!!!GCG" },
+	{ SERVER_CHECKING, "c!!cccCCcCcrUcc!UU" },
+	{ SERVER_FAILED, "s!!!!!!!!!F!!!!!GG" },
 };
 
 static int64_t alice;
@@ -175,6 +175,8 @@ static void check_cell(enum server_state st, enum server_event ev, char expect)
 		settle();
 		got = letters[s->state];
 	} else {
+		s->is_listening = s->is_listening || ev == EV_HTTP_OK ||
+				  ev == EV_HTTP_TIMEOUT;
 		c = cause_of(&parts, s, ev);
 		server_event(s, ev, &c);
 		got = n_bugs > 0 ? '!' : letters[s->state];

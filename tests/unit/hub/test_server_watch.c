@@ -85,7 +85,7 @@ static void test_a_newcomer_sees_all_steps_so_far(void **state)
 
 	(void)state;
 	watch(&seen, s);
-	assert_int_equal(seen.n, 3);
+	assert_int_equal(seen.n, 4);
 	assert_string_equal(server_pending(s), "spawn");
 	server_watch_stop(&seen.watch);
 }

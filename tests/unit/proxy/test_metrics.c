@@ -40,7 +40,7 @@ static void test_sets_are_summed(void **state)
 	has_line(&b, "requests_ws 0");
 	has_line(&b, "requests_proxy{status=\"503\"} 4");
 	has_line(&b, "proxy_routes 7");
-	has_line(&b, "proxy_longest_turn_seconds 0.001500");
+	has_line(&b, "proxy_longest_turn_seconds 0.0015");
 	has_line(&b, "process_start_time_seconds 1700000000");
 	assert_null(strstr(buf_view(&b), "status=\"200\""));
 	buf_fini(&b);

@@ -35,6 +35,7 @@ struct fixture {
 	struct err err;
 	char socket[128];
 	/* what the client was told */
+	int n_ready, n_found_ready;
 	int n_up, n_down, n_started, n_failed, n_exited, n_found, n_list_end;
 	int n_tail, n_prompt, n_auth_end;
 	char key[32], address[64], text[512], down[512];
@@ -79,11 +80,20 @@ static void on_started(const struct spawner_server *s, void *arg)
 	snprintf(f->address, sizeof f->address, "%s", s->address);
 }
 
+static void on_ready(const char *key, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->n_ready++;
+	snprintf(f->key, sizeof f->key, "%s", key);
+}
+
 static void on_found(const struct spawner_server *s, void *arg)
 {
 	struct fixture *f = arg;
 
 	f->n_found++;
+	f->n_found_ready += s->ready;
 	snprintf(f->key, sizeof f->key, "%s", s->key);
 	snprintf(f->address, sizeof f->address, "%s", s->address);
 }
@@ -128,6 +138,7 @@ static struct spawner_callbacks callbacks(struct fixture *f)
 		.auth_prompt = on_prompt,
 		.auth_end = on_auth_end,
 		.started = on_started,
+		.ready = on_ready,
 		.failed = on_failed,
 		.exited = on_exited,
 		.found = on_found,
@@ -238,9 +249,12 @@ static void test_server_lives_and_ends(void **state)
 	until(f, &f->n_started, 1);
 	assert_string_equal(f->key, KEY_A);
 	assert_string_equal(f->address, "127.0.0.1:4");
+	until(f, &f->n_ready, 1);
+	assert_string_equal(f->key, KEY_A);
 	test_ok(spawner_list(f->client, &f->err), &f->err);
 	until(f, &f->n_list_end, 1);
 	assert_int_equal(f->n_found, 1);
+	assert_int_equal(f->n_found_ready, 1);
 	assert_string_equal(f->key, KEY_A);
 	test_ok(spawner_tail(f->client, KEY_A, &f->err), &f->err);
 	until(f, &f->n_tail, 1);
@@ -402,7 +416,7 @@ static void test_second_hub_is_refused(void **state)
 
 static bool is_closed_after(struct fixture *f, const char *packet, bool greet)
 {
-	static const char hello[] = "{\"type\":\"HELLO\",\"version\":1}";
+	static const char hello[] = "{\"type\":\"HELLO\",\"version\":2}";
 	char answer[WIRE_PACKET_MAX];
 	bool is_closed = false;
 	int fd;
@@ -424,6 +438,15 @@ static bool is_closed_after(struct fixture *f, const char *packet, bool greet)
 	for (int i = 0; i < 3; i++)
 		loop_turn(f->loop, 1);
 	return is_closed;
+}
+
+static void test_an_older_hub_is_refused(void **state)
+{
+	static const char hello[] = "{\"type\":\"HELLO\",\"version\":1}";
+	struct fixture *f = *state;
+
+	spawner_client_free(&f->client);
+	assert_true(is_closed_after(f, hello, false));
 }
 
 /* A message with all its members, each of the right kind. */
@@ -556,6 +579,7 @@ int main(void)
 		T(test_bounds_are_answers),
 		T(test_restart_of_the_spawner_is_told_and_mended),
 		T(test_second_hub_is_refused),
+		T(test_an_older_hub_is_refused),
 		T(test_wrong_messages_close_the_connection),
 		T(test_words_and_codes_agree),
 	};

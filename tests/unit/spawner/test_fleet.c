@@ -52,7 +52,7 @@ struct fixture {
 	struct adopt adopt;
 	struct err err;
 	bool hub_is_there;
-	int n_started, n_failed, n_exited, n_tail;
+	int n_ready, n_started, n_failed, n_exited, n_tail;
 	pid_t pid;
 	char text[512], tail[9000];
 	enum spawner_fail_code fail;
@@ -64,6 +64,15 @@ static bool on_started(const struct server *s, void *arg)
 	struct fixture *f = arg;
 
 	f->n_started++;
+	f->pid = s->pid;
+	return f->hub_is_there;
+}
+
+static bool on_ready(const struct server *s, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->n_ready++;
 	f->pid = s->pid;
 	return f->hub_is_there;
 }
@@ -111,8 +120,8 @@ static void on_sigchld(int signo, void *arg)
 /* As a spawner that begins: with what earlier ones left. */
 static void begin(struct fixture *f)
 {
-	const struct fleet_callbacks cb = { on_started, on_failed, on_exited,
-		on_tail, f };
+	const struct fleet_callbacks cb = { on_started, on_ready, on_failed,
+		on_exited, on_tail, f };
 	const struct fleet_config config = {
 		.policy = &f->policy,
 		.own_uid = getuid(),

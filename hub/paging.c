@@ -1,0 +1,119 @@
+/*
+ * See paging.h.
+ */
+#include "hub/paging.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/num.h"
+
+#define ENVELOPE_TYPE "application/jupyterhub-pagination+json"
+#define URL_MAX_BYTES 65536
+
+/* One item of the Accept header, without parameters. */
+static bool accepts_envelope(const struct req *r)
+{
+	const char *accept = http_header(r->http, "Accept");
+	struct slice rest = slice_of(accept ? accept : ""), item;
+
+	while (slice_split(&rest, ',', &item))
+		if (slice_ieq(slice_trim(item), ENVELOPE_TYPE))
+			return true;
+	return false;
+}
+
+/* Negative numbers are meant as positive ones, as the reference has it. */
+static int read_number(
+    const struct req *r, const char *name, int64_t fallback, int64_t *out)
+{
+	const char *text = url_pair_get(&r->query, name);
+	struct err err;
+
+	*out = fallback;
+	if (!text)
+		return 0;
+	if (num_i64(text, out, &err) != 0 || *out == INT64_MIN)
+		return -1;
+	if (*out < 0)
+		*out = -*out;
+	return 0;
+}
+
+int paging_read(struct req *r, struct paging *out)
+{
+	const struct config *cfg = &r->app->cfg;
+	int64_t limit;
+
+	out->has_envelope = accepts_envelope(r);
+	limit =
+	    out->has_envelope ? cfg->page_default_limit : cfg->page_max_limit;
+	if (read_number(r, "offset", 0, &out->offset) != 0 ||
+	    read_number(r, "limit", limit, &out->limit) != 0) {
+		reply_error(r, 400,
+		    "Invalid argument type, offset and limit must be integers");
+		return -1;
+	}
+	if (out->limit < 1)
+		out->limit = 1;
+	if (out->limit > cfg->page_max_limit)
+		out->limit = cfg->page_max_limit;
+	return 0;
+}
+
+/* What the client said of itself and of the address stays, so that it can
+ * follow the link as it came. The Host header is that client's own. */
+static const char *next_url(
+    struct req *r, const struct paging *p, int64_t offset)
+{
+	const char *host = http_header(r->http, "Host");
+	const char *scheme = r->from_proxy && r->is_https ? "https" : "http";
+	struct buf query;
+
+	buf_init(&query, URL_MAX_BYTES);
+	for (size_t i = 0; i < r->query.n; i++) {
+		const struct url_pair *pair = &r->query.items[i];
+		if (strcmp(pair->name, "offset") != 0 &&
+		    strcmp(pair->name, "limit") != 0 &&
+		    strcmp(pair->name, "_xsrf") != 0)
+			url_pair_append(&query, pair->name, pair->value);
+	}
+	buf_printf(&query, "%soffset=%" PRId64 "&limit=%" PRId64,
+	    query.len ? "&" : "", offset, p->limit);
+	const char *url = arena_printf(&r->http->arena, "%s%s%s%s?%s",
+	    host ? scheme : "", host ? "://" : "", host ? host : "",
+	    r->http->path, buf_view(&query));
+	buf_fini(&query);
+	return url;
+}
+
+static json_t *next_page(struct req *r, const struct paging *p, int64_t total)
+{
+	if (p->offset >= total || total - p->offset <= p->limit)
+		return json_null();
+	int64_t offset = p->offset + p->limit;
+	return json_pack("{s:I, s:I, s:s}", "offset", (json_int_t)offset,
+	    "limit", (json_int_t)p->limit, "url", next_url(r, p, offset));
+}
+
+void paging_reply(
+    struct req *r, const struct paging *p, json_t *take_items, int64_t total)
+{
+	if (!p->has_envelope) {
+		if (p->offset < total && total - p->offset > p->limit &&
+		    !url_pair_get(&r->query, "limit"))
+			log_warn(NULL,
+			    "a client that knows no pages gets the first only",
+			    "path=%s limit=%" PRId64 " total=%" PRId64,
+			    r->http->path, p->limit, total);
+		reply_json(r, 200, take_items);
+		return;
+	}
+	reply_json(r, 200,
+	    json_pack("{s:o, s:{s:I, s:I, s:I, s:o}}", "items", take_items,
+		"_pagination", "offset", (json_int_t)p->offset, "limit",
+		(json_int_t)p->limit, "total", (json_int_t)total, "next",
+		next_page(r, p, total)));
+}

@@ -1,0 +1,185 @@
+-- Carrel's database, as it is now. A new file is made by this text; an older
+-- one is brought here by db/migrate/NNNN_*.sql, one file a version. Whoever
+-- changes this text adds such a file, and a test shows that both ways end alike.
+--
+-- Conventions
+--   *_us       microseconds since 1970 UTC. 0 is "never" where the comment
+--              says so; there are no NULL times.
+--   *digest    SHA-256 (32 bytes) of a secret that is shown once and kept
+--              nowhere. The secrets are random, so no slow hash is needed, and
+--              a unique index finds the row in a constant number of steps.
+--   ids        of rows whose ids go over the wire are AUTOINCREMENT: a number
+--              that was used once never names another thing.
+--   STRICT     a column holds its type or the write fails; the readers in db/
+--              check again, because files get damaged.
+-- What belongs to a user goes with the user (ON DELETE CASCADE), and so on down.
+
+-- Facts about the file itself.
+CREATE TABLE meta (
+	key   TEXT NOT NULL PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- People who came in at least once. The name is normal (auth/rules.h) and
+-- never changes; names of notebook accounts, URLs and log lines come from it.
+CREATE TABLE user (
+	id               INTEGER PRIMARY KEY AUTOINCREMENT,
+	name             TEXT NOT NULL UNIQUE
+	                 CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),
+	admin            INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),
+	created_us       INTEGER NOT NULL CHECK (created_us >= 0),
+	-- 0: never seen since it was created
+	last_activity_us INTEGER NOT NULL DEFAULT 0 CHECK (last_activity_us >= 0)
+) STRICT;
+
+-- The groups that the last login brought: Unix groups, or the provider's. The
+-- key serves the only question asked: is this user in this group.
+CREATE TABLE user_group (
+	user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	name    TEXT NOT NULL
+	        CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),
+	PRIMARY KEY (user_id, name)
+) STRICT, WITHOUT ROWID;
+
+-- Logins of browsers. The cookie carries the secret, this row its digest; a
+-- session that was ended is over whatever cookie is shown.
+CREATE TABLE session (
+	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	user_id    INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	digest     BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+	-- the cookie jupyterhub-session-id: names the session in tokens and
+	-- codes that it led to, and opens nothing
+	public_id  TEXT NOT NULL CHECK (length(public_id) = 32),
+	created_us INTEGER NOT NULL CHECK (created_us >= 0),
+	used_us    INTEGER NOT NULL CHECK (used_us >= 0),
+	expires_us INTEGER NOT NULL CHECK (expires_us > 0)
+) STRICT;
+-- "log this person out everywhere", and the cascade from user
+CREATE INDEX session_user ON session (user_id);
+-- the hourly purge
+CREATE INDEX session_expires ON session (expires_us);
+
+-- Notebook servers, one row per (user, name), made on the first start and kept
+-- when the server stops. What should be; the spawner says what is.
+CREATE TABLE server (
+	id               INTEGER PRIMARY KEY AUTOINCREMENT,
+	user_id          INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	-- '' is the default server
+	name             TEXT NOT NULL
+	                 CHECK (length(CAST(name AS BLOB)) <= 255),
+	-- the spawner's key of the present start; NULL: it is at rest
+	key              TEXT CHECK (length(key) = 16),
+	-- should it run: 0 with a key means that a stop is under way
+	wanted           INTEGER NOT NULL DEFAULT 0 CHECK (wanted IN (0, 1)),
+	-- of the last start
+	profile          TEXT CHECK (length(profile) BETWEEN 1 AND 255),
+	account          TEXT CHECK (length(account) BETWEEN 1 AND 255),
+	-- "127.0.0.1:40123", once the spawner said it
+	address          TEXT CHECK (length(address) BETWEEN 1 AND 255),
+	-- the person's choices, a JSON object; kept for the next start
+	options          TEXT CHECK (options IS NULL OR json_valid(options)),
+	created_us       INTEGER NOT NULL CHECK (created_us >= 0),
+	-- of the present start; 0: at rest
+	started_us       INTEGER NOT NULL DEFAULT 0 CHECK (started_us >= 0),
+	-- 0: never
+	last_activity_us INTEGER NOT NULL DEFAULT 0
+	                 CHECK (last_activity_us >= 0),
+	UNIQUE (user_id, name),
+	CHECK (key IS NOT NULL
+	       OR (wanted = 0 AND address IS NULL AND started_us = 0))
+) STRICT;
+-- what runs: a restart reads these rows only, however many servers there are
+CREATE UNIQUE INDEX server_key ON server (key) WHERE key IS NOT NULL;
+
+-- Who may ask for access tokens on behalf of people: notebook servers, and the
+-- hub itself, whose row owns all tokens that nobody asked for through OAuth.
+CREATE TABLE oauth_client (
+	id             TEXT NOT NULL PRIMARY KEY
+	               CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND 1023),
+	-- NULL: it has none and cannot exchange codes
+	secret_digest  BLOB CHECK (length(secret_digest) = 32),
+	redirect_uri   TEXT NOT NULL,
+	description    TEXT NOT NULL,
+	-- a JSON list of raw scopes
+	allowed_scopes TEXT NOT NULL CHECK (json_valid(allowed_scopes)
+	                      AND json_type(allowed_scopes) = 'array'),
+	-- NULL: not a notebook server's
+	server_id      INTEGER REFERENCES server (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+-- when a server stops, its client goes; and the cascade from server
+CREATE INDEX oauth_client_server ON oauth_client (server_id)
+	WHERE server_id IS NOT NULL;
+INSERT INTO oauth_client (id, redirect_uri, description, allowed_scopes)
+	VALUES ('jupyterhub', '', 'JupyterHub', '[]');
+
+-- API tokens, OAuth access tokens, and the tokens that servers call us with.
+CREATE TABLE token (
+	-- "a<id>" on the wire
+	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	digest     BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+	user_id    INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	client_id  TEXT NOT NULL DEFAULT 'jupyterhub'
+	           REFERENCES oauth_client (id) ON DELETE CASCADE,
+	-- public id of the session that it came from; NULL: from none
+	session_id TEXT CHECK (length(session_id) BETWEEN 1 AND 255),
+	-- the server whose own token it is; NULL: no server's
+	server_id  INTEGER REFERENCES server (id) ON DELETE CASCADE,
+	note       TEXT NOT NULL DEFAULT ''
+	           CHECK (length(CAST(note AS BLOB)) <= 4096),
+	-- a JSON list of raw scopes: what it may do is worked out at each use
+	scopes     TEXT NOT NULL CHECK (json_valid(scopes)
+	                  AND json_type(scopes) = 'array'),
+	created_us INTEGER NOT NULL CHECK (created_us >= 0),
+	-- 0: never used
+	used_us    INTEGER NOT NULL DEFAULT 0 CHECK (used_us >= 0),
+	-- 0: does not expire
+	expires_us INTEGER NOT NULL DEFAULT 0 CHECK (expires_us >= 0)
+) STRICT;
+-- a person's tokens on a client (is the confirmation page needed); a person's
+-- tokens; the cascade from user
+CREATE INDEX token_user ON token (user_id, client_id);
+-- the cascade from oauth_client, without the hub's own, which never goes
+CREATE INDEX token_client ON token (client_id);
+-- the cascade from server
+CREATE INDEX token_server ON token (server_id) WHERE server_id IS NOT NULL;
+-- logout
+CREATE INDEX token_session ON token (session_id) WHERE session_id IS NOT NULL;
+-- the hourly purge
+CREATE INDEX token_expires ON token (expires_us) WHERE expires_us > 0;
+
+-- Authorization codes: five minutes, one use.
+CREATE TABLE oauth_code (
+	digest           BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+	client_id        TEXT NOT NULL
+	                 REFERENCES oauth_client (id) ON DELETE CASCADE,
+	user_id          INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	redirect_uri     TEXT NOT NULL,
+	session_id       TEXT CHECK (length(session_id) BETWEEN 1 AND 255),
+	-- a JSON list, as granted
+	scopes           TEXT NOT NULL CHECK (json_valid(scopes)
+	                  AND json_type(scopes) = 'array'),
+	-- PKCE (RFC 7636); NULL: none was asked for
+	challenge        TEXT CHECK (length(challenge) BETWEEN 1 AND 128),
+	challenge_method TEXT CHECK (challenge_method IN ('S256', 'plain')),
+	expires_us       INTEGER NOT NULL CHECK (expires_us > 0),
+	CHECK ((challenge IS NULL) = (challenge_method IS NULL))
+) STRICT, WITHOUT ROWID;
+-- Codes are few and short-lived, but each of these is a cascade or a logout
+-- that must not read the whole table.
+CREATE INDEX oauth_code_client ON oauth_code (client_id);
+CREATE INDEX oauth_code_user ON oauth_code (user_id, session_id);
+CREATE INDEX oauth_code_expires ON oauth_code (expires_us);
+
+-- Penalties for failed logins that survive a restart (auth/throttle.h). The key
+-- is a digest: people type passwords into the field for names.
+CREATE TABLE throttle (
+	-- 1 name, 2 name at an address, 3 address
+	kind     INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 3),
+	key      BLOB NOT NULL CHECK (length(key) = 16),
+	failures INTEGER NOT NULL CHECK (failures > 0),
+	-- of the last failure, from which it fades
+	last_us  INTEGER NOT NULL CHECK (last_us >= 0),
+	PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+-- the purge of faded rows
+CREATE INDEX throttle_last ON throttle (last_us);
