@@ -37,7 +37,7 @@ CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DCARREL_VERSION='"$(VERSION)"'
 CFLAGS   := -std=c11 $(WARN) $(if $(CI),-Werror) $(HARD) $(OPTIM)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDOPT)
 LDLIBS   := -lmicrohttpd -lcurl -lsqlite3 -ljansson -lyaml -lpam -lcap -lldap -llber \
-	-lssl -lcrypto -lpthread
+	-lcjose -lssl -lcrypto -lpthread
 
 # ---- what is built -------------------------------------------------------
 # Each room is one archive; a program is its main plus the archives it needs.
@@ -167,6 +167,8 @@ SUITES := $(wildcard tests/run_test.py tests/lint/selftest.py tests/table \
 	tests/contract tests/scenario tests/root tests/browser)
 JOBS ?= $(shell nproc)
 check: deps-check
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory idp || \
+	  echo "npm could not install the tests' OpenID provider"; fi
 	@$(MAKE) --no-print-directory -j$(JOBS) all unit-build fuzz-build \
 	  $(filter $(B)/%,$(SUITES))
 	@CARREL_BUILD=$(abspath $(B)) tests/run.py --jobs $(JOBS) \
@@ -183,6 +185,17 @@ $(B)/sim/sim: $(SIM_OBJ) $(LIBS)
 sim: $(B)/sim/sim
 	@$< $(SIM)
 SUITES += $(B)/sim/sim
+
+# ---- an OpenID provider for tests/scenario/oidc.py -------------------------
+# From npm, where there is one; without it that story is skipped and says so.
+IDP := $(B)/idp/node_modules/.package-lock.json
+$(IDP): $(addprefix tests/idp/,package.json package-lock.json .npmrc)
+	@mkdir -p $(B)/idp
+	@cp $^ $(B)/idp/
+	@echo "  NPM $(B)/idp"
+	@cd $(B)/idp && npm ci --silent --no-progress --ignore-scripts
+idp: $(IDP)
+.PHONY: idp
 
 # ---- generated documents -------------------------------------------------
 # From hub/config.def and hub/routes.def; tests/table/generated.sh says when they are out of date.

@@ -19,8 +19,10 @@
 #include "base/err.h"
 #include "base/loop.h"
 
+struct fetcher;
 struct offload;
 struct spawner_client;
+struct url_pairs;
 
 /* What a kind found out. Borrowed for the call of done. */
 struct auth_identity {
@@ -28,6 +30,9 @@ struct auth_identity {
 	const char *account;       /* Unix account; NULL: by the name */
 	const char *const *groups; /* as the source knows them */
 	size_t n_groups;
+	/* Who it is for ever, where names can be given anew: the source and
+	 * its lasting word for the person. NULL: names are never reused. */
+	const char *source, *subject;
 };
 
 enum auth_result {
@@ -64,12 +69,23 @@ struct auth_env {
 	const struct conf_node *options; /* the kind's own map; NULL: none */
 	const char *file;    /* of the configuration, for messages */
 	bool public_address; /* people from elsewhere can reach us */
+	/* Redirect kinds: send the browser there; the attempt is over. arg is
+	 * the sink's. */
+	void (*redirect)(uint64_t attempt, const char *url, void *arg);
+	struct fetcher *fetcher;  /* redirect kinds: their HTTP client */
+	const char *callback_url; /* redirect kinds: where people come back;
+				   * NULL: our public address is not known */
 };
 
 /* What the first form brought. */
 struct auth_form {
 	const char *username, *password;
 	const char *rhost; /* the person's address */
+};
+
+/* What a browser remembers between leaving and coming back (auth/trip.h). */
+struct auth_trip {
+	const char *state, *nonce, *verifier;
 };
 
 struct authenticator_kind;
@@ -94,6 +110,17 @@ struct authenticator_kind {
 	/* No call of the sink for this attempt comes after. */
 	void (*cancel)(struct authenticator *au, uint64_t attempt);
 	void (*close)(struct authenticator **au);
+	/*
+	 * Redirect kinds (has_form is false) have these two in the place of
+	 * begin and reply, which are NULL: the person proves elsewhere who they
+	 * are. `redirect` ends in env->redirect or sink->done (no OK);
+	 * `callback` gets what came back, and ends in exactly one done. Neither
+	 * calls the sink before it returned; the arguments are copied.
+	 */
+	void (*redirect)(struct authenticator *au, uint64_t attempt,
+	    const struct auth_trip *trip);
+	void (*callback)(struct authenticator *au, uint64_t attempt,
+	    const struct auth_trip *trip, const struct url_pairs *query);
 };
 
 /* registry.c; NULL: no such kind (names lists them all for the message). */

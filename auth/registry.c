@@ -7,6 +7,7 @@
 
 #include "auth/dummy.h"
 #include "auth/ldap.h"
+#include "auth/none.h"
 #include "auth/pam.h"
 #include "auth/shared.h"
 #include "base/str.h"
@@ -18,6 +19,7 @@ static const struct authenticator_kind *const kinds[] = {
 	&authenticator_ldap,
 	&authenticator_shared,
 	&authenticator_dummy,
+	&authenticator_none,
 };
 #define N_KINDS (sizeof kinds / sizeof kinds[0])
 

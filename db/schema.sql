@@ -89,6 +89,20 @@ CREATE TABLE role_group (
 -- the same
 CREATE INDEX role_group_role ON role_group (role_id);
 
+-- Whose account at a provider of logins a name is: the provider's own, lasting
+-- word for the person (sub), taken at the first login. Names get free there and
+-- are given to others; what is in their server here is not.
+CREATE TABLE login_identity (
+	user_id  INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	-- the issuer, or the address that says who somebody is
+	source   TEXT NOT NULL
+	         CHECK (length(CAST(source AS BLOB)) BETWEEN 1 AND 2048),
+	subject  TEXT NOT NULL
+	         CHECK (length(CAST(subject AS BLOB)) BETWEEN 1 AND 255),
+	since_us INTEGER NOT NULL CHECK (since_us >= 0),
+	PRIMARY KEY (user_id, source)
+) STRICT, WITHOUT ROWID;
+
 -- Logins of browsers. The cookie carries the secret, this row its digest; a
 -- session that was ended is over whatever cookie is shown.
 CREATE TABLE session (

@@ -21,6 +21,7 @@
 #include "hub/audit.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
+#include "hub/providers.h"
 #include "hub/rbac.h"
 #include "hub/route.h"
 #include "hub/server.h"
@@ -107,11 +108,15 @@ static int open_login(struct app *app, struct err *err)
 	if (!app->web)
 		return -1;
 	app->login = login_new(app);
-	return open_authenticator(app, err);
+	if (open_authenticator(app, err) != 0)
+		return -1;
+	app->providers = providers_open(app, err);
+	return app->providers ? 0 : -1;
 }
 
 static void close_login(struct app *app)
 {
+	providers_close(&app->providers);
 	if (app->login)
 		login_free(&app->login);
 	if (app->auth)

@@ -29,6 +29,7 @@ struct httpd;
 struct login;
 struct metrics;
 struct offload;
+struct providers;
 struct proxy_client;
 struct reconcile;
 struct routing;
@@ -71,8 +72,9 @@ struct app {
 	struct auth_rules *rules;
 	const struct authenticator_kind *auth_kind;
 	struct authenticator *auth;
-	struct httpd *http_proxy;   /* hub.sock: forwarded headers believed */
-	struct httpd *http_servers; /* 127.0.0.1:8081: they are not */
+	struct providers *providers; /* hub/providers.h: logins elsewhere */
+	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
+	struct httpd *http_servers;  /* 127.0.0.1:8081: they are not */
 	int64_t started_us;
 	bool is_open; /* app_open succeeded */
 	bool stopping;

@@ -23,6 +23,8 @@ struct attempt_prompt {
 void page_login_prompt(struct req *r, const struct attempt_prompt *p);
 void page_login_ended(struct req *r, const char *username, enum auth_result res,
     const struct auth_identity *id, const char *text);
+/* The login page with that text above. */
+void page_login_problem(struct req *r, int status, const char *text);
 /* The form again: its XSRF token was missing, wrong or over. */
 void page_login_expired(struct req *r);
 

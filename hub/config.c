@@ -174,6 +174,19 @@ static void check_local_path(
 		    path);
 }
 
+/* Elsewhere, or a path here. */
+static void check_logout(struct checker *c, const char *value)
+{
+	static const char path[] = "auth.logout_redirect_url";
+	struct url u;
+	struct err err;
+
+	if (!str_starts(value, "http://") && !str_starts(value, "https://"))
+		check_local_path(c, path, value);
+	else if (url_parse(c->arena, value, &u, &err) != 0)
+		problem(c, node_at(c, path), "\"%s\": %s", path, err.text);
+}
+
 static void check_values(struct checker *c, const struct config *cfg)
 {
 	check_base_url(c, cfg->base_url);
@@ -182,6 +195,7 @@ static void check_values(struct checker *c, const struct config *cfg)
 	check_origin(c, "proxy.api_url", cfg->proxy_api_url);
 	check_local_path(c, "hub.default_url", cfg->default_url);
 	check_local_path(c, "server.default_url", cfg->server_default_url);
+	check_logout(c, cfg->logout_redirect_url);
 	if (cfg->throttle.max_s < cfg->throttle.first_s)
 		problem(c, node_at(c, "auth.throttle.longest_wait"),
 		    "\"auth.throttle.longest_wait\" must not be shorter than "

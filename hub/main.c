@@ -19,6 +19,7 @@
 #include "hub/app.h"
 #include "hub/audit.h"
 #include "hub/places.h"
+#include "hub/providers.h"
 #include "hub/rest_manual.h"
 
 enum exit_code {
@@ -223,7 +224,8 @@ static int read_config(const struct args *a, struct arena *arena,
 }
 
 /* What the table cannot know: the kind exists, the rules can be compiled. */
-static int check_auth(const struct config *cfg, struct err *err)
+static int check_auth(
+    const struct config *cfg, const char *file, struct err *err)
 {
 	struct auth_rules *rules;
 
@@ -231,6 +233,8 @@ static int check_auth(const struct config *cfg, struct err *err)
 		return err_set(err, ERR_INVALID,
 		    "\"auth.type\" must be one of %s; found \"%.32s\"",
 		    authenticator_names(), cfg->auth_type);
+	if (providers_check(cfg, file, err) != 0)
+		return -1;
 	rules = rules_open(&cfg->rules, err);
 	if (!rules)
 		return -1;
@@ -270,7 +274,7 @@ static int load_config(const struct args *a, struct arena *arena,
 	else
 		rc = config_load(arena, text, len, *file, cfg, problems, &err);
 	free(text);
-	if (rc == 0 && check_auth(cfg, &err) != 0) {
+	if (rc == 0 && check_auth(cfg, *file, &err) != 0) {
 		buf_printf(problems, "%s: %s\n", *file, err.text);
 		rc = -1;
 	}

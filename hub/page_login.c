@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "db/identity.h"
 #include "db/session.h"
 #include "db/user.h"
 #include "hub/attempt.h"
@@ -18,6 +19,7 @@
 #include "hub/gate.h"
 #include "hub/handlers.h"
 #include "hub/metrics.h"
+#include "hub/providers.h"
 #include "hub/redirect.h"
 #include "hub/web.h"
 
@@ -51,7 +53,15 @@ static void show_form(
 {
 	json_t *data = form_data(r, username);
 
-	json_object_set_new(data, "form", json_true());
+	json_t *links =
+	    providers_links(r->app->providers, r, redirect_req_next(r));
+
+	if (r->app->auth_kind->has_form)
+		json_object_set_new(data, "form", json_true());
+	if (json_array_size(links) > 0)
+		json_object_set_new(
+		    data, "providers", json_pack("{s:O}", "links", links));
+	json_decref(links);
 	if (str_eq(r->app->auth_kind->name, "pam"))
 		json_object_set_new(data, "unix", json_true());
 	if (problem)
@@ -65,6 +75,9 @@ void page_login(struct req *r)
 
 	if (r->who.kind == PRINCIPAL_USER)
 		reply_redirect(r, 302, next ? next : redirect_default(r));
+	else if (providers_auto(r->app->providers))
+		reply_redirect(r, 302,
+		    providers_url(r, providers_auto(r->app->providers), next));
 	else
 		show_form(r, 200, url_pair_get(&r->query, "username"), NULL);
 }
@@ -167,6 +180,25 @@ struct entry {
 	char session_id[SESSION_ID_LEN + 1];
 };
 
+/* A name that was somebody else's there when it came here first stays theirs.
+ */
+static int claim_name(struct req *r, const struct auth_identity *id,
+    const char *name, const struct entry *e, struct err *err)
+{
+	int rc;
+
+	if (!id->source || !id->subject)
+		return 0;
+	rc = identity_claim(r->app->db, e->user.id, id->source, id->subject,
+	    clock_wall_us(), err);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	return err_set(err, ERR_DENIED,
+	    "The name %s belongs to another account of that provider here. "
+	    "If it is yours, ask the administrator of this hub.",
+	    name);
+}
+
 static int write_user(struct req *r, const struct auth_identity *id,
     const struct rules_decision *d, struct entry *e, struct err *err)
 {
@@ -183,6 +215,8 @@ static int write_user(struct req *r, const struct auth_identity *id,
 	    user_set_admin(db, e->user.id, admin, err) != 0)
 		return -1;
 	if (user_set_groups(db, e->user.id, id->groups, id->n_groups, err) != 0)
+		return -1;
+	if (claim_name(r, id, d->name, e, err) != 0)
 		return -1;
 	return user_touch(db, e->user.id, now, err);
 }
@@ -241,6 +275,15 @@ static void let_in(
 	reply_redirect(r, 302, next ? next : redirect_default(r));
 }
 
+static void refuse_name(
+    struct req *r, const char *username, const char *name, const char *text)
+{
+	log_warn(&(struct log_ctx){ .user = name }, "not let in",
+	    "from=%s why=\"the name is another account's\"", r->client);
+	audit_login(r, AUDIT_LOGIN_REFUSED, name, text);
+	show_form(r, 403, username, text);
+}
+
 static void succeeded(
     struct req *r, const char *username, const struct auth_identity *id)
 {
@@ -257,7 +300,7 @@ static void succeeded(
 		    "from=%s why=\"%s\"", r->client, d.text);
 		audit_login(r, AUDIT_LOGIN_REFUSED, d.name, d.text);
 		show_form(r, 403, username,
-		    "Your password is right, but you may not use this hub. Ask "
+		    "We know who you are, but you may not use this hub. Ask "
 		    "its administrator to let you in.");
 		return;
 	}
@@ -266,7 +309,10 @@ static void succeeded(
 		return;
 	}
 	measure_failure(r);
-	reply_err(r, &err);
+	if (err.code == ERR_DENIED)
+		refuse_name(r, username, d.name, err.text);
+	else
+		reply_err(r, &err);
 }
 
 /* What was typed as a name may be a password: only a name that we know is
@@ -333,6 +379,13 @@ void page_login_ended(struct req *r, const char *username, enum auth_result res,
 	    "tell the administrator if it stays so.");
 }
 
+/* What a provider refused, or what came back from nowhere. */
+void page_login_problem(struct req *r, int status, const char *text)
+{
+	measure_failure(r);
+	show_form(r, status, NULL, text);
+}
+
 /* ---- leaving ------------------------------------------------------ */
 
 void page_logout(struct req *r)
@@ -352,7 +405,10 @@ void page_logout(struct req *r)
 	gate_clear_login(r);
 	r->who = (struct principal){ 0 };
 	r->gate = GATE_PUBLIC;
-	if (r->app->auth_kind->has_form)
+	if (*r->app->cfg.logout_redirect_url)
+		reply_redirect(r, 302, r->app->cfg.logout_redirect_url);
+	else if (r->app->auth_kind->has_form &&
+		 !providers_auto(r->app->providers))
 		reply_redirect(r, 302, req_hub(r, "login"));
 	else
 		reply_page(r, 200, "logout",

@@ -14,8 +14,10 @@
 
 const char *redirect_req_next(struct req *r)
 {
-	const char *next = url_pair_get(&r->query, "next");
+	const char *next = r->next;
 
+	if (!next)
+		next = url_pair_get(&r->query, "next");
 	if (!next)
 		next = url_pair_get(&r->form, "next");
 	return redirect_next(&r->http->arena, next, r->app->web->public_origin);

@@ -78,6 +78,7 @@ struct req {
 	const char *tail;       /* what '*' matched, raw; NULL: none */
 	struct url_pairs query; /* decoded */
 	struct url_pairs form;  /* urlencoded body, decoded */
+	const char *next;       /* instead of the query's or form's; NULL */
 	struct principal who;   /* set by the gate; kind NONE if nobody */
 	struct cookie_env cookie_env;
 	struct cookie_in cookies;

@@ -51,6 +51,15 @@ struct server_cause {
 	int result;            /* out: 0, or -1 with err */
 };
 
+/* server_table.c: the one function that moves a server. */
+void server_event(
+    struct server *s, enum server_event ev, struct server_cause *c);
+const char *server_event_name(enum server_event ev);
+/* The name of the action in a cell (tests). */
+const char *server_table_action(enum server_state st, enum server_event ev);
+bool server_state_is_active(enum server_state st);
+void server_deadline_start(struct server *s, enum server_state st);
+
 /* server_action.c, for server_check.c too. The first failure is the one that
  * is told. */
 void server_reset(struct server *s);
@@ -59,6 +68,12 @@ void server_set_failure(
 void server_unwant(struct server *s);
 void server_take_address(struct server *s, const struct spawner_server *p);
 enum server_state server_become_ready(struct server *s);
+
+/* A start, a stop is being timed for the metrics; since when (loop). */
+struct server_timing {
+	bool is_start, is_stop;
+	int64_t start_ms, stop_ms;
+};
 
 /* The object of a row with a key, when there is none yet: 1 made, 0 not. */
 int server_adopt(struct app *app, const struct server_row *row);

@@ -25,7 +25,7 @@ static bool is_stopping(enum server_state st)
 static void start_failed(
     struct server *s, enum server_state old, enum server_event ev)
 {
-	int64_t us = since_us(s, s->start_ms);
+	int64_t us = since_us(s, s->timing.start_ms);
 	bool has_exited = ev == EV_EXITED && !is_stopping(old);
 
 	if (s->is_cancelled)
@@ -44,32 +44,32 @@ static void start_moved(
     struct server *s, enum server_state old, enum server_event ev)
 {
 	if (s->state == SERVER_SAVING) {
-		s->is_start_timed = true;
-		s->start_ms = loop_now_ms(s->app->loop);
+		s->timing.is_start = true;
+		s->timing.start_ms = loop_now_ms(s->app->loop);
 	}
-	if (!s->is_start_timed)
+	if (!s->timing.is_start)
 		return;
 	if (s->state == SERVER_RUNNING)
 		metrics_took(s->app, METRIC_SERVER_SPAWN,
-		    since_us(s, s->start_ms), "success", "");
+		    since_us(s, s->timing.start_ms), "success", "");
 	else if (is_at_rest(s->state))
 		start_failed(s, old, ev);
 	else
 		return;
-	s->is_start_timed = false;
+	s->timing.is_start = false;
 }
 
 static void stop_moved(struct server *s, enum server_state old)
 {
 	if (is_stopping(s->state) && !is_stopping(old)) {
-		s->is_stop_timed = true;
-		s->stop_ms = loop_now_ms(s->app->loop);
+		s->timing.is_stop = true;
+		s->timing.stop_ms = loop_now_ms(s->app->loop);
 	}
-	if (!s->is_stop_timed || !is_at_rest(s->state))
+	if (!s->timing.is_stop || !is_at_rest(s->state))
 		return;
-	metrics_took(s->app, METRIC_SERVER_STOP, since_us(s, s->stop_ms),
+	metrics_took(s->app, METRIC_SERVER_STOP, since_us(s, s->timing.stop_ms),
 	    "success", NULL);
-	s->is_stop_timed = false;
+	s->timing.is_stop = false;
 }
 
 void server_metrics_moved(
@@ -81,7 +81,7 @@ void server_metrics_moved(
 
 void server_metrics_overdue(struct server *s)
 {
-	if (s->is_stop_timed)
+	if (s->timing.is_stop)
 		metrics_took(s->app, METRIC_SERVER_STOP,
-		    since_us(s, s->stop_ms), "failure", NULL);
+		    since_us(s, s->timing.stop_ms), "failure", NULL);
 }

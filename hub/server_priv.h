@@ -56,9 +56,7 @@ struct server {
 	json_t *options;           /* the person's choices */
 	char token[TOKEN_LEN + 1]; /* until the process runs */
 	int64_t started_us, activity_us, written_activity_us;
-	/* server_metrics.c: a start, a stop is being timed, since when */
-	bool is_start_timed, is_stop_timed;
-	int64_t start_ms, stop_ms;
+	struct server_timing timing;
 	char *failure, *tail;
 	struct server_step *steps;
 	size_t n_steps, n_told;
@@ -67,9 +65,8 @@ struct server {
 	struct timer deadline;
 	struct server_probe probe;
 	struct turn_pool *pool;
-	struct list turn;
 	bool is_in_line, holds_turn;
-	struct list of_user, all;
+	struct list turn, of_user, all;
 };
 
 struct servers {
@@ -93,15 +90,6 @@ void server_object_bury(struct server *s); /* freed when this turn ends */
 void server_object_set_key(struct server *s, const char *key);
 void server_object_set_text(char **slot, const char *text);
 struct server *server_by_key(struct app *app, const char *key);
-
-/* server_table.c: the one function that moves a server. */
-void server_event(
-    struct server *s, enum server_event ev, struct server_cause *c);
-const char *server_event_name(enum server_event ev);
-/* The name of the action in a cell (tests). */
-const char *server_table_action(enum server_state st, enum server_event ev);
-bool server_state_is_active(enum server_state st);
-void server_deadline_start(struct server *s, enum server_state st);
 
 /* server_action.c, server_check.c: named in server_table.c. */
 #define SERVER_ACTIONS(X)                                                      \

@@ -27,6 +27,7 @@
 #define LISTENER_FAST_FOR 5000
 #define LISTENER_SLOW_MS  100
 #define LISTENER_LATE_MS  1000
+#define LISTENER_AGAIN_MS 5000
 #define SWEEP_LIMIT_MS    10000
 #define SWEEP_STEP_MS     10
 
@@ -318,7 +319,8 @@ static int64_t next_look_ms(const struct keeper *k)
 						   : LISTENER_LATE_MS;
 }
 
-/* Until somebody listens: the hub makes no route before it is told. */
+/* The hub makes no route before it is told that somebody listens. After that
+ * the server may still close its port and leave it to others. */
 static void on_listener_timer(struct timer *t, void *arg)
 {
 	struct keeper *k = arg;
@@ -330,12 +332,13 @@ static void on_listener_timer(struct timer *t, void *arg)
 		refuse_listener(k, uid);
 		return;
 	}
-	if (found > 0) {
+	if (found > 0 && !k->is_ready) {
 		k->is_ready = true;
 		send_state(k);
-		return;
 	}
-	timer_start(k->loop, t, next_look_ms(k), on_listener_timer, k);
+	timer_start(k->loop, t,
+	    k->is_ready ? LISTENER_AGAIN_MS : next_look_ms(k),
+	    on_listener_timer, k);
 }
 
 /* ---- the loop ------------------------------------------------------------ */

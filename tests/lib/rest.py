@@ -55,12 +55,17 @@ class Caller:
         return answer
 
 
-def begin_hub(account, options=""):
+def begin_hub(options=""):
     """Spawner, proxy and hub; `boss` is an administrator, everybody's password is x."""
     config = CONFIG.replace("  allow_all: true\n", "  allow_all: true\n  admin_users: [boss]\n")
-    carrel = Programs(["/usr/bin/python3", "@DIR@/tiny_server.py"], config + options, account=account)
+    carrel = Programs(["/usr/bin/python3", "@DIR@/tiny_server.py"], config + options)
     shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), "tiny_server.py"), carrel.dir)
     for name in ("spawner", "proxy", "hub"):
         carrel.begin(name)
     wait_http(Browser(carrel.url), "/hub/health", 200)  # the proxy knows the hub
     return carrel
+
+
+def end_hub(carrel):
+    """In order: a sanitizer's complaint would be seen in the status."""
+    equal(carrel.end("hub"), 0, "how the hub ends")

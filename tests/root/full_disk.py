@@ -51,7 +51,7 @@ def new_login():
     claim("administrator" in answer.text, "the page does not say what to do")
     claim(not answer.headers.get("Set-Cookie") or "jupyterhub-hub-login" not in str(answer.headers),
           "a login cookie was set")
-    claim(carrel.seen("no space left"), "the log does not say why")
+    until("the log says why", 5, lambda: carrel.seen("no space left"))
 
 
 def what_runs_goes_on():

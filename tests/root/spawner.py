@@ -294,6 +294,34 @@ def test_listener_of_another_account_fails_the_start(b):
     until(lambda: not is_alive(s.pid), "the server is ended")
 
 
+def test_listener_that_comes_later_ends_the_server(b):
+    """Its own listener was seen; then the server closes it and lives on."""
+    policy = POLICY + """
+  closes:
+    command:
+      - /usr/bin/python3
+      - -c
+      - |
+        import os, socket, time, urllib.parse
+        url = urllib.parse.urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
+        with socket.create_server((url.hostname, url.port)):
+            print("open", flush=True)
+            time.sleep(1)
+        print("closed", flush=True)
+        time.sleep(1000)
+    environment: {PATH: /usr/bin:/bin}
+"""
+    env = {"JUPYTERHUB_SERVICE_PREFIX": "/user/a/"}
+    with contextlib.closing(Spawner(b, policy)) as spawner:
+        s = Server(spawner, b.alice.name, "closes", env=env).started()
+        s.until_says("closed")
+        host, port = s.address.split(":")
+        with socket.create_server((host, int(port))):
+            m = s.failed("listener")
+        claim("port " + port in m["text"], "%r" % m)
+        until(lambda: not is_alive(s.pid), "the server is ended")
+
+
 def listed(spawner, server):
     spawner.hub.say("LIST")
     m = spawner.hub.expect("SERVER", key=server.key)

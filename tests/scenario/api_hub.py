@@ -9,7 +9,7 @@ from report import claim, equal, until
 from rest import Caller, begin_hub
 
 report.group("api-hub")
-carrel = begin_hub("carreltapi4", "server:\n  stop_grace: 1s\n")
+carrel = begin_hub("server:\n  stop_grace: 1s\n")
 ENVELOPE = {"Accept": "application/jupyterhub-pagination+json"}
 
 

@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import report
 from report import bin_dir, claim, equal
-from rest import Caller, begin_hub
+from rest import Caller, begin_hub, end_hub
 
 report.group("api-roles")
 ROLES = """\
@@ -28,7 +28,7 @@ ROLES = """\
       scopes: [list:users, read:users:activity]
       groups: [helpers]
 """
-carrel = begin_hub("carreltapi2", ROLES)
+carrel = begin_hub(ROLES)
 PLAIN = open(carrel.dir + "/carrel.yaml").read()[:-len(ROLES)]
 
 
@@ -158,6 +158,7 @@ def mistakes():
 report.run([("people log in", begin), ("roles and groups are as configured", configured),
             ("roles permit what they say", permits), ("only administrators touch administrators",
                                                       only_admins_touch_admins),
-            ("what is stale goes at the next start", stale), ("mistakes are named", mistakes)], carrel.print_lines)
+            ("what is stale goes at the next start", stale), ("mistakes are named", mistakes),
+            ("the hub ends in order", lambda: end_hub(carrel))], carrel.print_lines)
 carrel.clean()
 report.finish()

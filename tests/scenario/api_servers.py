@@ -6,10 +6,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import report
 from report import claim, equal, until
-from rest import Caller, begin_hub
+from rest import Caller, begin_hub, end_hub
 
 report.group("api-servers")
-carrel = begin_hub("carreltapi3", "server:\n  allow_named_servers: true\n  named_server_limit: 3\n  stop_grace: 2s\n")
+carrel = begin_hub("server:\n  allow_named_servers: true\n  named_server_limit: 3\n  stop_grace: 2s\n")
 NAMES = "/users/alice/servers/"
 
 
@@ -126,7 +126,8 @@ def off():
 
 
 report.run([("people log in", begin), ("servers are made", made), ("or refused", refused), ("changed", changed),
-            ("started and stopped", runs), ("removed", removed), ("and refused where they are off", off)],
+            ("started and stopped", runs), ("removed", removed), ("and refused where they are off", off),
+            ("the hub ends in order", lambda: end_hub(carrel))],
            carrel.print_lines)
 carrel.clean()
 report.finish()

@@ -6,10 +6,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import report
 from report import claim, equal, until
-from rest import Caller, begin_hub
+from rest import Caller, begin_hub, end_hub
 
 report.group("api-tokens")
-carrel = begin_hub("carreltapi1")
+carrel = begin_hub()
 ENVELOPE = {"Accept": "application/jupyterhub-pagination+json"}
 MEMBERS = ["created", "expires_at", "id", "kind", "last_activity", "note", "oauth_client", "roles", "scopes",
            "session_id", "user"]
@@ -235,6 +235,7 @@ report.run([("people log in", begin), ("groups", groups), ("what of groups is se
             ("tokens are made", makes), ("and refused", refuses), ("used and revoked", uses),
             ("a narrow token makes no wider one", never_wider), ("tokens expire", expires), ("are listed", lists),
             ("credentials are asked for", credentials), ("a real HubAuth believes us", real_client),
-            ("the longest life holds", limits)], carrel.print_lines)
+            ("the longest life holds", limits),
+            ("the hub ends in order", lambda: end_hub(carrel))], carrel.print_lines)
 carrel.clean()
 report.finish()

@@ -6,12 +6,12 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import report
 from report import claim, equal
-from rest import Caller, begin_hub
+from rest import Caller, begin_hub, end_hub
 from web import Browser
 
 report.group("api-users")
 
-carrel = begin_hub("carreltapi0")
+carrel = begin_hub()
 ENVELOPE = {"Accept": "application/jupyterhub-pagination+json"}
 
 
@@ -237,6 +237,7 @@ report.run([("two people log in", begin), ("many users are created", creates_man
             ("one user is changed", changes), ("a new name ends all logins", rename_ends_logins),
             ("scopes say what is seen", fields_by_scope), ("and who is listed", listing_by_scope),
             ("creation wants the unfiltered scope", creation_wants_everybody), ("users are deleted", deletes), ("their servers are stopped before", deletes_with_server),
-            ("a start under way is cancelled before", deletes_during_start)], carrel.print_lines)
+            ("a start under way is cancelled before", deletes_during_start),
+            ("the hub ends in order", lambda: end_hub(carrel))], carrel.print_lines)
 carrel.clean()
 report.finish()

@@ -112,7 +112,7 @@ static int web_teardown(void **state)
 
 struct browser {
 	struct {
-		char name[48], value[128];
+		char name[48], value[1024];
 	} jar[8];
 	const char *extra; /* header lines of every request */
 };
@@ -135,7 +135,7 @@ static inline void keep_cookies(struct browser *b, const struct answer *a)
 	const char *line;
 
 	for (size_t n = 0; (line = header_n(a, "Set-Cookie", n)); n++) {
-		char name[48], value[128];
+		char name[48], value[1024];
 		size_t eq = strcspn(line, "=");
 		size_t end = strcspn(line + eq + 1, ";");
 
@@ -143,7 +143,7 @@ static inline void keep_cookies(struct browser *b, const struct answer *a)
 		snprintf(value, sizeof value, "%.*s", (int)end, line + eq + 1);
 		if (strstr(line, "Max-Age=0"))
 			value[0] = '\0';
-		snprintf(cookie_slot(b, name), 128, "%s", value);
+		snprintf(cookie_slot(b, name), sizeof value, "%s", value);
 	}
 }
 

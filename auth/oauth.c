@@ -1,0 +1,783 @@
+/*
+ * See oauth.h. An attempt is short: either the way out (redirect) or the way
+ * back (callback). Nothing of it is kept in between: auth/trip.h.
+ */
+#include "auth/oauth.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "auth/oauth_priv.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/url.h"
+
+#define ATTEMPTS_MAX 10000
+#define URL_MAX      8192
+#define FORM_MAX     16384
+#define CODE_MAX     4096
+#define TOKEN_MAX    16384
+#define BODY_MAX     (512 * 1024)
+#define TIMEOUT_MS   15000
+#define WHY_MAX      400
+#define SHOWN_MAX    64
+
+#define TEXT_REFUSED                                                           \
+	"Your login there could not be accepted here. Please try again; if "   \
+	"it stays so, tell the administrator of this hub."
+#define TEXT_CANCELLED "The login was cancelled, or you may not use it here."
+
+static struct oauth *oauth_of(const struct authenticator *au)
+{
+	assert(au->kind == &authenticator_oauth);
+	return (struct oauth *)(void *)au;
+}
+
+static bool is_oidc(const struct oauth_attempt *at)
+{
+	return at->owner->oidc != NULL;
+}
+
+/* ---- attempts ------------------------------------------------------------ */
+
+static struct oauth_attempt *attempt_new(
+    struct oauth *o, uint64_t id, const struct auth_trip *trip)
+{
+	struct oauth_attempt *at = xcalloc(1, sizeof *at);
+
+	at->owner = o;
+	at->id = id;
+	arena_init(&at->arena);
+	at->state = arena_strdup(&at->arena, trip->state);
+	at->nonce = arena_strdup(&at->arena, trip->nonce);
+	at->verifier = arena_strdup(&at->arena, trip->verifier);
+	list_add_tail(&o->attempts, &at->link);
+	o->n++;
+	return at;
+}
+
+static void wipe(const char *secret)
+{
+	if (secret)
+		mem_wipe((char *)secret, strlen(secret));
+}
+
+/* Nothing comes any more; from here on the owner may be gone. */
+static void detach(struct oauth_attempt *at)
+{
+	if (!at->owner)
+		return;
+	defer_cancel(&at->ending);
+	oidc_wait_stop(&at->wait);
+	if (at->fetch)
+		fetch_cancel(at->owner->fetcher, at->fetch);
+	list_del(&at->link);
+	at->owner->n--;
+	at->owner = NULL;
+}
+
+static void attempt_free(struct oauth_attempt *at)
+{
+	detach(at);
+	json_decref(at->id_claims);
+	json_decref(at->claims);
+	wipe(at->access_token);
+	wipe(at->id_token);
+	wipe(at->verifier);
+	wipe(at->code);
+	arena_fini(&at->arena);
+	free(at);
+}
+
+static const char *const *prefixed_groups(struct oauth_attempt *at)
+{
+	size_t n = at->groups.n;
+	const char **out = arena_array(&at->arena, n + 1, sizeof *out);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = arena_printf(&at->arena, "%s%s",
+		    at->owner->opt.group_prefix, at->groups.items[i]);
+	return out;
+}
+
+/* Who vouches for the person. */
+static const char *source_of(const struct oauth *o)
+{
+	return o->opt.issuer ? o->opt.issuer : o->opt.userdata_url;
+}
+
+/* Detached before the sink is called, which may do anything. */
+static void on_ending(void *arg)
+{
+	struct oauth_attempt *at = arg;
+	const struct auth_sink *sink = at->owner->sink;
+	void (*redirect)(uint64_t, const char *, void *) = at->owner->redirect;
+	const struct auth_identity identity = {
+		.name = at->name,
+		.groups = prefixed_groups(at),
+		.n_groups = at->groups.n,
+		.source = source_of(at->owner),
+		.subject = at->subject,
+	};
+
+	detach(at);
+	if (at->url)
+		redirect(at->id, at->url, sink->arg);
+	else if (at->res == AUTH_RES_OK)
+		sink->done(at->id, AUTH_RES_OK, &identity, "", sink->arg);
+	else
+		sink->done(at->id, at->res, NULL, at->text, sink->arg);
+	attempt_free(at);
+}
+
+void oauth_finish(struct oauth_attempt *at)
+{
+	defer_call(at->owner->loop, &at->ending, on_ending, at);
+}
+
+static void end(struct oauth_attempt *at, enum auth_result res,
+    const char *text, const char *why)
+{
+	char shown[WHY_MAX];
+
+	str_printable(shown, sizeof shown, why, strlen(why));
+	log_warn(NULL, "a login by a provider failed", "provider=%s why=\"%s\"",
+	    at->owner->opt.name, shown);
+	at->res = res;
+	at->text = text;
+	oauth_finish(at);
+}
+
+void oauth_refuse(struct oauth_attempt *at, const char *text, const char *why)
+{
+	end(at, AUTH_RES_DENIED, text ? text : TEXT_REFUSED, why);
+}
+
+void oauth_unavailable(struct oauth_attempt *at, const char *why)
+{
+	end(at, AUTH_RES_UNAVAILABLE,
+	    arena_printf(&at->arena,
+		"%s cannot be asked right now. Try again in a few seconds; "
+		"if it stays so, the administrator finds the reason in the "
+		"hub's log.",
+		at->owner->opt.label),
+	    why);
+}
+
+/* ---- the way out --------------------------------------------------------- */
+
+static void put_scope(struct buf *b, const struct conf_strings *scope)
+{
+	struct buf words;
+
+	buf_init(&words, URL_MAX);
+	for (size_t i = 0; i < scope->n; i++)
+		buf_printf(&words, "%s%s", i > 0 ? " " : "", scope->items[i]);
+	if (words.len > 0)
+		url_pair_append(b, "scope", buf_view(&words));
+	buf_fini(&words);
+}
+
+static void put_pkce(struct buf *b, const struct oauth_attempt *at)
+{
+	char challenge[TRIP_SECRET_LEN + 1];
+
+	if (!at->owner->opt.enable_pkce)
+		return;
+	trip_challenge(at->verifier, challenge);
+	url_pair_append(b, "code_challenge", challenge);
+	url_pair_append(b, "code_challenge_method", "S256");
+}
+
+static void put_params(struct buf *b, const struct oauth_attempt *at)
+{
+	const struct oauth *o = at->owner;
+	const struct conf_pairs *extra = &o->opt.extra_authorize_params;
+
+	url_pair_append(b, "response_type", "code");
+	url_pair_append(b, "client_id", o->opt.client_id);
+	url_pair_append(b, "redirect_uri", o->callback_url);
+	put_scope(b, &o->opt.scope);
+	url_pair_append(b, "state", at->state);
+	if (is_oidc(at))
+		url_pair_append(b, "nonce", at->nonce);
+	put_pkce(b, at);
+	/* A hint only: the claim decides. */
+	if (o->opt.hosted_domain.n == 1)
+		url_pair_append(b, "hd", o->opt.hosted_domain.items[0]);
+	for (size_t i = 0; i < extra->n; i++)
+		url_pair_append(b, extra->items[i].name, extra->items[i].value);
+}
+
+static void leave(struct oauth_attempt *at)
+{
+	const struct oauth *o = at->owner;
+	const char *base = is_oidc(at) ? oidc_endpoints(o->oidc)->authorize
+				       : o->opt.authorize_url;
+	struct buf b;
+
+	buf_init(&b, URL_MAX);
+	put_params(&b, at);
+	if (b.overflow)
+		oauth_unavailable(at, "the address to ask is too long");
+	else {
+		at->url = arena_printf(&at->arena, "%s%c%s", base,
+		    strchr(base, '?') ? '&' : '?', buf_view(&b));
+		oauth_finish(at);
+	}
+	buf_fini(&b);
+}
+
+static void on_ready_to_leave(const struct err *err, void *arg)
+{
+	struct oauth_attempt *at = arg;
+
+	if (err)
+		oauth_unavailable(at, err->text);
+	else
+		leave(at);
+}
+
+static struct oauth_attempt *begin(
+    struct authenticator *au, uint64_t id, const struct auth_trip *trip)
+{
+	struct oauth_attempt *at = attempt_new(oauth_of(au), id, trip);
+
+	if (at->owner->n <= ATTEMPTS_MAX)
+		return at;
+	end(at, AUTH_RES_LIMIT,
+	    "Too many logins are under way. Try again in a few seconds.",
+	    "too many at a time");
+	return NULL;
+}
+
+static void oauth_redirect(
+    struct authenticator *au, uint64_t id, const struct auth_trip *trip)
+{
+	struct oauth_attempt *at = begin(au, id, trip);
+
+	if (!at)
+		return;
+	if (is_oidc(at))
+		oidc_prepare(at->owner->oidc, &at->wait, on_ready_to_leave, at);
+	else
+		leave(at);
+}
+
+/* ---- asking the provider ------------------------------------------------- */
+
+static void ask(struct oauth_attempt *at, struct fetch_req *req,
+    const char *authorization, fetch_done_fn *done)
+{
+	/* GitHub refuses those who do not say their name. */
+	struct fetch_header headers[4] = {
+		{ "Accept", "application/json" },
+		{ "User-Agent", "Carrel" },
+	};
+	size_t n = 2;
+
+	if (req->body)
+		headers[n++] = (struct fetch_header){ "Content-Type",
+			"application/x-www-form-urlencoded" };
+	if (authorization)
+		headers[n++] =
+		    (struct fetch_header){ "Authorization", authorization };
+	req->headers = headers;
+	req->n_headers = n;
+	req->timeout_ms = TIMEOUT_MS;
+	req->max_body_bytes = BODY_MAX;
+	req->ca_file = at->owner->opt.ca_file;
+	at->fetch = fetch_start(at->owner->fetcher, req, done, at);
+}
+
+void oauth_get(struct oauth_attempt *at, const char *url, fetch_done_fn *done)
+{
+	struct fetch_req req = { .method = "GET", .url = url };
+	char *bearer = xasprintf("Bearer %s", at->access_token);
+
+	ask(at, &req, bearer, done);
+	mem_wipe(bearer, strlen(bearer));
+	free(bearer);
+}
+
+int oauth_answer(struct oauth_attempt *at, const struct fetch_result *res,
+    const char *what, json_t **out)
+{
+	struct err err = res->err;
+
+	at->fetch = 0;
+	*out = NULL;
+	if (res->status == 0)
+		(void)err_wrap(&err, "%s", what);
+	else if (res->status != 200)
+		(void)err_set(
+		    &err, ERR_PROTOCOL, "%s: it answers %d", what, res->status);
+	else if (json_parse(res->body.p, res->body.len, out, &err) == 0)
+		return 0;
+	else
+		(void)err_wrap(&err, "%s", what);
+	oauth_unavailable(at, err.text);
+	return -1;
+}
+
+/* ---- userinfo ------------------------------------------------------------ */
+
+static void on_userdata(const struct fetch_result *res, void *arg)
+{
+	struct oauth_attempt *at = arg;
+	struct err err = { 0 };
+	json_t *data = NULL;
+
+	if (oauth_answer(at, res, "userinfo", &data) != 0)
+		return;
+	if (!json_is_object(data)) {
+		oauth_unavailable(at, "userinfo: it answers no JSON object");
+	} else if (!is_oidc(at)) {
+		at->claims = json_incref(data);
+		oauth_decide(at);
+	} else if (claims_merge(at->id_claims, data, &at->claims, &err) != 0) {
+		oauth_refuse(at, NULL, err.text);
+	} else {
+		oauth_decide(at);
+	}
+	json_decref(data);
+}
+
+static void get_userdata(struct oauth_attempt *at)
+{
+	const struct oauth *o = at->owner;
+	const char *url = o->opt.userdata_url;
+	struct err err = { 0 };
+
+	if (is_oidc(at))
+		url = o->opt.userdata_from_id_token
+			  ? NULL
+			  : oidc_endpoints(o->oidc)->userinfo;
+	if (url)
+		oauth_get(at, url, on_userdata);
+	else if (claims_merge(at->id_claims, NULL, &at->claims, &err) != 0)
+		oauth_refuse(at, NULL, err.text);
+	else
+		oauth_decide(at);
+}
+
+/* ---- the ID token -------------------------------------------------------- */
+
+static void verify(struct oauth_attempt *at);
+
+static void on_new_keys(const struct err *err, void *arg)
+{
+	struct oauth_attempt *at = arg;
+
+	if (err && err->code == ERR_DENIED)
+		oauth_refuse(at, NULL, err->text);
+	else if (err)
+		oauth_unavailable(at, err->text);
+	else
+		verify(at);
+}
+
+static void verify(struct oauth_attempt *at)
+{
+	struct oidc *oidc = at->owner->oidc;
+	struct err err = { 0 };
+
+	if (oidc_verify(oidc, at->id_token, at->nonce, &at->id_claims, &err) ==
+	    0) {
+		get_userdata(at);
+	} else if (err.code == ERR_NOT_FOUND && !at->keys_renewed) {
+		at->keys_renewed = true;
+		oidc_renew_keys(oidc, &at->wait, on_new_keys, at);
+	} else {
+		oauth_refuse(at, NULL, err.text);
+	}
+}
+
+/* ---- the token ----------------------------------------------------------- */
+
+static bool is_granted(const char *granted, const char *scope)
+{
+	struct slice rest = slice_of(granted), word;
+
+	/* GitHub puts commas between them. */
+	while (rest.len > 0) {
+		size_t n = 0;
+
+		while (n < rest.len && rest.p[n] != ' ' && rest.p[n] != ',')
+			n++;
+		word = slice_make(rest.p, n);
+		if (slice_eq(word, scope))
+			return true;
+		n += n < rest.len;
+		rest = slice_make(rest.p + n, rest.len - n);
+	}
+	return false;
+}
+
+/* An answer without `scope` grants what was asked for (RFC 6749 5.1). */
+static bool has_scopes(const struct oauth_attempt *at, const json_t *answer)
+{
+	const struct oauth_options *opt = &at->owner->opt;
+	const json_t *scope = json_object_get(answer, "scope");
+
+	for (size_t i = 0; i < opt->allowed_scopes.n; i++) {
+		const char *wanted = opt->allowed_scopes.items[i];
+		bool asked = false;
+
+		for (size_t j = 0; j < opt->scope.n; j++)
+			asked |= str_eq(opt->scope.items[j], wanted);
+		if (scope ? !json_is_string(scope) ||
+				!is_granted(json_string_value(scope), wanted)
+			  : !asked)
+			return false;
+	}
+	return true;
+}
+
+static int take_token(struct oauth_attempt *at, const json_t *answer,
+    const char *key, const char **out, struct err *err)
+{
+	const char *text = NULL;
+	int found = json_get_str(answer, key, TOKEN_MAX, &text, err);
+
+	if (found < 0)
+		return -1;
+	if (!found || !*text || str_has_control(text, strlen(text)))
+		return err_set(err, ERR_PROTOCOL, "there is no \"%s\"", key);
+	*out = arena_strdup(&at->arena, text);
+	return 0;
+}
+
+static int read_tokens(
+    struct oauth_attempt *at, const json_t *answer, struct err *err)
+{
+	const char *type =
+	    json_string_value(json_object_get(answer, "token_type"));
+
+	if (type && strcasecmp(type, "bearer") != 0)
+		return err_set(
+		    err, ERR_PROTOCOL, "the token is no bearer token");
+	if (take_token(at, answer, "access_token", &at->access_token, err) != 0)
+		return -1;
+	return is_oidc(at)
+		   ? take_token(at, answer, "id_token", &at->id_token, err)
+		   : 0;
+}
+
+/* "invalid_grant": the words of RFC 6749 5.2, not free text. */
+static const char *error_word(struct oauth_attempt *at, const char *word)
+{
+	char shown[SHOWN_MAX];
+
+	str_printable(
+	    shown, sizeof shown, word ? word : "", word ? strlen(word) : 0);
+	return arena_strdup(&at->arena, shown);
+}
+
+static const char *error_of(
+    struct oauth_attempt *at, const struct fetch_result *res)
+{
+	const char *word = NULL;
+	json_t *body = NULL;
+
+	if (json_parse(res->body.p, res->body.len, &body, NULL) == 0)
+		word = json_string_value(json_object_get(body, "error"));
+	word = word ? error_word(at, word) : NULL;
+	json_decref(body);
+	return word;
+}
+
+/* A code that was used, is too old or somebody else's: start again. */
+static bool is_stale_code(
+    struct oauth_attempt *at, const struct fetch_result *res)
+{
+	const char *word = error_of(at, res);
+
+	if (!word || (!str_eq(word, "invalid_grant") &&
+			 !str_eq(word, "bad_verification_code")))
+		return false;
+	at->fetch = 0;
+	oauth_refuse(at,
+	    "This login was used already, or it took too long. Please start "
+	    "again.",
+	    arena_printf(&at->arena, "the token endpoint says %s", word));
+	return true;
+}
+
+static void on_token(const struct fetch_result *res, void *arg)
+{
+	struct oauth_attempt *at = arg;
+	const char *word = res->status ? error_of(at, res) : NULL;
+	struct err err = { 0 };
+	json_t *answer = NULL;
+
+	if (res->status && is_stale_code(at, res))
+		return;
+	if (word) {
+		at->fetch = 0;
+		oauth_unavailable(at, arena_printf(&at->arena,
+					  "the token endpoint says %s", word));
+		return;
+	}
+	if (oauth_answer(at, res, "the token endpoint", &answer) != 0)
+		return;
+	if (read_tokens(at, answer, &err) != 0)
+		oauth_unavailable(at, arena_printf(&at->arena,
+					  "the token endpoint: %s", err.text));
+	else if (!has_scopes(at, answer))
+		oauth_refuse(at,
+		    "You did not allow all that this hub needs to know. "
+		    "Please log in again and agree to it.",
+		    "not all of allowed_scopes were granted");
+	else if (is_oidc(at))
+		verify(at);
+	else
+		get_userdata(at);
+	json_decref(answer);
+}
+
+/* RFC 6749 2.3.1: both are form-encoded first. */
+static char *basic(const struct oauth_options *opt)
+{
+	struct buf pair;
+	size_t cap;
+	char *out;
+	int rc;
+
+	buf_init(&pair, FORM_MAX);
+	url_pair_append(&pair, opt->client_id, opt->client_secret);
+	for (size_t i = 0; i < pair.len; i++) {
+		if (pair.data[i] == '=') {
+			pair.data[i] = ':';
+			break;
+		}
+	}
+	cap = pair.len * 4 / 3 + 16;
+	out = xcalloc(1, cap);
+	rc = str_copy(out, cap, "Basic ");
+	assert(rc == 0);
+	rc = b64url_encode(pair.data, pair.len, out + 6, cap - 6);
+	assert(rc == 0);
+	for (char *p = out + 6; *p; p++)
+		*p = *p == '-' ? '+' : *p == '_' ? '/' : *p;
+	for (size_t len = strlen(out); (len - 6) % 4 != 0; len++)
+		out[len] = '=';
+	mem_wipe(pair.data, pair.len);
+	buf_fini(&pair);
+	return out;
+}
+
+static bool wants_post(const struct oauth_attempt *at)
+{
+	const struct oauth *o = at->owner;
+
+	if (!str_eq(o->opt.token_auth, "auto"))
+		return str_eq(o->opt.token_auth, "post");
+	return is_oidc(at) && oidc_endpoints(o->oidc)->wants_post;
+}
+
+static void post_code(struct oauth_attempt *at)
+{
+	const struct oauth *o = at->owner;
+	struct fetch_req req = { .method = "POST" };
+	char *header = wants_post(at) ? NULL : basic(&o->opt);
+	struct buf b;
+
+	buf_init(&b, FORM_MAX);
+	url_pair_append(&b, "grant_type", "authorization_code");
+	url_pair_append(&b, "code", at->code);
+	url_pair_append(&b, "redirect_uri", o->callback_url);
+	if (o->opt.enable_pkce)
+		url_pair_append(&b, "code_verifier", at->verifier);
+	if (!header) {
+		url_pair_append(&b, "client_id", o->opt.client_id);
+		url_pair_append(&b, "client_secret", o->opt.client_secret);
+	}
+	req.url =
+	    is_oidc(at) ? oidc_endpoints(o->oidc)->token : o->opt.token_url;
+	req.body = buf_view(&b);
+	req.body_len = b.len;
+	if (b.overflow)
+		oauth_refuse(at, NULL, "the code is too long");
+	else
+		ask(at, &req, header, on_token);
+	if (header)
+		mem_wipe(header, strlen(header));
+	free(header);
+	mem_wipe(b.data, b.len);
+	buf_fini(&b);
+}
+
+/* ---- the way back -------------------------------------------------------- */
+
+/* The answer names who gave it (RFC 9207): not another provider of ours. */
+static bool is_of_issuer(const struct oauth_attempt *at, const char *iss)
+{
+	const struct oauth *o = at->owner;
+
+	if (!is_oidc(at))
+		return true;
+	if (!iss)
+		return !oidc_endpoints(o->oidc)->says_iss;
+	return str_eq(iss, o->opt.issuer);
+}
+
+static void on_ready_to_ask(const struct err *err, void *arg)
+{
+	struct oauth_attempt *at = arg;
+	const char *iss = at->url;
+
+	at->url = NULL;
+	if (err)
+		oauth_unavailable(at, err->text);
+	else if (!is_of_issuer(at, iss))
+		oauth_refuse(at, NULL,
+		    "the answer is of another issuer, or does not say of "
+		    "which (iss)");
+	else
+		post_code(at);
+}
+
+static bool is_once(const struct url_pairs *query, const char *name)
+{
+	const char *value = url_pair_get(query, name);
+
+	return value && *value && strlen(value) <= CODE_MAX &&
+	       url_pair_count(query, name) == 1;
+}
+
+static void oauth_callback(struct authenticator *au, uint64_t id,
+    const struct auth_trip *trip, const struct url_pairs *query)
+{
+	struct oauth_attempt *at = begin(au, id, trip);
+	const char *error = url_pair_get(query, "error");
+	const char *iss = url_pair_get(query, "iss");
+
+	if (!at)
+		return;
+	if (error) {
+		oauth_refuse(at, TEXT_CANCELLED,
+		    arena_printf(
+			&at->arena, "it says %s", error_word(at, error)));
+		return;
+	}
+	if (!is_once(query, "code") || url_pair_count(query, "iss") > 1) {
+		oauth_refuse(at, NULL, "the answer has no code, or several");
+		return;
+	}
+	at->code = arena_strdup(&at->arena, url_pair_get(query, "code"));
+	if (!is_oidc(at)) {
+		post_code(at);
+		return;
+	}
+	at->url = iss ? arena_strdup(&at->arena, iss) : NULL;
+	oidc_prepare(at->owner->oidc, &at->wait, on_ready_to_ask, at);
+}
+
+static void oauth_cancel(struct authenticator *au, uint64_t id)
+{
+	struct oauth *o = oauth_of(au);
+
+	list_for_each (it, &o->attempts) {
+		struct oauth_attempt *at =
+		    LIST_ITEM(it, struct oauth_attempt, link);
+
+		if (at->id == id)
+			attempt_free(at);
+	}
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+static int set_up(struct oauth *o, const struct auth_env *env, struct err *err)
+{
+	const char *file = env->file ? env->file : "configuration";
+
+	if (oauth_options_read(&o->arena, env->options, file, &o->opt, err) !=
+	    0)
+		return -1;
+	o->callback_url = o->opt.oauth_callback_url;
+	if (!o->callback_url && env->callback_url)
+		o->callback_url = arena_strdup(&o->arena, env->callback_url);
+	if (!o->callback_url)
+		return err_set(err, ERR_INVALID,
+		    "%s: provider \"%s\": where people come back to is not "
+		    "known: set \"hub.public_url\"",
+		    file, o->opt.name);
+	return 0;
+}
+
+static void oauth_close(struct authenticator **au)
+{
+	struct oauth *o;
+
+	if (!*au)
+		return;
+	o = oauth_of(*au);
+	*au = NULL;
+	list_for_each (it, &o->attempts)
+		attempt_free(LIST_ITEM(it, struct oauth_attempt, link));
+	oidc_free(&o->oidc);
+	wipe(o->opt.client_secret);
+	arena_fini(&o->arena);
+	free(o);
+}
+
+static struct authenticator *oauth_open(
+    const struct auth_env *env, struct err *err)
+{
+	struct oauth *o = xcalloc(1, sizeof *o);
+	struct authenticator *au = &o->base;
+
+	o->base.kind = &authenticator_oauth;
+	o->loop = env->loop;
+	o->fetcher = env->fetcher;
+	o->sink = env->sink;
+	o->redirect = env->redirect;
+	arena_init(&o->arena);
+	list_init(&o->attempts);
+	if (set_up(o, env, err) != 0) {
+		oauth_close(&au);
+		return NULL;
+	}
+	const struct oidc_config cfg = {
+		.issuer = o->opt.issuer,
+		.client_id = o->opt.client_id,
+		.ca_file = o->opt.ca_file,
+		.algs = o->opt.id_token_algs,
+		.leeway_s = o->opt.leeway_s,
+	};
+	if (o->opt.preset->flags & PRESET_OIDC)
+		o->oidc = oidc_new(o->loop, o->fetcher, &cfg);
+	return au;
+}
+
+const char *oauth_name(const struct authenticator *au)
+{
+	return oauth_of(au)->opt.name;
+}
+
+const char *oauth_label(const struct authenticator *au)
+{
+	return oauth_of(au)->opt.label;
+}
+
+bool oauth_has_prefix(const struct authenticator *au)
+{
+	return oauth_of(au)->opt.username_prefix != NULL;
+}
+
+const struct authenticator_kind authenticator_oauth = {
+	.name = "oauth",
+	.has_form = false,
+	.open = oauth_open,
+	.cancel = oauth_cancel,
+	.close = oauth_close,
+	.redirect = oauth_redirect,
+	.callback = oauth_callback,
+};

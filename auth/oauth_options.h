@@ -1,0 +1,89 @@
+/*
+ * The options of one provider in `auth.providers`, bound and checked. Private
+ * to auth/. Everything that restricts is known here, or the start fails.
+ */
+#ifndef CARREL_AUTH_OAUTH_OPTIONS_H
+#define CARREL_AUTH_OAUTH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "auth/claims.h"
+#include "auth/trip.h"
+#include "base/arena.h"
+#include "base/conf.h"
+#include "base/err.h"
+
+enum preset_flag {
+	PRESET_OIDC = 1,
+	PRESET_FOLD = 2,
+	PRESET_VOUCHES = 4,
+};
+
+struct preset {
+	const char *kind, *label;
+	unsigned flags;
+	const char *issuer, *authorize, *token, *userdata, *api;
+	const char *scope, *username_claim, *groups_claim;
+};
+
+/* One identity provider behind CILogon: its names are its own. */
+struct oauth_idp {
+	const char *entity_id;
+	const char *username_claim, *strip_domain, *username_prefix;
+};
+
+struct oauth_options {
+	const struct preset *preset;
+	const char *name, *kind, *label;
+	const char *client_id, *client_secret, *client_secret_file;
+	const char *issuer, *authorize_url, *token_url, *userdata_url, *api_url;
+	const char *oauth_callback_url, *ca_file, *token_auth;
+	const char *username_claim, *username_prefix, *strip_domain;
+	const char *groups_claim, *group_prefix, *custom_403_message;
+	const char *tenant_id;
+	struct conf_strings scope, allowed_scopes, id_token_algs;
+	struct conf_pairs extra_authorize_params;
+	bool enable_pkce, allow_unverified_email, userdata_from_id_token;
+	bool fetch_groups;
+	int64_t leeway_s;
+	/* restrictions, by name; see presets.def */
+	struct conf_strings required_groups, allowed_organizations;
+	struct conf_strings allowed_gitlab_groups, allowed_project_ids;
+	struct conf_strings hosted_domain, identity_provider;
+	struct conf_strings tenant_ids, idp_names; /* made here */
+	struct conf_node *allowed_idps_tree;
+	struct oauth_idp *idps;
+	size_t n_idps;
+};
+
+/* Strings live in `a`; `file` is for messages. */
+int oauth_options_read(struct arena *a, const struct conf_node *tree,
+    const char *file, struct oauth_options *out, struct err *err) MUST_CHECK;
+const char *preset_kinds(void);
+
+struct oauth_claim_rule {
+	const char *kind, *option, *claim;
+	size_t offset; /* of its values in the options */
+};
+struct oauth_member_rule {
+	const char *kind, *option, *prefix;
+	size_t offset;
+};
+struct oauth_call {
+	const char *kind, *path;
+	const char *first, *second; /* LIST */
+	const char *prefix;         /* PROBE, else NULL */
+	const char *scope;
+	size_t offset;
+	int64_t level;
+};
+
+/* The rows, NULL-ended (kind; for members: option). */
+extern const struct oauth_claim_rule oauth_claim_rules[];
+extern const struct oauth_member_rule oauth_member_rules[];
+extern const struct oauth_call oauth_calls[];
+const struct conf_strings *oauth_values(
+    const struct oauth_options *opt, size_t offset);
+
+#endif

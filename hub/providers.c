@@ -1,0 +1,442 @@
+/*
+ * See providers.h.
+ */
+#include "hub/providers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/cookie.h"
+#include "auth/oauth.h"
+#include "base/clock.h"
+#include "base/fetch.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/attempt.h"
+#include "hub/redirect.h"
+#include "hub/web.h"
+
+#define PROVIDERS_MAX   20
+#define CONNECTIONS_MAX 32
+/* The listener's own limit is 120 s. */
+#define WAIT_MS         90000
+
+struct visit {
+	struct list link;
+	struct providers *owner;
+	struct authenticator *au;
+	uint64_t id;
+	struct req *req;
+	struct timer deadline;
+};
+
+struct providers {
+	struct app *app; /* NULL: only to check */
+	const struct config *cfg;
+	/* Of their own: a provider that hangs keeps nobody from their server.
+	 */
+	struct fetcher *fetcher;
+	struct authenticator *items[PROVIDERS_MAX];
+	size_t n;
+	struct list visits;
+	size_t n_visits;
+	uint64_t last_id;
+	struct auth_sink sink;
+	struct trips trips;
+};
+
+/* ---- visits -------------------------------------------------------- */
+
+static void forget(struct visit *v)
+{
+	timer_stop(&v->deadline);
+	list_del(&v->link);
+	v->owner->n_visits--;
+	v->req->on_gone = NULL;
+	v->req->state = NULL;
+	free(v);
+}
+
+static struct req *cancel(struct visit *v)
+{
+	struct req *r = v->req;
+
+	v->au->kind->cancel(v->au, v->id);
+	forget(v);
+	return r;
+}
+
+/* The request of that visit, which is about to be answered; NULL: it left. */
+static struct req *take(struct providers *p, uint64_t id)
+{
+	list_for_each (it, &p->visits) {
+		struct visit *v = LIST_ITEM(it, struct visit, link);
+		struct req *r = v->req;
+
+		if (v->id != id)
+			continue;
+		forget(v);
+		return r;
+	}
+	return NULL;
+}
+
+static void on_gone(struct req *r)
+{
+	if (r->state)
+		(void)cancel(r->state);
+}
+
+static void on_deadline(struct timer *t, void *arg)
+{
+	struct req *r = cancel(arg);
+
+	(void)t;
+	page_login_problem(
+	    r, 503, "The login took too long. Please try again.");
+}
+
+static struct visit *visit_new(
+    struct req *r, struct authenticator *au, struct err *err)
+{
+	struct providers *p = r->app->providers;
+	struct visit *v;
+
+	if (p->n_visits >= (size_t)r->app->cfg.max_logins) {
+		(void)err_set(err, ERR_LIMIT,
+		    "Too many people are logging in right now. Try again in a "
+		    "few seconds.");
+		return NULL;
+	}
+	v = xcalloc(1, sizeof *v);
+	v->owner = p;
+	v->au = au;
+	v->id = ++p->last_id;
+	v->req = r;
+	r->state = v;
+	r->on_gone = on_gone;
+	list_add_tail(&p->visits, &v->link);
+	p->n_visits++;
+	timer_start(r->app->loop, &v->deadline, WAIT_MS, on_deadline, v);
+	return v;
+}
+
+/* ---- what an authenticator says ------------------------------------ */
+
+static void on_redirect(uint64_t id, const char *url, void *arg)
+{
+	struct req *r = take(arg, id);
+
+	if (r)
+		reply_redirect(r, 302, url);
+}
+
+/* What is refused here was said by the provider: nobody guessed a password, so
+ * the throttle hears nothing of it. */
+static void on_done(uint64_t id, enum auth_result res,
+    const struct auth_identity *identity, const char *text, void *arg)
+{
+	struct req *r = take(arg, id);
+
+	if (!r)
+		return;
+	if (res == AUTH_RES_OK)
+		page_login_ended(r, identity->name, res, identity, "");
+	else
+		page_login_problem(r, res == AUTH_RES_DENIED ? 403 : 503, text);
+}
+
+/* ---- cookies ------------------------------------------------------- */
+
+static int set_cookie(struct req *r, const char *name, const char *value,
+    int64_t max_age_s, struct err *err)
+{
+	const struct cookie_out c = {
+		.name = name,
+		.value = value,
+		.path = r->cookie_env.hub_path,
+		.max_age_s = max_age_s,
+		.http_only = true,
+		.secure = r->cookie_env.secure,
+	};
+	const char *text;
+
+	if (cookie_build(&r->http->arena, &c, &text, err) != 0)
+		return -1;
+	http_set(r->http, "Set-Cookie", text);
+	return 0;
+}
+
+static struct slice cookies_of(const struct req *r)
+{
+	const char *header = http_header(r->http, "Cookie");
+
+	return slice_of(
+	    header && strlen(header) <= COOKIE_HEADER_MAX ? header : "");
+}
+
+/* Logins that were begun and left do not fill the browser's head. */
+static int drop_old_trips(struct req *r, struct err *err)
+{
+	const char **names;
+	size_t n = trip_cookies(&r->http->arena, cookies_of(r), &names);
+
+	for (size_t i = 0; n >= TRIP_COOKIES_MAX && i < n; i++) {
+		if (set_cookie(r, names[i], "", -1, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- out and back -------------------------------------------------- */
+
+static struct authenticator *find(const struct providers *p, const char *name)
+{
+	for (size_t i = 0; p && i < p->n; i++) {
+		if (str_eq(oauth_name(p->items[i]), name))
+			return p->items[i];
+	}
+	return NULL;
+}
+
+const char *providers_only(const struct providers *p)
+{
+	return p && p->n == 1 ? oauth_name(p->items[0]) : NULL;
+}
+
+int providers_leave(
+    struct req *r, const char *name, const char *next, struct err *err)
+{
+	struct authenticator *au = find(r->app->providers, name);
+	const char *cookie;
+	struct visit *v;
+	struct trip trip;
+
+	if (!au)
+		return err_set(
+		    err, ERR_NOT_FOUND, "There is no such login here.");
+	trip_begin(&r->http->arena, &r->app->keys, name, next, clock_wall_s(),
+	    &trip, &cookie);
+	if (drop_old_trips(r, err) != 0 ||
+	    set_cookie(r, trip.cookie_name, cookie, TRIP_MAX_S, err) != 0)
+		return -1;
+	v = visit_new(r, au, err);
+	if (!v)
+		return -1;
+	const struct auth_trip t = { trip.state, trip.nonce, trip.verifier };
+	au->kind->redirect(au, v->id, &t);
+	return 0;
+}
+
+int providers_return(
+    struct req *r, const struct url_pairs *query, struct err *err)
+{
+	struct providers *p = r->app->providers;
+	const char *state = url_pair_get(query, "state");
+	struct authenticator *au;
+	struct visit *v;
+	struct trip trip;
+
+	if (!p || url_pair_count(query, "state") != 1)
+		return err_set(err, ERR_NOT_FOUND,
+		    "This is no answer to a login that was begun here. Please "
+		    "start again.");
+	if (trip_end(&r->http->arena, &r->app->keys, cookies_of(r), state,
+		clock_wall_s(), &trip, err) != 0 ||
+	    set_cookie(r, trip.cookie_name, "", -1, err) != 0)
+		return -1;
+	r->next = trip.next ? trip.next : "";
+	au = find(p, trip.provider);
+	if (!au || !trips_use(&p->trips, &trip))
+		return err_set(err, ERR_NOT_FOUND,
+		    "This login was used already. Please start again.");
+	v = visit_new(r, au, err);
+	if (!v)
+		return -1;
+	const struct auth_trip t = { trip.state, trip.nonce, trip.verifier };
+	au->kind->callback(au, v->id, &t, query);
+	return 0;
+}
+
+/* ---- for the login page -------------------------------------------- */
+
+const char *providers_url(struct req *r, const char *name, const char *next)
+{
+	const char *url =
+	    req_hub(r, arena_printf(&r->http->arena, "oauth_login/%s", name));
+
+	if (!next)
+		return url;
+	return arena_printf(&r->http->arena, "%s?next=%s", url,
+	    url_quote(&r->http->arena, next, false));
+}
+
+json_t *providers_links(
+    const struct providers *p, struct req *r, const char *next)
+{
+	json_t *links = json_array();
+
+	for (size_t i = 0; p && i < p->n; i++)
+		json_array_append_new(links,
+		    json_pack("{s:s, s:s}", "label", oauth_label(p->items[i]),
+			"url",
+			providers_url(r, oauth_name(p->items[i]), next)));
+	return links;
+}
+
+const char *providers_auto(const struct providers *p)
+{
+	return p && *p->cfg->auto_login ? p->cfg->auto_login : NULL;
+}
+
+/* ---- opening ------------------------------------------------------- */
+
+static int open_one(struct providers *p, const char *file,
+    const char *callback_url, const struct conf_node *node, struct err *err)
+{
+	const struct auth_env env = {
+		.loop = p->app ? p->app->loop : NULL,
+		.sink = &p->sink,
+		.redirect = on_redirect,
+		.options = node,
+		.file = file,
+		.public_address = *p->cfg->public_url != '\0',
+		.fetcher = p->fetcher,
+		.callback_url = callback_url,
+	};
+	struct authenticator *au;
+
+	if (p->n == PROVIDERS_MAX)
+		return err_set(err, ERR_INVALID, "auth.providers: more than %d",
+		    PROVIDERS_MAX);
+	au = authenticator_oauth.open(&env, err);
+	if (!au)
+		return -1;
+	if (find(p, oauth_name(au))) {
+		(void)err_set(err, ERR_INVALID,
+		    "auth.providers: two are called \"%s\"", oauth_name(au));
+		authenticator_oauth.close(&au);
+		return -1;
+	}
+	p->items[p->n++] = au;
+	return 0;
+}
+
+/*
+ * alice of one provider and alice of another are two persons, unless somebody
+ * says that they are one: by a prefix that is the same, or empty.
+ */
+static int check_names(
+    const struct providers *p, bool has_form, struct err *err)
+{
+	if (p->n + has_form < 2)
+		return 0;
+	for (size_t i = 0; i < p->n; i++) {
+		if (!oauth_has_prefix(p->items[i]))
+			return err_set(err, ERR_INVALID,
+			    "auth.providers: with several ways to log in "
+			    "\"%s\" needs a \"username_prefix\", so that two "
+			    "people of one name stay two; \"\" says that one "
+			    "name is one person everywhere",
+			    oauth_name(p->items[i]));
+	}
+	return 0;
+}
+
+static int check_auto(const struct providers *p, struct err *err)
+{
+	const char *name = p->cfg->auto_login;
+
+	if (!*name || find(p, name))
+		return 0;
+	return err_set(err, ERR_INVALID,
+	    "\"auth.auto_login\": there is no provider called \"%.40s\"", name);
+}
+
+static int open_all(
+    struct providers *p, const char *file, bool has_form, struct err *err)
+{
+	const struct config *cfg = p->cfg;
+	const struct conf_node *list = cfg->auth_providers;
+	char *callback_url = NULL;
+	int rc = 0;
+
+	if (list && list->kind != CONF_LIST)
+		return err_set(err, ERR_INVALID,
+		    "%s:%d:%d: \"auth.providers\" must be a list: each "
+		    "provider begins with \"- name: ...\"",
+		    file, list->line, list->column);
+	if (*cfg->public_url)
+		callback_url = xasprintf("%.*s%shub/oauth_callback",
+		    (int)(strlen(cfg->public_url) -
+			  str_ends(cfg->public_url, "/")),
+		    cfg->public_url, cfg->base_url);
+	for (const struct conf_node *n = list ? list->child : NULL;
+	     n && rc == 0; n = n->next)
+		rc = open_one(p, file, callback_url, n, err);
+	free(callback_url);
+	if (rc == 0 &&
+	    (check_names(p, has_form, err) != 0 || check_auto(p, err) != 0))
+		rc = -1;
+	return rc;
+}
+
+static struct providers *make(struct app *app, const struct config *cfg)
+{
+	struct providers *p = xcalloc(1, sizeof *p);
+
+	p->app = app;
+	p->cfg = cfg;
+	list_init(&p->visits);
+	p->sink = (struct auth_sink){
+		.done = on_done,
+		.arg = p,
+	};
+	return p;
+}
+
+struct providers *providers_open(struct app *app, struct err *err)
+{
+	struct providers *p = make(app, &app->cfg);
+
+	p->fetcher = fetcher_new(app->loop, CONNECTIONS_MAX);
+	if (open_all(
+		p, app->places.config_file, app->auth_kind->has_form, err) != 0)
+		providers_close(&p);
+	return p;
+}
+
+int providers_check(const struct config *cfg, const char *file, struct err *err)
+{
+	const struct authenticator_kind *kind =
+	    authenticator_find(cfg->auth_type);
+	struct providers *p = make(NULL, cfg);
+	int rc = open_all(p, file, kind && kind->has_form, err);
+
+	if (rc == 0 && p->n == 0 && str_eq(cfg->auth_type, "none"))
+		log_warn(NULL, "there is no way to log in",
+		    "hint=\"auth.type is none and auth.providers is empty\"");
+	providers_close(&p);
+	return rc;
+}
+
+void providers_close(struct providers **pp)
+{
+	struct providers *p = *pp;
+
+	*pp = NULL;
+	if (!p)
+		return;
+	while (!list_empty(&p->visits)) {
+		struct req *r =
+		    cancel(LIST_ITEM(p->visits.next, struct visit, link));
+
+		reply_page_error(r, 503, "The hub is being stopped.");
+	}
+	for (size_t i = 0; i < p->n; i++)
+		authenticator_oauth.close(&p->items[i]);
+	if (p->fetcher)
+		fetcher_free(&p->fetcher);
+	free(p);
+}

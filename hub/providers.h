@@ -1,0 +1,50 @@
+/*
+ * The logins elsewhere (auth.providers): opened once, shown as links on the
+ * login page, and the requests that wait for one of them. Each request is one
+ * visit: the way out, or the way back. What must be remembered in between is in
+ * the browser (auth/trip.h).
+ */
+#ifndef CARREL_HUB_PROVIDERS_H
+#define CARREL_HUB_PROVIDERS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "auth/trip.h"
+#include "base/err.h"
+#include "base/url.h"
+
+struct app;
+struct config;
+struct providers;
+struct req;
+
+/* NULL with err: an option is wrong. Wants app->cfg, loop, web, auth_kind.
+ */
+struct providers *providers_open(struct app *app, struct err *err);
+/* Cancels every visit; the waiting requests get 503. */
+void providers_close(struct providers **p);
+/* The same checks without opening anything (--check). */
+int providers_check(
+    const struct config *cfg, const char *file, struct err *err) MUST_CHECK;
+
+/* For the login page: [{label, url}]; p may be NULL. */
+json_t *providers_links(
+    const struct providers *p, struct req *r, const char *next);
+/* The one of auth.auto_login; NULL: none. */
+const char *providers_auto(const struct providers *p);
+/* "/hub/oauth_login/NAME?next=..." */
+const char *providers_url(struct req *r, const char *name, const char *next);
+/* The name of the only one; NULL: there are none, or several. */
+const char *providers_only(const struct providers *p);
+
+/*
+ * Both wait: the request is answered by a redirect, by page_login_ended or by
+ * page_login_problem. -1 with err: LIMIT, NOT_FOUND.
+ */
+int providers_leave(struct req *r, const char *name, const char *next,
+    struct err *err) MUST_CHECK;
+int providers_return(
+    struct req *r, const struct url_pairs *query, struct err *err) MUST_CHECK;
+
+#endif
