@@ -1,5 +1,7 @@
-#!/usr/bin/env python3
-"""TLS of the proxy: the public port, its certificates, and what they protect."""
+#!/usr/bin/python3
+"""TLS of the proxy: the public port, its certificates, and what they protect
+(contract/proxy.md 2, 3, 9, 14)."""
+# timeout: 180
 import hashlib
 import os
 import random
