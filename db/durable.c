@@ -268,17 +268,35 @@ static void checkpoint_done(void *arg)
 		checkpoint_free(c);
 }
 
+/* In the loop: nothing is written meanwhile, so it reaches the end of the log
+ * and the next commit begins a new one. */
+static void checkpoint_now(struct db *db)
+{
+	struct db_checkpoint *c = db->checkpoint;
+	bool was_running = c->is_running;
+
+	if (was_running)
+		job_wait(&c->job);
+	checkpoint_run(c);
+	/* checkpoint_done is still to come when one was under way. */
+	if (!was_running)
+		checkpoint_result(db, c);
+}
+
 static void checkpoint_begin(struct db *db)
 {
 	struct db_checkpoint *c = db->checkpoint;
 
+	if (c->log_pages >= PAGES_MAX) {
+		checkpoint_now(db);
+		return;
+	}
 	if (c->is_running || c->log_pages < db->checkpoint_pages)
 		return;
 	c->is_running = true;
 	c->job.has_run = false;
-	if (c->log_pages < PAGES_MAX && db->offload != NULL &&
-	    offload_submit(
-		db->offload, checkpoint_run, checkpoint_done, c, NULL) == 0)
+	if (db->offload != NULL && offload_submit(db->offload, checkpoint_run,
+				       checkpoint_done, c, NULL) == 0)
 		return;
 	checkpoint_run(c);
 	checkpoint_result(db, c);

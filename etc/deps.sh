@@ -38,7 +38,7 @@ missing() {
 # The package jupyterhub would start its own hub, as root, on our ports. We want
 # its program jupyterhub-singleuser only. A service that is there is left alone.
 mask_new_service() {
-	[ -d /run/systemd/system ] || return 0
+	[ -d "${SYSTEMD_DIR:-/run/systemd/system}" ] || return 0
 	installed jupyterhub && return 0
 	if systemctl cat jupyterhub.service >/dev/null 2>&1; then
 		say "jupyterhub.service exists already; it is left as it is"
