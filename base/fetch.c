@@ -322,6 +322,20 @@ static void set_limits(struct exchange *x, const struct fetch_req *req)
 	    x->easy, CURLOPT_TIMEOUT_MS, (long)x->timeout_ms);
 }
 
+static void set_tls(CURL *easy, const struct fetch_req *req)
+{
+	if (req->ca_file != NULL)
+		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, req->ca_file);
+	if (req->cert_file != NULL)
+		(void)curl_easy_setopt(easy, CURLOPT_SSLCERT, req->cert_file);
+	if (req->key_file != NULL)
+		(void)curl_easy_setopt(easy, CURLOPT_SSLKEY, req->key_file);
+	if (!req->trusts_any)
+		return;
+	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+}
+
 /* Where to: checks the URL, and names the peer for messages. */
 static int set_target(
     struct exchange *x, const struct fetch_req *req, struct err *err)
@@ -348,8 +362,7 @@ static int set_target(
 	    curl_easy_setopt(x->easy, CURLOPT_UNIX_SOCKET_PATH, socket_path))
 		return err_set(err, ERR_INVALID,
 		    "the socket path %s cannot be used", socket_path);
-	if (req->ca_file)
-		(void)curl_easy_setopt(x->easy, CURLOPT_CAINFO, req->ca_file);
+	set_tls(x->easy, req);
 	return 0;
 }
 

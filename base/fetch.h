@@ -31,6 +31,9 @@ struct fetch_req {
 	int64_t timeout_ms;         /* whole exchange; 0: 30000 */
 	size_t max_body_bytes;      /* of the answer; 0: 1 MiB */
 	const char *ca_file;        /* NULL: the system's */
+	const char *cert_file;      /* PEM, to show the server; or NULL */
+	const char *key_file;       /* PEM; NULL: in cert_file */
+	bool trusts_any;            /* do not check who the server is */
 };
 
 struct fetch_result {

@@ -414,10 +414,18 @@ static void options_fill(struct httpd *h, const struct httpd_options *opt)
 /* The logger comes first: options are read in order, and errors use it. */
 static struct MHD_Daemon *daemon_start(struct httpd *h, int listen_fd)
 {
-	return MHD_start_daemon(
-	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-	    NULL, NULL, access_handler, h, MHD_OPTION_EXTERNAL_LOGGER,
-	    on_daemon_log, h, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+	const bool none = listen_fd < 0;
+	struct MHD_OptionItem listener[] = {
+		{ none ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, listen_fd,
+		    NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+				    MHD_USE_ERROR_LOG |
+				    (none ? MHD_USE_NO_LISTEN_SOCKET : 0),
+	    0, NULL, NULL, access_handler, h, MHD_OPTION_EXTERNAL_LOGGER,
+	    on_daemon_log, h, MHD_OPTION_ARRAY, listener,
 	    MHD_OPTION_CONNECTION_LIMIT, h->opt.max_connections,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    POOL_BYTES(h->opt.max_head_bytes), MHD_OPTION_CONNECTION_TIMEOUT,
@@ -457,6 +465,16 @@ struct httpd *httpd_open(struct loop *l, int listen_fd,
 	}
 	httpd_run_soon(h);
 	return h;
+}
+
+int httpd_add(struct httpd *h, int fd, const struct sockaddr *peer,
+    socklen_t len, struct err *err)
+{
+	/* It takes fd, when it fails too. */
+	if (MHD_add_connection(h->daemon, fd, peer, len) != MHD_YES)
+		return err_sys(err, "serve a connection");
+	httpd_run_soon(h);
+	return 0;
 }
 
 void httpd_quiesce(struct httpd *h)

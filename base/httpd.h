@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -56,10 +57,14 @@ struct httpd_options {
 	const char *server_name;  /* the Server: header; NULL: none */
 };
 
-/* Takes listen_fd (stream, unix or TCP). */
+/* Takes listen_fd (stream, unix or TCP); -1: httpd_add brings connections. */
 struct httpd *httpd_open(struct loop *l, int listen_fd,
     const struct httpd_options *opt, const struct httpd_callbacks *cb,
     struct err *err);
+/* Serve a connection that somebody else has accepted. Takes fd, which need not
+ * be a socket of the peer's family. */
+int httpd_add(struct httpd *h, int fd, const struct sockaddr *peer,
+    socklen_t len, struct err *err) MUST_CHECK;
 /* No new connections; running answers go on. */
 void httpd_quiesce(struct httpd *h);
 /* Closes everything; each open request gets its on_done. */

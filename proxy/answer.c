@@ -28,9 +28,8 @@ static void bad_response(struct exchange *ex, const char *why)
 void answer_break(struct exchange *ex)
 {
 	struct conn *c = ex->conn;
-	/* Length and chunks tell; "until close" needs a reset. */
-	bool can_tell =
-	    ex->re_chunks || ex->response.kind != HTTP_BODY_UNTIL_CLOSE;
+	/* Length and chunks tell the client; "until close" needs a reset. */
+	bool can_tell = ex->re_chunks || ex->response.kind == HTTP_BODY_LENGTH;
 
 	metric_add(&ex->worker->metrics.errors[METRICS_TRUNCATED], 1);
 	exchange_free(ex);

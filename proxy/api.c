@@ -18,6 +18,8 @@
 #include "proxy/metrics.h"
 #include "proxy/route.h"
 #include "proxy/table.h"
+#include "proxy/tls.h"
+#include "proxy/tls_gate.h"
 
 #define BASE_PATH    "/api/routes"
 #define BODY_MAX     262144
@@ -29,6 +31,7 @@
 struct api {
 	struct api_options opt;
 	struct httpd *rest, *metrics;
+	struct tls_gate *gate; /* in front of rest, with TLS */
 	struct metrics own;
 	struct metrics **sets;
 	int64_t started_s;
@@ -388,6 +391,18 @@ static int open_httpd(struct api *a, int fd, struct httpd **out,
 	return *out == NULL ? -1 : 0;
 }
 
+/* A client of the REST API came through TLS. */
+static void on_plain(
+    int fd, const struct sockaddr *peer, socklen_t len, void *arg)
+{
+	struct api *a = arg;
+	struct err err;
+
+	if (httpd_add(a->rest, fd, peer, len, &err) < 0)
+		log_warn(NULL, "a client of the REST API is not served",
+		    "error=\"%s\"", err.text);
+}
+
 int api_listen(struct api *a, int fd, struct err *err)
 {
 	const struct httpd_callbacks cb = {
@@ -397,7 +412,13 @@ int api_listen(struct api *a, int fd, struct err *err)
 		.arg = a,
 	};
 
-	return open_httpd(a, fd, &a->rest, &cb, err);
+	if (a->opt.tls == NULL)
+		return open_httpd(a, fd, &a->rest, &cb, err);
+	a->gate = tls_gate_open(
+	    a->opt.loop, fd, tls_ref(a->opt.tls), on_plain, a, err);
+	if (a->gate == NULL)
+		return -1;
+	return open_httpd(a, -1, &a->rest, &cb, err);
 }
 
 int api_listen_metrics(struct api *a, int fd, struct err *err)
@@ -422,6 +443,11 @@ struct metrics *api_metrics(struct api *a)
 	return &a->own;
 }
 
+void api_set_tls(struct api *a, struct ssl_ctx_st *tls)
+{
+	tls_gate_set(a->gate, tls_ref(tls));
+}
+
 void api_free(struct api **ap)
 {
 	struct api *a = *ap;
@@ -432,6 +458,7 @@ void api_free(struct api **ap)
 	/* Otherwise libmicrohttpd shuts the listening socket down, and that
 	 * may be another process's as well. */
 	api_leave(a);
+	tls_gate_close(&a->gate);
 	if (a->rest != NULL)
 		httpd_close(&a->rest);
 	if (a->metrics != NULL)

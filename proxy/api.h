@@ -13,6 +13,7 @@
 
 struct api;
 struct metrics;
+struct ssl_ctx_st;
 struct table;
 
 struct api_options {
@@ -22,6 +23,7 @@ struct api_options {
 	/* Of the workers; the API's own counters are added. */
 	struct metrics *const *metrics;
 	size_t n_metrics;
+	struct ssl_ctx_st *tls; /* of the REST API; NULL: plain */
 };
 
 struct api *api_new(const struct api_options *opt);
@@ -30,6 +32,8 @@ int api_listen(struct api *a, int fd, struct err *err) MUST_CHECK;
 int api_listen_metrics(struct api *a, int fd, struct err *err) MUST_CHECK;
 /* Another process answers from now on: running calls end, others get 503. */
 void api_leave(struct api *a);
+/* TLS for connections from now on. */
+void api_set_tls(struct api *a, struct ssl_ctx_st *tls);
 void api_free(struct api **a);
 /* The API's own counters. */
 struct metrics *api_metrics(struct api *a);

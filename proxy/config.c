@@ -15,6 +15,7 @@
 
 #define HEADERS_MAX 64
 #define CIDRS_MAX   256
+#define LIST_MAX    64
 #define TOKEN_MAX   4096
 
 #define TAKEOVER_END     ".takeover"
@@ -31,6 +32,7 @@ enum kind {
 	LEVEL,
 	HEADERS,
 	CIDRS,
+	LIST,
 	PROTOCOL,
 	LATER,
 	HARMLESS,
@@ -154,6 +156,19 @@ static int add_cidr(struct config *c, const char *v, struct err *err)
 	return 0;
 }
 
+static int add_item(
+    struct config *c, struct config_list *list, const char *v, struct err *err)
+{
+	if (list->n == LIST_MAX)
+		return err_set(
+		    err, ERR_LIMIT, "at most %d are possible", LIST_MAX);
+	if (list->items == NULL)
+		list->items =
+		    arena_array(&c->arena, LIST_MAX, sizeof *list->items);
+	list->items[list->n++] = v;
+	return 0;
+}
+
 static int set_level(enum log_level *out, const char *v, struct err *err)
 {
 	char low[16];
@@ -214,6 +229,8 @@ static int set_value(
 		return set_header(p->c, m, v, err);
 	case CIDRS:
 		return add_cidr(p->c, v, err);
+	case LIST:
+		return add_item(p->c, m, v, err);
 	case PROTOCOL:
 		return set_protocol(m, v, err);
 	case LATER:
@@ -362,10 +379,27 @@ static int check_errors(struct config *c, struct err *err)
 		    "--error-target and --error-path exclude each other");
 	if (url_parse(&c->arena, c->error_target, &c->error_url, err) < 0)
 		return err_wrap(err, "--error-target");
-	if (c->error_url.scheme == URL_HTTPS)
+	return 0;
+}
+
+static int check_redirect(struct parse *p, struct err *err)
+{
+	struct config *c = p->c;
+
+	if (c->redirect_port == CONFIG_PORT_UNSET)
+		return c->acme_webroot == NULL
+			   ? 0
+			   : err_set(err, ERR_INVALID,
+				 "--acme-webroot needs --redirect-port");
+	if (!config_has_tls(c))
 		return err_set(err, ERR_INVALID,
-		    "--error-target: https is not supported yet by this "
-		    "version of carrel-proxy");
+		    "--redirect-port needs --ssl-key and --ssl-cert: there is "
+		    "no https to redirect to");
+	if (c->socket == NULL && c->port != 80)
+		return 0;
+	buf_str(p->notes, "--redirect-port is ignored: the public side is a "
+			  "unix socket or port 80\n");
+	c->redirect_port = CONFIG_PORT_UNSET;
 	return 0;
 }
 
@@ -400,7 +434,7 @@ static int check_together(struct parse *p, struct err *err)
 	struct config *c = p->c;
 
 	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0 ||
-	    check_takeover(p, err) < 0)
+	    check_takeover(p, err) < 0 || check_redirect(p, err) < 0)
 		return -1;
 	if (c->trusted.n == 0 && (add_cidr(c, "127.0.0.0/8", err) < 0 ||
 				     add_cidr(c, "::1", err) < 0))
@@ -471,11 +505,23 @@ static int read_token_file(struct config *c, const char *path, struct err *err)
 	return check_token(c->token, path, err);
 }
 
+bool config_has_tls(const struct config *c)
+{
+	return c->ssl_keys.n + c->ssl_certs.n > 0;
+}
+
+bool config_has_api_tls(const struct config *c)
+{
+	return c->api_ssl_key != NULL || c->api_ssl_cert != NULL;
+}
+
 int config_read_token(struct config *c, struct err *err)
 {
 	const char *token = getenv("CONFIGPROXY_AUTH_TOKEN");
 	const char *path = getenv("CONFIGPROXY_AUTH_TOKEN_FILE");
 
+	c->ssl_passphrase = getenv("CONFIGPROXY_SSL_KEY_PASSPHRASE");
+	c->api_ssl_passphrase = getenv("CONFIGPROXY_API_SSL_KEY_PASSPHRASE");
 	if (token != NULL && token[0] != '\0') {
 		c->token = arena_strdup(&c->arena, token);
 		return check_token(token, "CONFIGPROXY_AUTH_TOKEN", err);
@@ -519,9 +565,13 @@ void config_write_help(struct buf *b)
 		else if (o->kind != LATER && o->kind != HARMLESS)
 			write_option(b, o);
 	}
-	buf_str(b, "\n  -h, --help                     this text\n"
-		   "  -V, --version                  the version\n"
-		   "\nEnvironment:\n"
-		   "  CONFIGPROXY_AUTH_TOKEN         token of the REST API\n"
-		   "  CONFIGPROXY_AUTH_TOKEN_FILE    file with that token\n");
+	buf_str(b,
+	    "\n  -h, --help                     this text\n"
+	    "  -V, --version                  the version\n"
+	    "\nEnvironment:\n"
+	    "  CONFIGPROXY_AUTH_TOKEN         token of the REST API\n"
+	    "  CONFIGPROXY_AUTH_TOKEN_FILE    file with that token\n"
+	    "  CONFIGPROXY_SSL_KEY_PASSPHRASE passphrase of --ssl-key\n"
+	    "  CONFIGPROXY_API_SSL_KEY_PASSPHRASE\n"
+	    "                                 passphrase of --api-ssl-key\n");
 }

@@ -32,6 +32,11 @@ struct config_cidrs {
 	size_t n;
 };
 
+struct config_list {
+	const char **items;
+	size_t n;
+};
+
 #define CONFIG_TYPE_STRING   const char *
 #define CONFIG_TYPE_PORT     int
 #define CONFIG_TYPE_FLAG     bool
@@ -42,6 +47,7 @@ struct config_cidrs {
 #define CONFIG_TYPE_LEVEL    enum log_level
 #define CONFIG_TYPE_HEADERS  struct config_headers
 #define CONFIG_TYPE_CIDRS    struct config_cidrs
+#define CONFIG_TYPE_LIST     struct config_list
 #define CONFIG_TYPE_PROTOCOL const char *
 
 struct config {
@@ -55,6 +61,8 @@ struct config {
 #undef GONE
 	/* From the environment; "" without one. Never logged. */
 	const char *token;
+	const char *ssl_passphrase; /* of --ssl-key; NULL: none */
+	const char *api_ssl_passphrase;
 	struct url error_url; /* --error-target, parsed */
 	struct arena arena;
 };
@@ -73,7 +81,13 @@ enum config_outcome {
 int config_parse(struct config *c, int argc, char *const *argv,
     enum config_outcome *outcome, struct buf *notes,
     struct err *err) MUST_CHECK;
-/* CONFIGPROXY_AUTH_TOKEN wins over CONFIGPROXY_AUTH_TOKEN_FILE. */
+/* Is the public port TLS? */
+bool config_has_tls(const struct config *c);
+bool config_has_api_tls(const struct config *c);
+/*
+ * Token and passphrases. CONFIGPROXY_AUTH_TOKEN wins over
+ * CONFIGPROXY_AUTH_TOKEN_FILE.
+ */
 int config_read_token(struct config *c, struct err *err) MUST_CHECK;
 void config_fini(struct config *c);
 

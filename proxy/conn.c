@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "proxy/config.h"
 #include "proxy/exchange.h"
@@ -23,6 +24,9 @@
 /* What is thrown away at most after an answer that came early. */
 #define LINGER_BYTES  ((uint64_t)1 << 30)
 #define STEPS_AT_ONCE 16
+#define SHAKE_MS      10000 /* for a whole TLS handshake */
+/* One costs up to a millisecond, and others wait. */
+#define SHAKES_A_TURN 4
 
 static void on_event(struct watch *watch, uint32_t events, void *arg);
 
@@ -60,9 +64,14 @@ void conn_open(struct worker *w, int fd, const struct in6_addr *addr)
 		return;
 	}
 	set_peer(c, addr);
+	list_init(&c->shake);
 	list_add_tail(&w->conns, &c->link);
 	w->n_conns++;
 	metric_set(&w->metrics.open_connections, w->n_conns);
+	c->state = w->tls != NULL ? CONN_SHAKE : CONN_HEAD;
+	if (w->tls != NULL &&
+	    transport_start_tls(&c->io, w->tls, NULL, &err) < 0)
+		c->state = CONN_CLOSED;
 	conn_run(c);
 }
 
@@ -79,11 +88,75 @@ void conn_free(struct conn *c)
 	else
 		transport_close(&c->io);
 	free(c->in.data);
+	list_del(&c->shake);
 	list_del(&c->link);
 	free(c);
 	w->n_conns--;
 	metric_set(&w->metrics.open_connections, w->n_conns);
 	worker_one_less(w);
+}
+
+/* ---- the TLS handshake --------------------------------------------------- */
+
+/* The next few of the queue, so that none of them waits for all. */
+static void on_shake_turn(void *arg)
+{
+	struct worker *w = arg;
+
+	for (int i = 0; i < SHAKES_A_TURN && !list_empty(&w->shakes); i++) {
+		struct conn *c = LIST_ITEM(w->shakes.next, struct conn, shake);
+
+		list_del(&c->shake);
+		c->may_shake = true;
+		conn_run(c);
+	}
+	if (!list_empty(&w->shakes))
+		defer_call(w->loop, &w->shake_turn, on_shake_turn, w);
+}
+
+static void queue_shake(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	if (!list_empty(&c->shake))
+		return;
+	list_add_tail(&w->shakes, &c->shake);
+	defer_call(w->loop, &w->shake_turn, on_shake_turn, w);
+}
+
+static bool shake_failed(struct conn *c, const struct err *err)
+{
+	metric_add(&c->worker->metrics.errors[METRICS_HANDSHAKE], 1);
+	log_debug(NULL, "TLS handshake failed", "peer=%s reason=\"%s\"",
+	    c->peer[0] != '\0' ? c->peer : "unix", err->text);
+	c->state = CONN_CLOSED;
+	return true;
+}
+
+static bool step_shake(struct conn *c)
+{
+	struct metrics *m = &c->worker->metrics;
+	struct err err;
+	int rc;
+
+	if (!transport_can_shake(&c->io))
+		return false;
+	if (!c->may_shake) {
+		queue_shake(c);
+		return false;
+	}
+	c->may_shake = false;
+	rc = transport_shake(&c->io, &err);
+	if (rc < 0)
+		return shake_failed(c, &err);
+	if (rc == 0)
+		return false;
+	metric_add(&m->handshakes, 1);
+	if (transport_was_resumed(&c->io))
+		metric_add(&m->handshakes_resumed, 1);
+	c->since_ms = c->active_ms = worker_now_ms(c->worker);
+	c->state = CONN_HEAD;
+	return true;
 }
 
 /* ---- input --------------------------------------------------------------- */
@@ -333,6 +406,8 @@ static int64_t deadline(const struct conn *c)
 			   ? c->active_ms + config->timeout_ms
 			   : INT64_MAX;
 	switch (c->state) {
+	case CONN_SHAKE:
+		return c->since_ms + SHAKE_MS;
 	case CONN_HEAD:
 		if (c->in.len > 0 || !c->had_request)
 			return c->since_ms + HEAD_MS;
@@ -387,6 +462,8 @@ static void arm(struct conn *c)
 static bool step(struct conn *c)
 {
 	switch (c->state) {
+	case CONN_SHAKE:
+		return step_shake(c);
 	case CONN_HEAD:
 		return step_head(c);
 	case CONN_BUSY:
@@ -458,7 +535,8 @@ static void on_event(struct watch *watch, uint32_t events, void *arg)
 
 void conn_drain(struct conn *c)
 {
-	if (c->state == CONN_HEAD && c->in.len == 0 &&
-	    !transport_is_blocked(&c->io))
+	if (c->state == CONN_SHAKE ||
+	    (c->state == CONN_HEAD && c->in.len == 0 &&
+		!transport_is_blocked(&c->io)))
 		conn_free(c);
 }

@@ -26,6 +26,7 @@ struct exchange;
 struct worker;
 
 enum conn_state {
+	CONN_SHAKE,  /* the TLS handshake runs */
 	CONN_HEAD,   /* between requests, or reading a head */
 	CONN_BUSY,   /* an exchange runs */
 	CONN_LINGER, /* answered and ended; what still comes is thrown away */
@@ -43,6 +44,7 @@ struct conn {
 	struct worker *worker;
 	struct exchange *ex;
 	struct list link;
+	struct list shake; /* in the worker's queue of handshakes */
 	struct timer timer;
 	struct defer again;
 	enum conn_state state;
@@ -50,6 +52,7 @@ struct conn {
 	bool had_request; /* at least one was answered */
 	bool is_running;  /* conn_run is on the stack */
 	bool is_sending;  /* LINGER: in the middle of a request */
+	bool may_shake;   /* SHAKE: it is its turn */
 	bool must_reset;  /* close so that the client sees a failure */
 	struct conn_input in;
 	struct httphead_scan scan;

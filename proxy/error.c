@@ -193,6 +193,10 @@ static void fetch_page(struct errors *e, struct exchange *ex)
 		.connect_timeout_ms = FETCH_MS / 2,
 		.timeout_ms = FETCH_MS,
 		.max_body_bytes = PAGE_MAX,
+		.ca_file = c->client_ssl_ca,
+		.cert_file = c->client_ssl_cert,
+		.key_file = c->client_ssl_key,
+		.trusts_any = c->insecure,
 	};
 	struct arena a;
 
@@ -284,7 +288,9 @@ static char *origin_of(const struct url *u)
 {
 	if (u->scheme == URL_HTTP_UNIX)
 		return xasprintf("unix:%s", u->socket_path);
-	return xasprintf("http://%s:%u", u->host, (unsigned)u->port);
+	return xasprintf("%s://%s:%u",
+	    u->scheme == URL_HTTPS ? "https" : "http", u->host,
+	    (unsigned)u->port);
 }
 
 struct errors *errors_new(struct worker *w)

@@ -210,6 +210,7 @@ static void build_request(
 	r->peer = ex->conn->peer;
 	r->peer_is_trusted = ex->conn->is_trusted;
 	r->is_upgrade = ex->is_upgrade;
+	r->is_secure = ex->conn->io.tls != NULL;
 	rewrite_request(&ex->sent, r);
 	if (ex->sent.overflow)
 		refuse(ex, 431, METRICS_BAD_REQUEST,

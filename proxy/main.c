@@ -19,47 +19,19 @@
 #include "base/mem.h"
 #include "base/sysd.h"
 #include "proxy/api.h"
+#include "proxy/app.h"
 #include "proxy/cell.h"
 #include "proxy/config.h"
 #include "proxy/handover.h"
 #include "proxy/journal.h"
 #include "proxy/listen.h"
 #include "proxy/load.h"
+#include "proxy/redirect.h"
 #include "proxy/relay.h"
 #include "proxy/table.h"
 #include "proxy/takeover.h"
+#include "proxy/tls_house.h"
 #include "proxy/worker.h"
-
-#define WORKERS_MAX 256
-#define API_END_MS  200
-
-struct app {
-	struct config config;
-	struct loop *loop;
-	struct table *table;
-	struct journal *journal;
-	struct api *api;
-	struct worker *workers[WORKERS_MAX];
-	/* Of the workers, of the processes before, of the API */
-	struct metrics *metrics[WORKERS_MAX + 2];
-	struct metrics inherited, api_before;
-	int listeners[WORKERS_MAX]; /* until the workers have them */
-	size_t n_workers;
-	size_t n_running; /* threads */
-	size_t n_draining;
-	/* The API has duplicates of them: these are for the next process. */
-	int api_fd, metrics_fd, takeover_fd;
-	uint16_t port, api_port, metrics_port;
-	bool is_ending, has_pid_file;
-	struct timer drain;
-
-	struct takeover *takeover; /* what came from the process before */
-	struct handover *handover; /* for the next one */
-	size_t next_worker;        /* who gets a tunnel that came late */
-	bool is_serving;           /* the beginning is over */
-	bool has_left, is_drained, is_before_gone;
-	struct timer api_end;
-};
 
 /* ---- messages at start --------------------------------------------------- */
 
@@ -110,7 +82,7 @@ static size_t count_workers(const struct config *c)
 	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (size_t)n;
 }
 
-static const char *api_host(const struct config *c)
+const char *app_api_host(const struct config *c)
 {
 	return str_eq(c->api_ip, "localhost") ? "127.0.0.1" : c->api_ip;
 }
@@ -134,7 +106,7 @@ static int listen_one(struct app *app, enum parcel_listener kind,
 	return listen_tcp(ip, wanted, fd, 1, port_out, err);
 }
 
-static int duplicate(int fd, int *out, struct err *err)
+int app_duplicate(int fd, int *out, struct err *err)
 {
 	*out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	return *out < 0 ? err_sys(err, "duplicate a listening socket") : 0;
@@ -162,8 +134,8 @@ static int take_public(struct app *app, struct err *err)
 	if (n > app->n_workers)
 		app->n_workers = n;
 	for (size_t i = n; i < app->n_workers; i++)
-		if (duplicate(app->listeners[i % n], &app->listeners[i], err) <
-		    0)
+		if (app_duplicate(
+			app->listeners[i % n], &app->listeners[i], err) < 0)
 			return -1;
 	return 1;
 }
@@ -188,8 +160,8 @@ static int open_listeners(struct app *app, struct err *err)
 
 	if (open_public(app, err) < 0)
 		return err_wrap(err, "public port");
-	if (listen_one(app, PARCEL_API, api_host(c), c->api_port, c->api_socket,
-		&app->api_fd, &app->api_port, err) < 0)
+	if (listen_one(app, PARCEL_API, app_api_host(c), c->api_port,
+		c->api_socket, &app->api_fd, &app->api_port, err) < 0)
 		return err_wrap(err, "REST API");
 	if (c->metrics_port == CONFIG_PORT_UNSET && c->metrics_socket == NULL)
 		return 0;
@@ -289,6 +261,7 @@ static void make_workers(struct app *app)
 		app->workers[i]->drained_arg = app;
 	}
 	app->metrics[app->n_workers] = &app->inherited;
+	tls_house_serve(app->tls, app->workers, app->n_workers);
 	table_serve(app->table, app->workers, app->n_workers, app->journal);
 }
 
@@ -310,208 +283,45 @@ static int open_api(struct app *app, struct err *err)
 		.token = app->config.token,
 		.metrics = app->metrics,
 		.n_metrics = app->n_workers + 1,
+		.tls = tls_house_api(app->tls),
 	};
 	int fd;
 
 	app->api = api_new(&opt);
 	app->metrics[app->n_workers + 1] = api_metrics(app->api);
-	if (duplicate(app->api_fd, &fd, err) < 0 ||
+	tls_house_serve_api(app->tls, app->api);
+	if (app_duplicate(app->api_fd, &fd, err) < 0 ||
 	    api_listen(app->api, fd, err) < 0)
 		return err_wrap(err, "REST API");
 	if (app->metrics_fd >= 0 &&
-	    (duplicate(app->metrics_fd, &fd, err) < 0 ||
+	    (app_duplicate(app->metrics_fd, &fd, err) < 0 ||
 		api_listen_metrics(app->api, fd, err) < 0))
 		return err_wrap(err, "metrics");
 	return 0;
 }
 
-/* ---- taking over from the process before --------------------------------- */
+/* ---- from http to https -------------------------------------------------- */
 
-/* Without one that runs, this is an ordinary start. */
-static int copy_from_before(struct app *app, struct err *err)
+static int open_redirect(struct app *app, struct err *err)
 {
-	const char *path = app->config.takeover_socket;
-
-	if (!app->config.takeover)
-		return 0;
-	app->takeover = takeover_open(path, err);
-	if (app->takeover == NULL && err->code == ERR_NOT_FOUND) {
-		log_info(NULL, "there is no proxy to take over from",
-		    "socket=%s", path);
-		return 0;
-	}
-	if (app->takeover == NULL)
-		return err_wrap(err, "--takeover");
-	return takeover_copy(app->takeover, app->table, err);
-}
-
-static void begin_worker(void *arg)
-{
-	worker_begin(arg);
-}
-
-static void unbox(void *arg)
-{
-	struct box *b = arg;
-	struct err err;
-
-	if (relay_unbox(b->worker, b, &err) < 0)
-		log_error(NULL, "a tunnel is lost", "error=\"%s\"", err.text);
-}
-
-/* A tunnel that the process before opened late: ours, or the next one's. */
-static void on_late_box(struct box *b, void *arg)
-{
-	struct app *app = arg;
-
-	if (app->has_left) {
-		handover_send_box(app->handover, b);
-		return;
-	}
-	b->worker = app->workers[app->next_worker++ % app->n_workers];
-	loop_post(b->worker->loop, unbox, b);
-}
-
-static void end_if_done(struct app *app);
-
-static void on_before_gone(void *arg)
-{
-	struct app *app = arg;
-
-	app->is_before_gone = true;
-	end_if_done(app);
-}
-
-/* From here on nothing may fail: the process before has left. */
-static void begin(struct app *app)
-{
-	const struct takeover_callbacks cb = {
-		.on_box = on_late_box,
-		.on_gone = on_before_gone,
-		.arg = app,
-	};
-	struct err err;
-
-	app->is_before_gone = app->takeover == NULL;
-	for (size_t i = 0; i < app->n_workers; i++)
-		loop_post(app->workers[i]->loop, begin_worker, app->workers[i]);
-	if (app->takeover == NULL)
-		return;
-	log_info(NULL, "taken over", "routes=%zu tunnels=%zu",
-	    table_count(app->table), takeover_n_tunnels(app->takeover));
-	if (takeover_watch(app->takeover, app->loop, &cb, &err) == 0)
-		return;
-	log_warn(
-	    NULL, "the process before is silent", "error=\"%s\"", err.text);
-	metrics_forget_open(&app->inherited);
-	app->is_before_gone = true;
-}
-
-/* ---- handing over to the next one ---------------------------------------- */
-
-static void add_socket(struct handover_socket *out, size_t *n, size_t cap,
-    const struct handover_socket *s)
-{
-	if (s->fd >= 0 && *n < cap)
-		out[(*n)++] = *s;
-}
-
-static size_t list_sockets(struct handover_socket *out, size_t cap, void *arg)
-{
-	const struct app *app = arg;
 	const struct config *c = &app->config;
-	struct handover_socket s = {
-		.kind = PARCEL_PUBLIC,
-		.port = app->port,
-		.text = c->socket != NULL ? c->socket : c->ip,
-	};
-	size_t n = 0;
-
-	for (size_t i = 0; i < app->n_workers; i++) {
-		s.fd = app->workers[i]->listener.fd;
-		add_socket(out, &n, cap, &s);
-	}
-	s = (struct handover_socket){ PARCEL_API, app->api_fd, app->api_port,
-		c->api_socket != NULL ? c->api_socket : api_host(c) };
-	add_socket(out, &n, cap, &s);
-	s = (struct handover_socket){ PARCEL_METRICS, app->metrics_fd,
-		app->metrics_port,
-		c->metrics_socket != NULL ? c->metrics_socket : c->metrics_ip };
-	add_socket(out, &n, cap, &s);
-	s = (struct handover_socket){ PARCEL_TAKEOVER, app->takeover_fd, 0,
-		c->takeover_socket };
-	add_socket(out, &n, cap, &s);
-	return n;
-}
-
-/* Answers that were given have gone out meanwhile. */
-static void on_api_end(struct timer *t, void *arg)
-{
-	struct app *app = arg;
-
-	(void)t;
-	/* Its counters are reported to the end. */
-	memcpy(&app->api_before, api_metrics(app->api), sizeof app->api_before);
-	app->metrics[app->n_workers + 1] = &app->api_before;
-	api_free(&app->api);
-	end_if_done(app);
-}
-
-static void close_sockets(struct app *app)
-{
-	fd_close(&app->api_fd);
-	fd_close(&app->metrics_fd);
-	fd_close(&app->takeover_fd);
-}
-
-static void on_drain_timeout(struct timer *t, void *arg);
-
-static void on_left(void *arg)
-{
-	struct app *app = arg;
-
-	app->has_left = true;
-	app->has_pid_file = false;
-	app->n_draining = app->n_workers;
-	close_sockets(app);
-	journal_close(&app->journal);
-	api_leave(app->api);
-	timer_start(app->loop, &app->api_end, API_END_MS, on_api_end, app);
-	if (app->config.takeover_drain_s > 0)
-		timer_start(app->loop, &app->drain,
-		    app->config.takeover_drain_s * 1000, on_drain_timeout, app);
-}
-
-static void on_all_told(void *arg)
-{
-	struct app *app = arg;
-
-	loop_stop(app->loop);
-}
-
-static int open_handover(struct app *app, struct err *err)
-{
-	const struct handover_options opt = {
+	const struct redirect_options opt = {
 		.loop = app->loop,
-		.table = app->table,
-		.journal = app->journal,
-		.workers = app->workers,
-		.n_workers = app->n_workers,
-		.metrics = app->metrics,
-		.n_metrics = app->n_workers + 2,
-		.sockets = list_sockets,
-		.on_left = on_left,
-		.on_end = on_all_told,
-		.arg = app,
+		.port = c->redirect_to != CONFIG_PORT_UNSET
+			    ? (uint16_t)c->redirect_to
+			    : app->port,
+		.webroot = c->acme_webroot,
 	};
 	int fd;
 
-	if (app->takeover_fd < 0)
+	if (c->redirect_port == CONFIG_PORT_UNSET)
 		return 0;
-	if (duplicate(app->takeover_fd, &fd, err) < 0)
-		return -1;
-	app->handover = handover_new(&opt, fd, err);
-	return app->handover == NULL ? -1 : 0;
+	if (listen_one(app, PARCEL_REDIRECT, "", c->redirect_port, NULL,
+		&app->redirect_fd, &app->redirect_port, err) < 0 ||
+	    app_duplicate(app->redirect_fd, &fd, err) < 0)
+		return err_wrap(err, "redirect port");
+	app->redirect = redirect_open(&opt, fd, err);
+	return app->redirect == NULL ? -1 : 0;
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -527,7 +337,7 @@ static void remove_files(struct app *app)
 }
 
 /* One that was taken over tells what its own process before still has. */
-static void end_if_done(struct app *app)
+void app_end_if_done(struct app *app)
 {
 	if (!app->is_drained)
 		return;
@@ -544,7 +354,7 @@ static void on_all_drained(void *arg)
 	if (--app->n_draining > 0)
 		return;
 	app->is_drained = true;
-	end_if_done(app);
+	app_end_if_done(app);
 }
 
 /* On the worker's thread. */
@@ -561,7 +371,7 @@ static void drain_worker(void *arg)
 	worker_drain(arg);
 }
 
-static void on_drain_timeout(struct timer *t, void *arg)
+void app_on_drain_timeout(struct timer *t, void *arg)
 {
 	struct app *app = arg;
 
@@ -590,7 +400,7 @@ static void on_signal(int signo, void *arg)
 	}
 	app->is_ending = true;
 	timer_start(app->loop, &app->drain, app->config.drain_s * 1000,
-	    on_drain_timeout, app);
+	    app_on_drain_timeout, app);
 	if (app->has_left)
 		return;
 	app->n_draining = app->n_workers;
@@ -600,8 +410,10 @@ static void on_signal(int signo, void *arg)
 
 static void on_hup(int signo, void *arg)
 {
-	(void)arg;
-	log_info(NULL, "nothing to reload", "signal=%d", signo);
+	struct app *app = arg;
+
+	(void)signo;
+	tls_house_reload(app->tls);
 }
 
 static int take_signals(struct app *app, struct err *err)
@@ -622,15 +434,17 @@ static void close_all(struct app *app)
 	timer_stop(&app->drain);
 	timer_stop(&app->api_end);
 	api_free(&app->api);
+	redirect_close(&app->redirect);
 	for (size_t i = 0; i < app->n_workers; i++)
 		worker_free(&app->workers[i]);
+	tls_house_free(&app->tls);
 	for (size_t i = 0; i < app->n_workers; i++)
 		fd_close(&app->listeners[i]);
 	if (app->is_serving)
 		remove_files(app);
 	handover_free(&app->handover);
 	takeover_free(&app->takeover);
-	close_sockets(app);
+	app_close_sockets(app);
 	if (app->journal != NULL && app->is_serving && app->n_running > 0 &&
 	    journal_finish(app->journal, &err) < 0)
 		log_error(NULL, "the journal cannot be compacted",
@@ -678,13 +492,18 @@ static void log_start(const struct app *app)
 		log_info(NULL, "Proxying", "unix:%s workers=%zu", c->socket,
 		    app->n_workers);
 	else
-		log_info(NULL, "Proxying", "http://%s:%u workers=%zu",
+		log_info(NULL, "Proxying", "%s://%s:%u workers=%zu",
+		    config_has_tls(c) ? "https" : "http",
 		    c->ip[0] == '\0' ? "*" : c->ip, (unsigned)app->port,
 		    app->n_workers);
+	if (app->redirect != NULL)
+		log_info(NULL, "Added HTTP to HTTPS redirection", "from=%u",
+		    (unsigned)app->redirect_port);
 	if (c->api_socket != NULL)
 		log_info(NULL, "REST API", "unix:%s", c->api_socket);
 	else
-		log_info(NULL, "REST API", "http://%s:%u/api/routes", c->api_ip,
+		log_info(NULL, "REST API", "%s://%s:%u/api/routes",
+		    config_has_api_tls(c) ? "https" : "http", c->api_ip,
 		    (unsigned)app->api_port);
 }
 
@@ -693,14 +512,17 @@ static int start(struct app *app, struct err *err)
 {
 	raise_limit();
 	app->loop = loop_new();
+	app->tls = tls_house_new(app->loop, &app->config, err);
+	if (app->tls == NULL)
+		return -1;
 	app->table = table_new(app->loop, app->config.host_routing);
-	if (take_signals(app, err) < 0 || copy_from_before(app, err) < 0 ||
+	if (take_signals(app, err) < 0 || app_copy_from_before(app, err) < 0 ||
 	    open_listeners(app, err) < 0 || load_routes(app, err) < 0 ||
 	    open_takeover_socket(app, err) < 0)
 		return -1;
 	make_workers(app);
-	if (open_api(app, err) < 0 || open_handover(app, err) < 0 ||
-	    run_workers(app, err) < 0)
+	if (open_api(app, err) < 0 || open_redirect(app, err) < 0 ||
+	    app_open_handover(app, err) < 0 || run_workers(app, err) < 0)
 		return -1;
 	if (app->takeover == NULL)
 		return write_pid_file(app, err);
@@ -742,7 +564,7 @@ static int serve(struct app *app)
 		rc = complain(&err);
 	} else {
 		app->is_serving = true;
-		begin(app);
+		app_begin(app);
 		write_late_pid_file(app);
 		log_start(app);
 		say_ready(app);
@@ -754,9 +576,10 @@ static int serve(struct app *app)
 
 int main(int argc, char **argv)
 {
-	static struct app app = {
-		.api_fd = -1, .metrics_fd = -1, .takeover_fd = -1
-	};
+	static struct app app = { .api_fd = -1,
+		.metrics_fd = -1,
+		.redirect_fd = -1,
+		.takeover_fd = -1 };
 	enum config_outcome outcome;
 	struct buf notes;
 	struct err err;

@@ -111,6 +111,7 @@ static void write_reasons(struct buf *b, const struct sum *s)
 		[METRICS_BAD_REQUEST] = "bad_request",
 		[METRICS_RETRIED] = "retried",
 		[METRICS_ACCEPT_FAILED] = "accept_failed",
+		[METRICS_HANDSHAKE] = "handshake",
 	};
 
 	prom_write_head(b, "proxy_errors", "counter", "Errors by reason");
@@ -129,6 +130,11 @@ static void write_traffic(struct buf *b, const struct sum *s)
 	    (double)TOTAL(s, open_connections));
 	prom_write_value(b, "proxy_open_tunnels", "gauge", "Open tunnels",
 	    (double)TOTAL(s, open_tunnels));
+	prom_write_value(b, "proxy_handshakes", "counter",
+	    "TLS handshakes with clients", (double)TOTAL(s, handshakes));
+	prom_write_value(b, "proxy_handshakes_resumed", "counter",
+	    "Those of them that resumed a session",
+	    (double)TOTAL(s, handshakes_resumed));
 	prom_write_value(b, "proxy_target_bytes", "counter",
 	    "Bytes of requests sent to targets", (double)TOTAL(s, bytes_in));
 	prom_write_value(b, "proxy_client_bytes", "counter",

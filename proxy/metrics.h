@@ -33,6 +33,7 @@ enum metrics_reason {
 	METRICS_BAD_REQUEST,
 	METRICS_RETRIED,
 	METRICS_ACCEPT_FAILED,
+	METRICS_HANDSHAKE, /* of TLS with a client */
 	METRICS_N_REASONS,
 };
 
@@ -42,6 +43,7 @@ struct metrics {
 	metric requests_api[METRICS_STATUSES];
 	metric route_get, route_add, route_delete;
 	metric open_connections, open_tunnels;
+	metric handshakes, handshakes_resumed;
 	metric bytes_in, bytes_out; /* to targets, to clients */
 	metric longest_turn_us;
 	metric errors[METRICS_N_REASONS];

@@ -134,7 +134,7 @@ static bool is_custom(const struct config *c, struct slice name)
 }
 
 /* "8000" of "host:8000", else the scheme's port. */
-static struct slice host_port(struct slice host)
+static struct slice host_port(struct slice host, bool is_secure)
 {
 	for (size_t i = host.len; i > 0; i--) {
 		char c = host.p[i - 1];
@@ -144,7 +144,14 @@ static struct slice host_port(struct slice host)
 		if (c < '0' || c > '9')
 			break;
 	}
-	return slice_of("80");
+	return slice_of(is_secure ? "443" : "80");
+}
+
+static struct slice forwarded_scheme(const struct rewrite_request *r)
+{
+	if (r->is_secure)
+		return slice_of(r->is_upgrade ? "wss" : "https");
+	return slice_of(r->is_upgrade ? "ws" : "http");
 }
 
 static struct slice forwarded_value(
@@ -153,9 +160,9 @@ static struct slice forwarded_value(
 	if (id == HTTP_X_FORWARDED_FOR)
 		return slice_of(r->peer);
 	if (id == HTTP_X_FORWARDED_PORT)
-		return host_port(r->host);
+		return host_port(r->host, r->is_secure);
 	if (id == HTTP_X_FORWARDED_PROTO)
-		return slice_of(r->is_upgrade ? "ws" : "http");
+		return forwarded_scheme(r);
 	return r->is_upgrade ? slice_make(NULL, 0) : r->host;
 }
 

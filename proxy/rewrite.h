@@ -36,6 +36,7 @@ struct rewrite_request {
 	const char *peer;  /* numeric address; "" for a unix socket */
 	bool peer_is_trusted;
 	bool is_upgrade;
+	bool is_secure; /* it came by TLS */
 };
 
 /* The whole head for the target, with its empty line. */

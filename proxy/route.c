@@ -29,11 +29,13 @@ static struct route_memory *memory_of(struct route *r)
 struct parts {
 	const char *origin, *host, *socket_path, *authority, *path, *query;
 	uint16_t port;
+	bool is_secure;
 };
 
 static int parse_target(
     struct arena *a, const char *text, struct parts *p, struct err *err)
 {
+	const char *scheme;
 	struct url u;
 
 	if (strlen(text) > ROUTE_TARGET_MAX)
@@ -41,10 +43,6 @@ static int parse_target(
 		    "the target is longer than %d bytes", ROUTE_TARGET_MAX);
 	if (url_parse(a, text, &u, err) < 0)
 		return err_wrap(err, "target");
-	if (u.scheme == URL_HTTPS)
-		return err_set(err, ERR_INVALID,
-		    "https targets are not supported yet by this version: "
-		    "use http:// or http+unix://");
 	p->path = u.path;
 	p->query = u.query != NULL ? u.query : "";
 	p->port = u.port;
@@ -55,8 +53,11 @@ static int parse_target(
 		return 0;
 	}
 	p->host = u.host;
-	p->origin = arena_printf(a, "http://%s:%u", u.host, (unsigned)u.port);
-	p->authority = url_origin(a, &u) + strlen("http://");
+	p->is_secure = u.scheme == URL_HTTPS;
+	scheme = p->is_secure ? "https://" : "http://";
+	p->origin =
+	    arena_printf(a, "%s%s:%u", scheme, u.host, (unsigned)u.port);
+	p->authority = url_origin(a, &u) + strlen(scheme);
 	return 0;
 }
 
@@ -95,6 +96,7 @@ static struct route *build(
 	t->origin = pack(&at, p->origin);
 	t->host = pack(&at, p->host);
 	t->port = p->port;
+	t->is_secure = p->is_secure;
 	t->socket_path = pack(&at, p->socket_path);
 	t->authority = pack(&at, p->authority);
 	t->whole_path = slice_of(pack(&at, p->path));

@@ -19,9 +19,11 @@ struct cell;
 
 /* Where a target is reached; all strings belong to the route. */
 struct target {
-	const char *origin; /* "http://host:port", "unix:/path": who */
-	const char *host;   /* name or number; NULL for a unix socket */
+	const char
+	    *origin;      /* "http://host:port", "https://...", "unix:/path" */
+	const char *host; /* name or number; NULL for a unix socket */
 	uint16_t port;
+	bool is_secure;          /* TLS, and its certificate is for host */
 	const char *socket_path; /* NULL for TCP */
 	const char *authority;   /* as a Host field says it */
 	struct slice path;       /* without a slash at its end; may be "" */

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "proxy/tls_io.h"
 
 #define FLAT_MAX 2048
 #define EDGES    (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
@@ -37,10 +38,19 @@ static void drop_queue(struct transport *t)
 	t->out_off = t->out_len = 0;
 }
 
+/* Nothing is missing of what the peer was to get. */
+static bool is_in_order(const struct transport *t)
+{
+	return t->out_len == 0 && !t->failed && !t->out_failed;
+}
+
 void transport_close(struct transport *t)
 {
 	int fd = t->watch.fd;
 
+	if (t->tls != NULL && is_in_order(t) && !t->shut)
+		(void)tls_io_end(t->tls);
+	tls_io_free(&t->tls);
 	drop_queue(t);
 	if (!transport_is_open(t))
 		return;
@@ -56,6 +66,7 @@ void transport_reset(struct transport *t)
 	if (transport_is_open(t))
 		(void)setsockopt(
 		    t->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	t->out_failed = true;
 	transport_close(t);
 }
 
@@ -69,16 +80,18 @@ int transport_move(struct transport *to, struct transport *from, watch_fn *fn,
 	*to = *from;
 	from->out = NULL;
 	from->out_len = 0;
+	from->tls = NULL;
 	if (watch_start(l, &to->watch, fd, EDGES, fn, arg, err) == 0)
 		return 0;
 	drop_queue(to);
+	tls_io_free(&to->tls);
 	fd_close(&fd);
 	return -1;
 }
 
 bool transport_is_plain(const struct transport *t)
 {
-	return transport_is_open(t);
+	return transport_is_open(t) && t->tls == NULL;
 }
 
 struct transport_rest transport_leave(struct transport *t)
@@ -132,6 +145,120 @@ void transport_note(struct transport *t, uint32_t events)
 		t->writable = true;
 }
 
+/* ---- TLS ----------------------------------------------------------------- */
+
+int transport_start_tls(struct transport *t, struct ssl_ctx_st *ctx,
+    const char *host, struct err *err)
+{
+	assert(t->tls == NULL && t->out_len == 0);
+	t->tls = tls_io_new(ctx, t->watch.fd, host);
+	t->shakes_out = host != NULL;
+	if (t->tls == NULL)
+		return err_set(err, ERR_INTERNAL, "TLS cannot begin");
+	return 0;
+}
+
+bool transport_can_shake(const struct transport *t)
+{
+	return t->readable || (t->shakes_out && t->writable);
+}
+
+int transport_shake(struct transport *t, struct err *err)
+{
+	if (!transport_can_shake(t))
+		return 0;
+	t->shakes_out = false;
+	switch (tls_io_shake(t->tls, err)) {
+	case TLS_DONE:
+		return 1;
+	case TLS_WANTS_IN:
+		t->readable = false;
+		return 0;
+	case TLS_WANTS_ROOM:
+		t->writable = false;
+		t->shakes_out = true;
+		return 0;
+	case TLS_ENDED:
+	case TLS_BROKEN:
+		break;
+	}
+	t->failed = t->out_failed = true;
+	return -1;
+}
+
+bool transport_was_resumed(const struct transport *t)
+{
+	return tls_io_was_resumed(t->tls);
+}
+
+static ssize_t recv_tls(struct transport *t, void *p, size_t cap)
+{
+	enum tls_outcome why;
+	size_t n = tls_io_read(t->tls, p, cap, &why);
+
+	if (why == TLS_WANTS_IN)
+		t->readable = false;
+	/* To read on it has to write (a new key): the next edge tells. */
+	if (why == TLS_WANTS_ROOM)
+		t->writable = false;
+	/* An end behind these bytes is found again. */
+	if (n > 0)
+		return (ssize_t)n;
+	if (why == TLS_WANTS_IN || why == TLS_WANTS_ROOM)
+		return TRANSPORT_AGAIN;
+	t->readable = false;
+	if (why == TLS_ENDED) {
+		t->eof = t->fin_seen = true;
+		return 0;
+	}
+	/* Without its last word anybody may have cut it off. */
+	t->failed = true;
+	return TRANSPORT_ERROR;
+}
+
+static ssize_t put_tls(
+    struct transport *t, const struct iovec *iov, size_t n_iov)
+{
+	enum tls_outcome why;
+	size_t n = tls_io_write(t->tls, iov, n_iov, &why);
+
+	if (why == TLS_WANTS_ROOM)
+		t->writable = false;
+	if (why == TLS_ENDED || why == TLS_BROKEN)
+		t->out_failed = true;
+	return n == 0 && t->out_failed ? -1 : (ssize_t)n;
+}
+
+static void shut_tls(struct transport *t)
+{
+	enum tls_outcome out = tls_io_end(t->tls);
+
+	t->owes_end = out == TLS_WANTS_ROOM;
+	if (out == TLS_WANTS_ROOM)
+		t->writable = false;
+	else
+		(void)shutdown(t->watch.fd, SHUT_WR);
+}
+
+bool transport_is_quiet(struct transport *t)
+{
+	char c;
+
+	if (t->fin_seen || t->failed || t->out_failed)
+		return false;
+	if (t->tls != NULL) {
+		if (tls_io_peek(t->tls) != TLS_WANTS_IN)
+			return false;
+	} else if (recv(t->watch.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+		   errno != EAGAIN) {
+		return false;
+	}
+	t->readable = false;
+	return true;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
 ssize_t transport_recv(struct transport *t, void *p, size_t cap)
 {
 	ssize_t n;
@@ -140,6 +267,8 @@ ssize_t transport_recv(struct transport *t, void *p, size_t cap)
 		return TRANSPORT_ERROR;
 	if (t->eof)
 		return 0;
+	if (t->tls != NULL)
+		return recv_tls(t, p, cap);
 	do
 		n = recv(t->watch.fd, p, cap, 0);
 	while (n < 0 && errno == EINTR);
@@ -160,6 +289,8 @@ ssize_t transport_recv(struct transport *t, void *p, size_t cap)
 	t->failed = true;
 	return TRANSPORT_ERROR;
 }
+
+/* ---- writing ------------------------------------------------------------- */
 
 /*
  * A short message in one piece: send(2) costs less than sendmsg(2) and a copy
@@ -194,6 +325,8 @@ static ssize_t put(struct transport *t, struct iovec *iov, size_t n_iov)
 		return -1;
 	if (!t->writable)
 		return 0;
+	if (t->tls != NULL)
+		return put_tls(t, iov, n_iov);
 	do
 		n = send_some(t->watch.fd, iov, n_iov);
 	while (n < 0 && errno == EINTR);
@@ -281,6 +414,8 @@ int transport_send_bytes(struct transport *t, const void *p, size_t n)
 
 int transport_flush(struct transport *t)
 {
+	if (t->owes_end && t->writable)
+		shut_tls(t);
 	while (t->out_len > 0) {
 		struct iovec iov = {
 			.iov_base = t->out + t->out_off,
@@ -305,5 +440,8 @@ void transport_shut(struct transport *t)
 	if (t->shut || !transport_is_open(t))
 		return;
 	t->shut = true;
-	(void)shutdown(t->watch.fd, SHUT_WR);
+	if (t->tls != NULL)
+		shut_tls(t);
+	else
+		(void)shutdown(t->watch.fd, SHUT_WR);
 }

@@ -2,8 +2,8 @@
  * One end of a byte stream: a non-blocking socket under an edge-triggered
  * watch, with what it said last (readable, writable, finished) and one bounded
  * queue of bytes that it did not take yet. Knows bytes only. Everything that
- * the proxy reads or writes on a socket passes through here, so that TLS can
- * enter at this one place.
+ * the proxy reads or writes on a socket passes through here; so TLS is here and
+ * nowhere else.
  *
  * Invariant: the owner does not read new bytes for a transport whose queue is
  * not empty; so the queue never holds more than one read (64 KiB) and a head.
@@ -23,8 +23,12 @@
 #define TRANSPORT_AGAIN (-1)
 #define TRANSPORT_ERROR (-2)
 
+struct ssl_st;
+struct ssl_ctx_st;
+
 struct transport {
 	struct watch watch; /* watch.fd; the transport owns it */
+	struct ssl_st *tls; /* NULL: plain */
 	char *out;          /* queue: out[out_off .. out_off + out_len) */
 	uint32_t out_off, out_len;
 	bool readable, writable;
@@ -33,6 +37,8 @@ struct transport {
 	bool failed;     /* reading failed: nothing more comes */
 	bool out_failed; /* writing failed; what came may still be read */
 	bool shut;       /* we ended our direction */
+	bool owes_end;   /* but TLS could not say so yet */
+	bool shakes_out; /* the TLS handshake has something to write */
 };
 
 /* Takes fd (closed on failure too). fn gets every edge of it. */
@@ -65,6 +71,21 @@ int transport_enter(struct transport *t, struct loop *l,
     struct transport_rest *rest, watch_fn *fn, void *arg,
     struct err *err) MUST_CHECK;
 void transport_rest_free(struct transport_rest *rest);
+
+/*
+ * From now on TLS by ctx. host: we are the client, and that is whom we expect;
+ * NULL: the server. Bytes may flow when transport_shake has said 1.
+ */
+int transport_start_tls(struct transport *t, struct ssl_ctx_st *ctx,
+    const char *host, struct err *err) MUST_CHECK;
+/* May transport_shake do anything now? */
+bool transport_can_shake(const struct transport *t);
+/* 1 the handshake is done, 0 it waits for the peer, -1 it failed. */
+int transport_shake(struct transport *t, struct err *err) MUST_CHECK;
+/* Did the handshake resume an earlier session? */
+bool transport_was_resumed(const struct transport *t);
+/* Nothing came, not even the end. (A look into the socket.) */
+bool transport_is_quiet(struct transport *t);
 
 /* Note the events that the watch brought. */
 void transport_note(struct transport *t, uint32_t events);

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/offload.h"
 #include "proxy/route.h"
+#include "proxy/tls.h"
 
 #define ADDRESSES_MAX    4
 #define IDLE_MAX         1024  /* of one worker */
@@ -61,6 +62,7 @@ struct backends {
 	struct list quiet;
 	struct timer sweep;
 	struct offload *lookups; /* of names */
+	struct ssl_ctx_st *tls;  /* for https targets, a reference */
 };
 
 static void start_sweep(struct backends *b);
@@ -324,7 +326,7 @@ static void on_event(struct watch *watch, uint32_t events, void *arg)
 	transport_note(&up->io, events);
 	if (up->ex != NULL)
 		up->backend->pool->fn(up->ex);
-	else if (up->io.readable)
+	else if (up->io.readable && upstream_is_stale(up))
 		upstream_close(&up);
 }
 
@@ -437,6 +439,32 @@ static void set_options(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof n);
 }
 
+static enum upstream_state ready(struct upstream *up)
+{
+	up->is_connecting = false;
+	backend_answered(up->backend);
+	return UPSTREAM_READY;
+}
+
+static enum upstream_state failed(struct upstream **upp)
+{
+	backend_failed((*upp)->backend);
+	upstream_close(upp);
+	return UPSTREAM_FAILED;
+}
+
+static enum upstream_state shake(struct upstream **upp, struct err *err)
+{
+	switch (transport_shake(&(*upp)->io, err)) {
+	case 0:
+		return UPSTREAM_PENDING;
+	case 1:
+		return ready(*upp);
+	default:
+		return failed(upp);
+	}
+}
+
 enum upstream_state upstream_connected(
     struct upstream **upp, const struct target *t, struct err *err)
 {
@@ -446,6 +474,8 @@ enum upstream_state upstream_connected(
 
 	if (!up->is_connecting)
 		return UPSTREAM_READY;
+	if (up->io.tls != NULL)
+		return shake(upp, err);
 	if (!up->io.writable && !up->io.fin_seen && !up->io.readable)
 		return UPSTREAM_PENDING;
 	if (getsockopt(up->io.watch.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
@@ -453,34 +483,25 @@ enum upstream_state upstream_connected(
 	if (error == 0) {
 		if (t->socket_path == NULL)
 			set_options(up->io.watch.fd);
-		up->is_connecting = false;
 		up->io.writable = true;
-		backend_answered(up->backend);
-		return UPSTREAM_READY;
+		if (!t->is_secure)
+			return ready(up);
+		if (transport_start_tls(
+			&up->io, up->backend->pool->tls, t->host, err) < 0)
+			return failed(upp);
+		return shake(upp, err);
 	}
 	errno = error;
 	(void)err_sys(err, "connect");
 	transport_close(&up->io);
 	if (open_socket(up, t, err) == 0)
 		return UPSTREAM_PENDING;
-	backend_failed(up->backend);
-	upstream_close(upp);
-	return UPSTREAM_FAILED;
+	return failed(upp);
 }
 
 bool upstream_is_stale(struct upstream *up)
 {
-	char c;
-	ssize_t n;
-
-	if (up->io.fin_seen || up->io.failed || up->io.out_failed)
-		return true;
-	n = recv(up->io.watch.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (n < 0 && errno == EAGAIN) {
-		up->io.readable = false;
-		return false;
-	}
-	return true;
+	return !transport_is_quiet(&up->io);
 }
 
 void upstream_release(struct upstream **upp)
@@ -554,6 +575,12 @@ struct backends *backends_new(struct loop *l, upstream_fn *fn)
 	return b;
 }
 
+void backends_set_tls(struct backends *b, struct ssl_ctx_st *tls)
+{
+	tls_unref(&b->tls);
+	b->tls = tls;
+}
+
 void backends_free(struct backends **bp)
 {
 	struct backends *b = *bp;
@@ -562,6 +589,7 @@ void backends_free(struct backends **bp)
 	if (b == NULL)
 		return;
 	offload_free(&b->lookups);
+	tls_unref(&b->tls);
 	while (!list_empty(&b->idle)) {
 		struct upstream *up =
 		    LIST_ITEM(b->idle.next, struct upstream, by_age);

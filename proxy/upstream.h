@@ -25,6 +25,7 @@ struct backends;
 struct exchange;
 struct target;
 struct upstream;
+struct ssl_ctx_st;
 
 /* Something happened on the connection, or the wait for it ended. */
 typedef void upstream_fn(struct exchange *ex);
@@ -60,6 +61,8 @@ enum upstream_state {
 
 struct backends *backends_new(struct loop *l, upstream_fn *fn);
 void backends_free(struct backends **b);
+/* TLS to targets begins with this context. Takes the reference. */
+void backends_set_tls(struct backends *b, struct ssl_ctx_st *tls);
 /* What was dead may live again. */
 void backends_forgive(struct backends *b, const struct target *t);
 

@@ -18,6 +18,7 @@
 #include "proxy/listen.h"
 #include "proxy/relay.h"
 #include "proxy/routes.h"
+#include "proxy/tls.h"
 #include "proxy/upstream.h"
 
 #define HEAD_MAX         ((size_t)4 * HTTPHEAD_MAX_BYTES)
@@ -43,6 +44,7 @@ struct worker *worker_new(
 	list_init(&w->conns);
 	list_init(&w->tunnels);
 	list_init(&w->boxes);
+	list_init(&w->shakes);
 	w->errors = errors_new(w);
 	w->held_fd = listen_fd;
 	return w;
@@ -100,6 +102,8 @@ void worker_free(struct worker **wp)
 	while (!list_empty(&w->conns))
 		conn_free(LIST_ITEM(w->conns.next, struct conn, link));
 	relay_close_all(w);
+	defer_cancel(&w->shake_turn);
+	tls_unref(&w->tls);
 	errors_free(&w->errors);
 	backends_free(&w->backends);
 	routes_free(&w->routes);
@@ -125,6 +129,17 @@ void worker_set_route(struct worker *w, struct route *r)
 void worker_remove_route(struct worker *w, const char *key)
 {
 	routes_remove(w->routes, key);
+}
+
+void worker_set_tls(struct worker *w, struct ssl_ctx_st *tls)
+{
+	tls_unref(&w->tls);
+	w->tls = tls;
+}
+
+void worker_set_client_tls(struct worker *w, struct ssl_ctx_st *tls)
+{
+	backends_set_tls(w->backends, tls);
 }
 
 static void say_if_drained(struct worker *w)

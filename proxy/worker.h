@@ -25,6 +25,7 @@ struct errors;
 struct route;
 struct routes;
 struct exchange;
+struct ssl_ctx_st;
 
 /* One read of a socket; also the bound of what waits for a slow peer. */
 #define WORKER_SCRATCH 65536
@@ -43,6 +44,11 @@ struct worker {
 	struct watch listener; /* its descriptor is the worker's own */
 	struct timer accept_pause;
 	int64_t accept_complaint_ms;
+
+	/* The public port's TLS, a reference; NULL: plain HTTP. */
+	struct ssl_ctx_st *tls;
+	struct list shakes; /* connections with a handshake to go on with */
+	struct defer shake_turn;
 
 	struct list conns, tunnels;
 	size_t n_conns, n_tunnels;
@@ -88,6 +94,10 @@ void worker_set_route(struct worker *w, struct route *r);
 void worker_remove_route(struct worker *w, const char *key);
 /* Accept from now on, and go on with the tunnels that are in boxes. */
 void worker_begin(struct worker *w);
+/* New connections, or those to targets, begin with this context. Takes the
+ * reference. */
+void worker_set_tls(struct worker *w, struct ssl_ctx_st *tls);
+void worker_set_client_tls(struct worker *w, struct ssl_ctx_st *tls);
 /* Close the listener; connections end with their answer, idle ones now. */
 void worker_drain(struct worker *w);
 /* Put the tunnels at rest, into boxes. */

@@ -215,9 +215,9 @@ class Proxy:
         if self.process.poll() is not None:
             raise report.Failure("the proxy ended at start: " + self.output(begin))
         text = self.output(begin)
-        found = re.search(r"Proxying http://[^ ]*:(\d+)", text)
+        found = re.search(r"Proxying https?://[^ ]*:(\d+)", text)
         self.port = int(found.group(1)) if found else None
-        found = re.search(r"REST API http://[^ ]*:(\d+)/", text)
+        found = re.search(r"REST API https?://[^ ]*:(\d+)/", text)
         self.api_port = int(found.group(1)) if found else None
         return self
 
@@ -252,8 +252,11 @@ class Proxy:
 
     # ---- the REST API
 
+    def connect_api(self):
+        return Sock(socket.create_connection(("127.0.0.1", self.api_port), LIMIT))
+
     def api(self, method, path, body=None, token=TOKEN, fields="", scheme="token"):
-        s = Sock(socket.create_connection(("127.0.0.1", self.api_port), LIMIT))
+        s = self.connect_api()
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         head = "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" % (method, path)

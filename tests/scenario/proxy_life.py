@@ -259,7 +259,7 @@ def refused(port):
 def start_up_errors():
     for args, text in (
             (["--nosuch"], "unknown option"), (["--prot", "1"], "did you mean --port"), (["word"], "unexpected"),
-            (["--port"], "needs a value"), (["--workers", "0"], "1 to 256"), (["--ssl-key", "x"], "not supported yet"),
+            (["--port"], "needs a value"), (["--workers", "0"], "1 to 256"), (["--ssl-key", "x"], "open x"),
             (["--custom-header", "x"], "colon was expected"), (["--storage-backend", "m"], "--journal"),
             (["--error-target", "http://h", "--error-path", "/"], "exclude"), (["--log-level", "loud"], "no level"),
             (["--socket", "/tmp/x", "--port", "1"], "cannot be used together"),

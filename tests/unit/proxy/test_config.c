@@ -79,6 +79,33 @@ static void test_values_in_both_spellings(void **state)
 	config_fini(&c);
 }
 
+static void test_pairs_of_keys_keep_their_order(void **state)
+{
+	enum config_outcome outcome;
+	struct config c;
+	struct buf notes;
+	struct err err;
+
+	(void)state;
+	buf_init(&notes, 4096);
+	test_ok(parse(&c,
+		    "--ssl-key|a.key|--ssl-cert=a.pem|--ssl-key=b.key|"
+		    "--ssl-cert|b.pem|--port|80|--redirect-port|81",
+		    &notes, &outcome, &err),
+	    &err);
+	assert_true(config_has_tls(&c));
+	assert_false(config_has_api_tls(&c));
+	assert_int_equal(c.ssl_keys.n, 2);
+	assert_int_equal(c.ssl_certs.n, 2);
+	assert_string_equal(c.ssl_keys.items[1], "b.key");
+	assert_string_equal(c.ssl_certs.items[0], "a.pem");
+	/* Port 80 cannot be sent to itself. */
+	assert_int_equal(c.redirect_port, CONFIG_PORT_UNSET);
+	assert_non_null(strstr(buf_view(&notes), "--redirect-port"));
+	buf_fini(&notes);
+	config_fini(&c);
+}
+
 static void test_ports_follow_each_other(void **state)
 {
 	static const struct {
@@ -154,10 +181,8 @@ static void test_mistakes_are_named(void **state)
 		{ "--socket|/x|--ip|", "cannot be used together" },
 		{ "--error-target|http://h|--error-path|/x", "exclude" },
 		{ "--error-target|nothing", "--error-target" },
-		{ "--error-target|https://h", "not supported yet" },
-		{ "--ssl-key|x", "not supported yet" },
-		{ "--redirect-port|80", "not supported yet" },
-		{ "--client-ssl-ca|x", "not supported yet" },
+		{ "--redirect-port|80", "needs --ssl-key" },
+		{ "--acme-webroot|/x", "needs --redirect-port" },
 		{ "--storage-backend|x", "--journal" },
 	};
 
@@ -186,11 +211,11 @@ static void test_flags_without_effect_are_noted(void **state)
 
 	(void)state;
 	buf_init(&notes, 4096);
-	test_ok(parse(&c, "--client-ssl-request-cert|--insecure|--ip|*", &notes,
-		    &outcome, &err),
+	test_ok(parse(&c, "--client-ssl-request-cert|--ssl-allow-rc4|--ip|*",
+		    &notes, &outcome, &err),
 	    &err);
 	assert_non_null(strstr(buf_view(&notes), "--client-ssl-request-cert"));
-	assert_non_null(strstr(buf_view(&notes), "--insecure"));
+	assert_non_null(strstr(buf_view(&notes), "--ssl-allow-rc4"));
 	assert_string_equal(c.ip, "");
 	buf_fini(&notes);
 	config_fini(&c);
@@ -233,7 +258,7 @@ static void test_help_names_every_option(void **state)
 	assert_false(b.overflow);
 	assert_non_null(strstr(buf_view(&b), "--trusted-proxy CIDR"));
 	assert_non_null(strstr(buf_view(&b), "CONFIGPROXY_AUTH_TOKEN_FILE"));
-	assert_null(strstr(buf_view(&b), "--ssl-key"));
+	assert_null(strstr(buf_view(&b), "--storage-backend"));
 	buf_fini(&b);
 }
 
@@ -289,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values_in_both_spellings),
+		cmocka_unit_test(test_pairs_of_keys_keep_their_order),
 		cmocka_unit_test(test_ports_follow_each_other),
 		cmocka_unit_test(
 		    test_the_takeover_socket_is_beside_the_journal),

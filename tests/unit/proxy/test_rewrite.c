@@ -96,6 +96,36 @@ static void test_what_stays_is_copied_as_it_came(void **state)
 	buf_fini(&b);
 }
 
+static void test_a_secure_request_is_said_to_be_one(void **state)
+{
+	static const char text[] = "GET /bar HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct rewrite_request r = {
+		.config = &config,
+		.target = &route->target,
+		.head = &head,
+		.text = slice_of(text),
+		.peer = "9.9.9.9",
+		.is_secure = true,
+	};
+	struct http_refusal why;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 65536);
+	assert_int_equal(
+	    httphead_parse_request(text, strlen(text), &head, &why), 0);
+	assert_int_equal(rewrite_split_target(head.target, &r.split), 0);
+	r.host = head.host;
+	rewrite_request(&b, &r);
+	assert_non_null(strstr(buf_view(&b), "X-Forwarded-Port: 443\r\n"));
+	assert_non_null(strstr(buf_view(&b), "X-Forwarded-Proto: https\r\n"));
+	buf_reset(&b);
+	r.is_upgrade = true;
+	rewrite_request(&b, &r);
+	assert_non_null(strstr(buf_view(&b), "X-Forwarded-Proto: wss\r\n"));
+	buf_fini(&b);
+}
+
 static void test_forwarded_fields_of_a_trusted_peer_grow(void **state)
 {
 	struct buf b;
@@ -256,6 +286,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_stays_is_copied_as_it_came),
+		TEST(test_a_secure_request_is_said_to_be_one),
 		TEST(test_forwarded_fields_of_a_trusted_peer_grow),
 		TEST(test_paths_by_flags),
 		TEST(test_targets_that_are_no_path_are_refused),

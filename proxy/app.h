@@ -1,0 +1,73 @@
+/*
+ * The proxy's program as one object, shared by main.c (start, signals, end) and
+ * succession.c (taking over from the process before, handing over to the next).
+ */
+#ifndef CARREL_PROXY_APP_H
+#define CARREL_PROXY_APP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "proxy/config.h"
+#include "proxy/metrics.h"
+
+struct api;
+struct handover;
+struct journal;
+struct redirect;
+struct table;
+struct takeover;
+struct tls_house;
+struct worker;
+
+#define WORKERS_MAX 256
+
+struct app {
+	struct config config;
+	struct loop *loop;
+	struct table *table;
+	struct journal *journal;
+	struct api *api;
+	struct tls_house *tls;
+	struct redirect *redirect;
+	struct worker *workers[WORKERS_MAX];
+	/* Of the workers, of the processes before, of the API */
+	struct metrics *metrics[WORKERS_MAX + 2];
+	struct metrics inherited, api_before;
+	int listeners[WORKERS_MAX]; /* until the workers have them */
+	size_t n_workers;
+	size_t n_running; /* threads */
+	size_t n_draining;
+	/* The API has duplicates of them: these are for the next process. */
+	int api_fd, metrics_fd, redirect_fd, takeover_fd;
+	uint16_t port, api_port, metrics_port, redirect_port;
+	bool is_ending, has_pid_file;
+	struct timer drain;
+
+	struct takeover *takeover; /* what came from the process before */
+	struct handover *handover; /* for the next one */
+	size_t next_worker;        /* who gets a tunnel that came late */
+	bool is_serving;           /* the beginning is over */
+	bool has_left, is_drained, is_before_gone;
+	struct timer api_end;
+};
+
+/* main.c */
+int app_duplicate(int fd, int *out, struct err *err) MUST_CHECK;
+const char *app_api_host(const struct config *c);
+/* Ends the loop when nothing is left to do. */
+void app_end_if_done(struct app *app);
+void app_on_drain_timeout(struct timer *t, void *arg);
+
+/*
+ * succession.c. Copy what the process before has, if there is one; after that
+ * app_begin, from which on nothing may fail; app_open_handover waits for the
+ * next one.
+ */
+int app_copy_from_before(struct app *app, struct err *err) MUST_CHECK;
+void app_begin(struct app *app);
+int app_open_handover(struct app *app, struct err *err) MUST_CHECK;
+void app_close_sockets(struct app *app);
+
+#endif
