@@ -108,7 +108,7 @@ static void test_malformed_members_are_refused(void **state)
 	refused("\0", 1, 0);
 	refused("\x10", 1, 0);                 /* no such type */
 	refused("\x01xxxx\x01\0\0\0", 9, 0);   /* magic */
-	refused("\x04\x04\0\0\0\0\0\0", 8, 1); /* no such kind */
+	refused("\x04\x05\0\0\0\0\0\0", 8, 1); /* no such kind */
 	/* longer than a text may be */
 	refused("\x03\xff\xff\xff\xff", 5, 0);
 	/* a time before 1970, has_route 2 */
