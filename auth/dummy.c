@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
+#include "auth/answers.h"
 #include "base/log.h"
 #include "base/mac.h"
 #include "base/mem.h"
@@ -16,19 +16,8 @@
 
 struct dummy {
 	struct authenticator base;
-	struct loop *loop;
-	const struct auth_sink *sink;
+	struct answers answers;
 	unsigned char digest[MAC_SHA256_LEN]; /* of the password */
-	struct list attempts;
-};
-
-struct dummy_attempt {
-	struct list link;
-	struct dummy *owner;
-	uint64_t id;
-	char *username;
-	bool is_right;
-	struct defer answer;
 };
 
 static struct dummy *dummy_of(struct authenticator *au)
@@ -93,9 +82,7 @@ static struct authenticator *dummy_open(
 	}
 	d = xcalloc(1, sizeof *d);
 	d->base.kind = &authenticator_dummy;
-	d->loop = env->loop;
-	d->sink = env->sink;
-	list_init(&d->attempts);
+	answers_init(&d->answers, env);
 	if (read_options(d, env, err) < 0) {
 		free(d);
 		return NULL;
@@ -107,33 +94,6 @@ static struct authenticator *dummy_open(
 }
 
 /* ---- attempts ------------------------------------------------------------ */
-
-static void attempt_free(struct dummy_attempt *at)
-{
-	defer_cancel(&at->answer);
-	list_del(&at->link);
-	free(at->username);
-	free(at);
-}
-
-static void on_answer(void *arg)
-{
-	struct dummy_attempt *at = arg;
-	const struct auth_sink *sink = at->owner->sink;
-	char *username = at->username;
-	const struct auth_identity identity = { .name = username };
-	bool is_right = at->is_right;
-	uint64_t id = at->id;
-
-	/* Gone before the sink is called, which may do anything. */
-	at->username = NULL;
-	attempt_free(at);
-	if (is_right)
-		sink->done(id, AUTH_RES_OK, &identity, "", sink->arg);
-	else
-		sink->done(id, AUTH_RES_DENIED, NULL, "", sink->arg);
-	free(username);
-}
 
 static bool is_password(const struct dummy *d, const char *password)
 {
@@ -149,36 +109,16 @@ static void dummy_begin(
     struct authenticator *au, uint64_t attempt, const struct auth_form *form)
 {
 	struct dummy *d = dummy_of(au);
-	struct dummy_attempt *at = xcalloc(1, sizeof *at);
+	const char *name = form->username ? form->username : "";
+	bool is_right = name[0] && is_password(d, form->password);
 
-	at->owner = d;
-	at->id = attempt;
-	at->username = xstrdup(form->username ? form->username : "");
-	at->is_right = at->username[0] && is_password(d, form->password);
-	list_add_tail(&d->attempts, &at->link);
-	defer_call(d->loop, &at->answer, on_answer, at);
-}
-
-/* It never asks. */
-static void dummy_reply(
-    struct authenticator *au, uint64_t attempt, const char *text)
-{
-	(void)au;
-	(void)attempt;
-	(void)text;
+	answers_give(&d->answers, attempt,
+	    is_right ? AUTH_RES_OK : AUTH_RES_DENIED, name);
 }
 
 static void dummy_cancel(struct authenticator *au, uint64_t attempt)
 {
-	struct dummy *d = dummy_of(au);
-
-	list_for_each (it, &d->attempts) {
-		struct dummy_attempt *at =
-		    LIST_ITEM(it, struct dummy_attempt, link);
-
-		if (at->id == attempt)
-			attempt_free(at);
-	}
+	answers_cancel(&dummy_of(au)->answers, attempt);
 }
 
 static void dummy_close(struct authenticator **au)
@@ -188,8 +128,7 @@ static void dummy_close(struct authenticator **au)
 	*au = NULL;
 	if (!d)
 		return;
-	list_for_each (it, &d->attempts)
-		attempt_free(LIST_ITEM(it, struct dummy_attempt, link));
+	answers_fini(&d->answers);
 	mem_wipe(d->digest, sizeof d->digest);
 	free(d);
 }
@@ -199,7 +138,7 @@ const struct authenticator_kind authenticator_dummy = {
 	.has_form = true,
 	.open = dummy_open,
 	.begin = dummy_begin,
-	.reply = dummy_reply,
+	.reply = answers_no_reply,
 	.cancel = dummy_cancel,
 	.close = dummy_close,
 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/answers.h"
 #include "auth/directory.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -196,15 +197,6 @@ static void ldap_begin(
 		at->is_working = true;
 }
 
-/* It never asks. */
-static void ldap_reply(
-    struct authenticator *au, uint64_t attempt, const char *text)
-{
-	(void)au;
-	(void)attempt;
-	(void)text;
-}
-
 static void ldap_cancel(struct authenticator *au, uint64_t attempt)
 {
 	list_for_each (it, &ldap_of(au)->logins) {
@@ -253,7 +245,7 @@ const struct authenticator_kind authenticator_ldap = {
 	.has_form = true,
 	.open = ldap_open,
 	.begin = ldap_begin,
-	.reply = ldap_reply,
+	.reply = answers_no_reply,
 	.cancel = ldap_cancel,
 	.close = ldap_close,
 };

@@ -5,21 +5,12 @@
 
 #include <stdlib.h>
 
-#include "base/list.h"
+#include "auth/answers.h"
 #include "base/mem.h"
 
 struct none {
 	struct authenticator base;
-	struct loop *loop;
-	const struct auth_sink *sink;
-	struct list attempts;
-};
-
-struct none_attempt {
-	struct list link;
-	struct none *owner;
-	uint64_t id;
-	struct defer answer;
+	struct answers answers;
 };
 
 static struct none *none_of(struct authenticator *au)
@@ -40,59 +31,20 @@ static struct authenticator *none_open(
 	}
 	n = xcalloc(1, sizeof *n);
 	n->base.kind = &authenticator_none;
-	n->loop = env->loop;
-	n->sink = env->sink;
-	list_init(&n->attempts);
+	answers_init(&n->answers, env);
 	return &n->base;
-}
-
-static void attempt_free(struct none_attempt *at)
-{
-	defer_cancel(&at->answer);
-	list_del(&at->link);
-	free(at);
-}
-
-static void on_answer(void *arg)
-{
-	struct none_attempt *at = arg;
-	const struct auth_sink *sink = at->owner->sink;
-	uint64_t id = at->id;
-
-	attempt_free(at);
-	sink->done(id, AUTH_RES_DENIED, NULL, "", sink->arg);
 }
 
 static void none_begin(
     struct authenticator *au, uint64_t attempt, const struct auth_form *form)
 {
-	struct none_attempt *at = xcalloc(1, sizeof *at);
-
 	(void)form;
-	at->owner = none_of(au);
-	at->id = attempt;
-	list_add_tail(&at->owner->attempts, &at->link);
-	defer_call(at->owner->loop, &at->answer, on_answer, at);
-}
-
-/* It never asks. */
-static void none_reply(
-    struct authenticator *au, uint64_t attempt, const char *text)
-{
-	(void)au;
-	(void)attempt;
-	(void)text;
+	answers_give(&none_of(au)->answers, attempt, AUTH_RES_DENIED, "");
 }
 
 static void none_cancel(struct authenticator *au, uint64_t attempt)
 {
-	list_for_each (it, &none_of(au)->attempts) {
-		struct none_attempt *at =
-		    LIST_ITEM(it, struct none_attempt, link);
-
-		if (at->id == attempt)
-			attempt_free(at);
-	}
+	answers_cancel(&none_of(au)->answers, attempt);
 }
 
 static void none_close(struct authenticator **au)
@@ -102,8 +54,7 @@ static void none_close(struct authenticator **au)
 	*au = NULL;
 	if (!n)
 		return;
-	list_for_each (it, &n->attempts)
-		attempt_free(LIST_ITEM(it, struct none_attempt, link));
+	answers_fini(&n->answers);
 	free(n);
 }
 
@@ -112,7 +63,7 @@ const struct authenticator_kind authenticator_none = {
 	.has_form = false,
 	.open = none_open,
 	.begin = none_begin,
-	.reply = none_reply,
+	.reply = answers_no_reply,
 	.cancel = none_cancel,
 	.close = none_close,
 };

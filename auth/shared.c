@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/answers.h"
 #include "base/conf.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "base/mac.h"
 #include "base/mem.h"
@@ -26,21 +26,10 @@ struct secret {
 
 struct shared {
 	struct authenticator base;
-	struct loop *loop;
-	const struct auth_sink *sink;
+	struct answers answers;
 	int (*is_admin)(const char *name, void *arg, struct err *err);
 	void *is_admin_arg;
 	struct secret user, admin;
-	struct list logins;
-};
-
-struct shared_login {
-	struct list link;
-	struct shared *owner;
-	uint64_t id;
-	char *username;
-	enum auth_result res;
-	struct defer answer;
 };
 
 static struct shared *shared_of(struct authenticator *au)
@@ -128,11 +117,9 @@ static struct authenticator *shared_open(
 
 	assert(env->is_admin);
 	s->base.kind = &authenticator_shared;
-	s->loop = env->loop;
-	s->sink = env->sink;
+	answers_init(&s->answers, env);
 	s->is_admin = env->is_admin;
 	s->is_admin_arg = env->is_admin_arg;
-	list_init(&s->logins);
 	if (read_options(s, env, err) < 0) {
 		free(s);
 		return NULL;
@@ -148,31 +135,6 @@ static struct authenticator *shared_open(
 }
 
 /* ---- logins -------------------------------------------------------------- */
-
-static void login_free(struct shared_login *at)
-{
-	defer_cancel(&at->answer);
-	list_del(&at->link);
-	free(at->username);
-	free(at);
-}
-
-static void on_answer(void *arg)
-{
-	struct shared_login *at = arg;
-	const struct auth_sink *sink = at->owner->sink;
-	char *username = at->username;
-	const struct auth_identity identity = { .name = username };
-	enum auth_result res = at->res;
-	uint64_t id = at->id;
-
-	/* Gone before the sink is called, which may do anything. */
-	at->username = NULL;
-	login_free(at);
-	sink->done(
-	    id, res, res == AUTH_RES_OK ? &identity : NULL, "", sink->arg);
-	free(username);
-}
 
 static bool fits(const struct secret *s, const unsigned char *digest)
 {
@@ -203,37 +165,17 @@ static void shared_begin(
     struct authenticator *au, uint64_t attempt, const struct auth_form *form)
 {
 	struct shared *s = shared_of(au);
-	struct shared_login *at = xcalloc(1, sizeof *at);
+	const char *name = form->username ? form->username : "";
+	enum auth_result res = AUTH_RES_DENIED;
 
-	at->owner = s;
-	at->id = attempt;
-	at->username = xstrdup(form->username ? form->username : "");
-	at->res = AUTH_RES_DENIED;
-	if (*at->username)
-		at->res = decide(
-		    s, at->username, form->password ? form->password : "");
-	list_add_tail(&s->logins, &at->link);
-	defer_call(s->loop, &at->answer, on_answer, at);
-}
-
-/* It never asks. */
-static void shared_reply(
-    struct authenticator *au, uint64_t attempt, const char *text)
-{
-	(void)au;
-	(void)attempt;
-	(void)text;
+	if (*name)
+		res = decide(s, name, form->password ? form->password : "");
+	answers_give(&s->answers, attempt, res, name);
 }
 
 static void shared_cancel(struct authenticator *au, uint64_t attempt)
 {
-	list_for_each (it, &shared_of(au)->logins) {
-		struct shared_login *at =
-		    LIST_ITEM(it, struct shared_login, link);
-
-		if (at->id == attempt)
-			login_free(at);
-	}
+	answers_cancel(&shared_of(au)->answers, attempt);
 }
 
 static void shared_close(struct authenticator **au)
@@ -243,8 +185,7 @@ static void shared_close(struct authenticator **au)
 	*au = NULL;
 	if (!s)
 		return;
-	list_for_each (it, &s->logins)
-		login_free(LIST_ITEM(it, struct shared_login, link));
+	answers_fini(&s->answers);
 	mem_wipe(&s->user, sizeof s->user);
 	mem_wipe(&s->admin, sizeof s->admin);
 	free(s);
@@ -255,7 +196,7 @@ const struct authenticator_kind authenticator_shared = {
 	.has_form = true,
 	.open = shared_open,
 	.begin = shared_begin,
-	.reply = shared_reply,
+	.reply = answers_no_reply,
 	.cancel = shared_cancel,
 	.close = shared_close,
 };

@@ -63,6 +63,9 @@ int db_run(struct db_stmt *q, int64_t *n_out, struct err *err) MUST_CHECK;
 /* Query, bind one number, run. */
 int db_run_id(struct db *db, const struct db_sql *sql, int64_t id,
     struct err *err) MUST_CHECK;
+/* The same with two. */
+int db_run_ids(struct db *db, const struct db_sql *sql, int64_t first,
+    int64_t second, struct err *err) MUST_CHECK;
 /* Run `sql`, bound to (?1 now, ?2 limit); 1 when it changed as many rows as the
  * limit: call again, there may be more. */
 int db_purge(struct db *db, const struct db_sql *sql, int64_t now_us,

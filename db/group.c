@@ -81,25 +81,13 @@ int group_set_properties(
 
 /* ---- members ---- */
 
-static int run_pair(struct db *db, const struct db_sql *sql, int64_t id,
-    int64_t user_id, struct err *err)
-{
-	struct db_stmt q;
-
-	if (db_query(db, sql, &q, err) < 0)
-		return -1;
-	db_bind_int(&q, 1, id);
-	db_bind_int(&q, 2, user_id);
-	return db_run(&q, NULL, err);
-}
-
 int group_add(struct db *db, int64_t id, int64_t user_id, struct err *err)
 {
 	static const struct db_sql sql = { "group_member",
 		"INSERT INTO group_member (group_id, user_id) VALUES (?1, ?2)"
 		" ON CONFLICT DO NOTHING" };
 
-	return run_pair(db, &sql, id, user_id, err);
+	return db_run_ids(db, &sql, id, user_id, err);
 }
 
 int group_remove(struct db *db, int64_t id, int64_t user_id, struct err *err)
@@ -108,7 +96,7 @@ int group_remove(struct db *db, int64_t id, int64_t user_id, struct err *err)
 		"DELETE FROM group_member"
 		" WHERE group_id = ?1 AND user_id = ?2" };
 
-	return run_pair(db, &sql, id, user_id, err);
+	return db_run_ids(db, &sql, id, user_id, err);
 }
 
 int group_has(

@@ -84,25 +84,13 @@ int role_clear_groups(struct db *db, int64_t id, struct err *err)
 	return db_run_id(db, &sql, id, err);
 }
 
-static int add(struct db *db, const struct db_sql *sql, int64_t id,
-    int64_t whose, struct err *err)
-{
-	struct db_stmt q;
-
-	if (db_query(db, sql, &q, err) < 0)
-		return -1;
-	db_bind_int(&q, 1, id);
-	db_bind_int(&q, 2, whose);
-	return db_run(&q, NULL, err);
-}
-
 int role_add_user(struct db *db, int64_t id, int64_t user_id, struct err *err)
 {
 	static const struct db_sql sql = { "role_user",
 		"INSERT INTO role_user (role_id, user_id) VALUES (?1, ?2)"
 		" ON CONFLICT DO NOTHING" };
 
-	return add(db, &sql, id, user_id, err);
+	return db_run_ids(db, &sql, id, user_id, err);
 }
 
 int role_add_group(struct db *db, int64_t id, int64_t group_id, struct err *err)
@@ -111,7 +99,7 @@ int role_add_group(struct db *db, int64_t id, int64_t group_id, struct err *err)
 		"INSERT INTO role_group (role_id, group_id) VALUES (?1, ?2)"
 		" ON CONFLICT DO NOTHING" };
 
-	return add(db, &sql, id, group_id, err);
+	return db_run_ids(db, &sql, id, group_id, err);
 }
 
 /* ---- what somebody has ---- */

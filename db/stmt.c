@@ -167,6 +167,18 @@ int db_run_id(
 	return db_run(&q, NULL, err);
 }
 
+int db_run_ids(struct db *db, const struct db_sql *sql, int64_t first,
+    int64_t second, struct err *err)
+{
+	struct db_stmt q;
+
+	if (db_query(db, sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, first);
+	db_bind_int(&q, 2, second);
+	return db_run(&q, NULL, err);
+}
+
 int db_purge(
     struct db *db, const struct db_sql *sql, int64_t now_us, struct err *err)
 {
