@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "auth/authenticator.h"
@@ -466,6 +467,9 @@ int main(int argc, char **argv)
 	struct args args;
 	struct err err;
 
+	/* `carrel up` starts programs by descriptor: they would be called "3".
+	 */
+	(void)prctl(PR_SET_NAME, "carrel-hub");
 	log_open("hub", LOG_INFO);
 	if (parse_args(argc, argv, &args, &err) != 0) {
 		fprintf(stderr, "carrel-hub: %s\n", err.text);

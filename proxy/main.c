@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -586,6 +587,9 @@ int main(int argc, char **argv)
 	int rc;
 
 	buf_init(&notes, 65536);
+	/* `carrel up` starts programs by descriptor: they would be called "3".
+	 */
+	(void)prctl(PR_SET_NAME, "carrel-proxy");
 	log_open("proxy", LOG_INFO);
 	log_set_fd(STDOUT_FILENO);
 	if (config_parse(&app.config, argc, argv, &outcome, &notes, &err) < 0 ||

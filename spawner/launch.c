@@ -13,6 +13,7 @@
 #include <linux/close_range.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,6 +31,7 @@
 #include "spawner/keeper.h"
 
 #define PORT_TRIES  64
+#define PORT_FIRST  20000
 #define FD_LOW      (KEEPER_FD_DIR + 1)
 #define NAME_STDERR "keeper.err"
 
@@ -264,9 +266,30 @@ static uint16_t try_port(uint16_t port)
 	return bound;
 }
 
-int launch_pick_port(uint16_t first, uint16_t last,
-    bool (*is_taken)(uint16_t port, void *arg), void *arg, uint16_t *out,
-    struct err *err)
+/*
+ * Where no range is set: from PORT_FIRST up to where the kernel's own begin. A
+ * notebook listens a second after its port was chosen; by then the kernel could
+ * have given one of its own to somebody's connection. (0, 0): no room there.
+ */
+static void default_ports(uint16_t *first, uint16_t *last)
+{
+	const char *path = "/proc/sys/net/ipv4/ip_local_port_range";
+	unsigned low = 0;
+	FILE *f = fopen(path, "re");
+
+	*first = *last = 0;
+	if (f == NULL)
+		return;
+	if (fscanf(f, "%5u", &low) == 1 && low >= PORT_FIRST + PORT_TRIES &&
+	    low <= UINT16_MAX) {
+		*first = PORT_FIRST;
+		*last = (uint16_t)(low - 1);
+	}
+	(void)fclose(f);
+}
+
+static bool pick(uint16_t first, uint16_t last,
+    bool (*is_taken)(uint16_t port, void *arg), void *arg, uint16_t *out)
 {
 	uint64_t n = first ? (uint64_t)last - first + 1 : PORT_TRIES;
 	uint64_t from = rand_below(n);
@@ -282,12 +305,27 @@ int launch_pick_port(uint16_t first, uint16_t last,
 			continue;
 		*out = try_port(port);
 		if (*out && !is_taken(*out, arg))
-			return 0;
+			return true;
 	}
+	return false;
+}
+
+int launch_pick_port(uint16_t first, uint16_t last,
+    bool (*is_taken)(uint16_t port, void *arg), void *arg, uint16_t *out,
+    struct err *err)
+{
+	uint16_t own_first, own_last;
+
+	if (first && pick(first, last, is_taken, arg, out))
+		return 0;
 	if (first)
 		return err_set(err, ERR_LIMIT,
 		    "every port from %u to %u is in use: widen \"port_range\" "
 		    "in spawner.yaml",
 		    (unsigned)first, (unsigned)last);
+	default_ports(&own_first, &own_last);
+	if ((own_first && pick(own_first, own_last, is_taken, arg, out)) ||
+	    pick(0, 0, is_taken, arg, out))
+		return 0;
 	return err_set(err, ERR_LIMIT, "no port of 127.0.0.1 is free");
 }

@@ -45,8 +45,9 @@ int launch_settle(const int fds[3], int also, rlim_t n_files);
 void launch_remove_dir(int servers_fd, const char *key);
 
 /*
- * A free port of 127.0.0.1: from first..last, or (0, 0) one that the kernel
- * gives. is_taken says which are promised to a server already.
+ * A free port of 127.0.0.1: from first..last, or (0, 0) one that neither
+ * a service nor the kernel is likely to take meanwhile. is_taken says which are
+ * promised to a server already.
  */
 int launch_pick_port(uint16_t first, uint16_t last,
     bool (*is_taken)(uint16_t port, void *arg), void *arg, uint16_t *out,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -599,6 +600,9 @@ int main(int argc, char **argv)
 	int rc;
 
 	json_set_alloc_funcs(alloc_json, free_wiped);
+	/* `carrel up` starts programs by descriptor: they would be called "3".
+	 */
+	(void)prctl(PR_SET_NAME, "carrel-spawner");
 	log_open("spawner", LOG_INFO);
 	rc = read_options(argc, argv, &s.options, &err);
 	if (rc == 0 && s.options.mode == MODE_KEEPER)

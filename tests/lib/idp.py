@@ -7,7 +7,7 @@ import subprocess
 import report
 from programs import Programs
 from report import until
-from world import free_port
+from ports import free_port
 
 HOME = os.path.join(os.environ.get("CARREL_BUILD", report.source_dir() + "/build"), "idp")
 CONFIG = """\

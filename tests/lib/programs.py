@@ -16,7 +16,7 @@ import threading
 
 import accounts
 from report import Failure, bin_dir, claim, until
-from world import free_port
+from ports import free_port
 
 CONFIG = """\
 hub:

@@ -184,12 +184,6 @@ class Backend:
         self.listener.close()
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Proxy:
     def __init__(self, *args, token=TOKEN, prefix=(), default=None, env=None, workers=2):
         self.dir = tempfile.mkdtemp(prefix="carrel-proxy-")

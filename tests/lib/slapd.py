@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 
 from report import Failure, source_dir, until
-from world import free_port
+from ports import free_port
 
 CONF = """\
 include %(etc)s/schema/core.schema

@@ -13,7 +13,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import accounts
 import report
-from proxy_world import free_port
+from ports import free_port
 from report import claim, equal, until
 from web import Browser, Kernel
 

@@ -345,11 +345,11 @@ def test_ready_is_said_when_its_own_account_listens(b):
 
 
 def test_port_range_holds(b):
-    policy = POLICY + "port_range: 45871-45872\n"
+    policy = POLICY + "port_range: 28871-28872\n"
     with contextlib.closing(Spawner(b, policy)) as s:
         servers = [Server(s, b.alice.name).started() for _ in range(2)]
         ports = sorted(x.address for x in servers)
-        claim(ports == ["127.0.0.1:45871", "127.0.0.1:45872"], "%r" % ports)
+        claim(ports == ["127.0.0.1:28871", "127.0.0.1:28872"], "%r" % ports)
         m = Server(s, b.alice.name).failed("limit")
         claim("port_range" in m["text"], "%r" % m)
         for x in servers:

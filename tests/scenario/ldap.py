@@ -17,7 +17,7 @@ import slapd
 from programs import Programs
 from report import claim, equal
 from web import Browser, wait_http
-from world import free_port
+from ports import free_port
 
 report.group("ldap")
 why = slapd.missing()

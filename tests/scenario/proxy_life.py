@@ -13,7 +13,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import report
 from report import claim, equal
-from proxy_world import (UPGRADE, Backend, Head, Proxy, Sock, echo, free_port, open_tunnel,
+from ports import free_port
+from proxy_world import (UPGRADE, Backend, Head, Proxy, Sock, echo, open_tunnel,
                          read_body, read_response, reply, seen, tunnel_backend)
 
 plain = None   # a backend that echoes

@@ -22,7 +22,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import accounts
 import report
-from proxy_world import (UPGRADE, Backend, Head, Proxy, Sock, echo, free_port, open_tunnel,
+from ports import free_port
+from proxy_world import (UPGRADE, Backend, Head, Proxy, Sock, echo, open_tunnel,
                          read_response, reply, tunnel_backend)
 from report import claim, equal, until
 from tunnels import Tunnels, serve_echo

@@ -24,7 +24,7 @@ from programs import Programs
 from report import claim, equal, until
 from tunnels import Tunnels, serve_echo
 from web import Browser
-from world import free_port
+from ports import free_port
 
 report.group("websockets")
 N_TUNNELS, N_USERS, N_CHANGES = 200, 4, 2000
