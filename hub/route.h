@@ -88,6 +88,7 @@ struct req {
 	struct db_waiter waiter;
 	struct held_reply *held;        /* waits for the disk */
 	json_t *json;                   /* req_json's */
+	route_fn *then;                 /* goes on after a login by password */
 	void *state;                    /* the handler's own */
 	void (*on_gone)(struct req *r); /* frees state; also after the reply */
 };
