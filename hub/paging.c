@@ -64,7 +64,7 @@ static int read_page(struct req *r, struct paging *out)
 
 int paging_read(struct req *r, struct paging *out)
 {
-	out->has_envelope = accepts_envelope(r);
+	out->has_envelope = r->form_done || accepts_envelope(r);
 	return read_page(r, out);
 }
 
