@@ -71,7 +71,7 @@ static int add_named(const struct server_row *row, void *arg, struct err *err)
 	json_t *c = card(l->r, row->user_name, row->name, row->display_name);
 	json_object_set_new(c, "delete_url",
 	    json_string(arena_printf(&l->r->http->arena, "%s/%s/delete",
-		req_hub(l->r, "home/servers"),
+		req_hub(l->r, "named-servers"),
 		url_escape_segment(&l->r->http->arena, row->name))));
 	json_array_append_new(l->cards, c);
 	return 0;
@@ -96,6 +96,8 @@ void page_home(struct req *r)
 		moving = moving || is_moving(json_array_get(l.cards, i));
 	json_t *data =
 	    json_pack("{s:s, s:o}", "title", "Home", "servers", l.cards);
+	if (r->app->cfg.profiles.n > 1)
+		json_object_set_new(data, "choose", json_true());
 	if (r->app->cfg.allow_named_servers)
 		json_object_set_new(data, "named_servers", json_true());
 	if (moving)
