@@ -213,6 +213,18 @@ def codes():
     equal(alice.ok(200, "GET", "/share-codes/alice").json()["items"], [], "all at once")
 
 
+def many_codes():
+    for _ in range(1000):
+        code_of()
+    answer = alice.no(400, None, "POST", "/share-codes/alice/lab").json()["message"]
+    claim("1000" in answer and "delete some" in answer, "the limit says what to do: " + answer)
+    page = alice.ok(200, "GET", "/share-codes/alice/lab?offset=990").json()
+    equal((len(page["items"]), page["_pagination"]["total"]), (10, 1000), "the last page")
+    alice.ok(204, "DELETE", "/share-codes/alice/lab")
+    code_of()
+    alice.ok(204, "DELETE", "/share-codes/alice/lab")
+
+
 def accepted():
     made = code_of(scopes=["access:servers", "read:servers"])
     url = made["accept_url"]
@@ -261,7 +273,7 @@ def gone():
 report.run([("people log in", begin), ("shares are given", given), ("shares are used", used),
             ("shares are listed", listed), ("what is refused", refused), ("shares are taken back", taken_back),
             ("an end is an end at once", at_once), ("codes are made and deleted", codes),
-            ("a code is accepted", accepted), ("shares go with their server", gone),
+            ("codes are bounded", many_codes), ("a code is accepted", accepted), ("shares go with their server", gone),
             ("the hub ends", lambda: end_hub(carrel))], carrel.print_lines)
 carrel.clean()
 report.finish()
