@@ -283,8 +283,15 @@ static int load_config(const struct args *a, struct arena *arena,
 	return rc;
 }
 
-static int check_only(const struct app *app, const struct buf *problems, int rc)
+static int check_only(struct app *app, struct buf *problems, int rc)
 {
+	struct err err = { .code = ERR_NONE };
+
+	if (rc == 0 && app_check_auth(app, &err) != 0) {
+		buf_printf(
+		    problems, "%s: %s\n", app->places.config_file, err.text);
+		rc = -1;
+	}
 	if (rc != 0) {
 		fputs(buf_view(problems), stderr);
 		return EXIT_CONFIG;

@@ -16,6 +16,7 @@
 #include "db/user.h"
 #include "hub/attempt.h"
 #include "hub/audit.h"
+#include "hub/front.h"
 #include "hub/gate.h"
 #include "hub/handlers.h"
 #include "hub/metrics.h"
@@ -75,6 +76,8 @@ void page_login(struct req *r)
 
 	if (r->who.kind == PRINCIPAL_USER)
 		reply_redirect(r, 302, next ? next : redirect_default(r));
+	else if (front_is_used(r->app))
+		front_login(r);
 	else if (providers_auto(r->app->providers))
 		reply_redirect(r, 302,
 		    providers_url(r, providers_auto(r->app->providers), next));
