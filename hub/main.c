@@ -234,6 +234,12 @@ static int check_auth(
 		return err_set(err, ERR_INVALID,
 		    "\"auth.type\" must be one of %s; found \"%.32s\"",
 		    authenticator_names(), cfg->auth_type);
+	if (str_eq(cfg->account_names, "escaped") &&
+	    str_eq(cfg->auth_type, "pam"))
+		return err_set(err, ERR_INVALID,
+		    "\"auth.account_names: escaped\" is for logins elsewhere: "
+		    "with \"auth.type: pam\" people have accounts, under their "
+		    "own names");
 	if (providers_check(cfg, file, err) != 0)
 		return -1;
 	rules = rules_open(&cfg->rules, err);
