@@ -20,6 +20,7 @@ carrel = Programs(["/usr/bin/python3", "@DIR@/tiny_server.py"], CONFIG.replace(
     "  allow_all: true\n", "  allow_all: true\n  admin_users: [boss]\n") + """\
 server:
   allow_named_servers: true
+  default_name: desk
   profiles: [default, big]
   stop_grace: 1s
 session:
@@ -197,6 +198,12 @@ def admin_servers():
     until("it is at rest", 20, lambda: not boss.ok(200, "GET", "/users/emil").json()["servers"])
 
 
+def links():
+    answer = alice.browser.get("/hub/user-redirect/git-pull?repo=a%2Fb&x=1+2", follow=False)
+    equal((answer.status, answer.location()), (302, "/hub/spawn/alice/desk?next=" + urllib.parse.quote(
+        "/user/alice/desk/git-pull?repo=a%2Fb&x=1+2", "")), "one link for everybody, to the configured server")
+
+
 def others():
     page(alice, "/hub/nowhere", 404)
     page(alice, "/hub/error/503", 200)
@@ -219,7 +226,7 @@ def shutdown():
 report.run([("people log in", begin), ("log in first", log_in_first), ("tokens", tokens),
             ("a profile is chosen", choice), ("named servers on home", named), ("everybody, for administrators", admin),
             ("one person, for administrators", admin_person), ("servers, for administrators", admin_servers),
-            ("other pages, logout", others), ("shutdown", shutdown),
+            ("one link for everybody", links), ("other pages, logout", others), ("shutdown", shutdown),
             ("the hub ends", lambda: end_hub(carrel))], carrel.print_lines)
 carrel.clean()
 report.finish()
