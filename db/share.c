@@ -3,6 +3,7 @@
  */
 #include "db/share.h"
 
+#include "db/db_priv.h"
 #include "db/db_stmt.h"
 
 #define NAME_MAX_BYTES 255
@@ -60,6 +61,7 @@ int share_put(struct db *db, int64_t server_id, struct share_with with,
 		" DO UPDATE SET scopes = excluded.scopes" };
 	struct db_stmt q;
 
+	db->knows_shares = db->has_shares = true;
 	if (db_query(db, with.user_id ? &to_user : &to_group, &q, err) < 0)
 		return -1;
 	db_bind_int(&q, 1, server_id);
@@ -116,6 +118,24 @@ static const struct db_sql counts[SHARE_N_LISTS] = {
 	[SHARE_TO_GROUP] = COUNT(TO_GROUP),
 };
 
+/* Is there any at all? It stays "yes" when the last one goes. 1/0/-1 */
+static int any(struct db *db, struct err *err)
+{
+	static const struct db_sql sql = { "share",
+		"SELECT 1 FROM share LIMIT 1" };
+	struct db_stmt q;
+	int rc;
+
+	if (db->knows_shares)
+		return db->has_shares;
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	rc = db_done(&q, db_step(&q, err), err);
+	db->knows_shares = rc >= 0;
+	db->has_shares = rc == 1;
+	return rc;
+}
+
 static int count(
     struct db *db, const struct share_query *q, int64_t *out, struct err *err)
 {
@@ -140,11 +160,13 @@ int share_list(struct db *db, struct arena *a, const struct share_query *q,
 
 	*out = NULL;
 	*n_out = 0;
-	if (count(db, q, total_out, err) < 0)
-		return -1;
+	*total_out = 0;
+	rc = any(db, err);
+	if (rc > 0)
+		rc = count(db, q, total_out, err);
 	/* nearly everybody, at each of their requests */
-	if (*total_out == 0)
-		return 0;
+	if (rc < 0 || *total_out == 0)
+		return rc;
 	*out = arena_array(a, (size_t)q->limit, sizeof **out);
 	if (db_query(db, &pages[q->which], &st, err) < 0)
 		return -1;

@@ -163,6 +163,26 @@ static void test_a_share_goes_with_whatever_it_names(void **state)
 	}
 }
 
+/* The first question is remembered; the first share is not missed for it. */
+static void test_the_first_share_is_seen_after_there_was_none(void **state)
+{
+	struct fixture *f = *state;
+	struct people p = make_people(f);
+	struct err err = { 0 };
+	struct share s;
+
+	assert_int_equal(list(f, SHARE_TO_USER, p.bob, NULL), 0);
+	assert_int_equal(list(f, SHARE_TO_USER, p.bob, NULL), 0);
+	put(f, p.lab, (struct share_with){ .user_id = p.bob }, ACCESS);
+	assert_int_equal(list(f, SHARE_TO_USER, p.bob, &s), 1);
+	test_ok(share_delete(f->db, s.id, &err), &err);
+	assert_int_equal(list(f, SHARE_TO_USER, p.bob, NULL), 0);
+	put(f, p.lab, (struct share_with){ .user_id = p.bob }, ACCESS);
+	db_close(&f->db);
+	fixture_open(f);
+	assert_int_equal(list(f, SHARE_TO_USER, p.bob, NULL), 1);
+}
+
 static void test_no_share_with_nobody_or_both(void **state)
 {
 	struct fixture *f = *state;
@@ -188,6 +208,7 @@ int main(void)
 		FIXTURE_TEST(test_pages),
 		FIXTURE_TEST(test_an_end_of_one_or_of_all),
 		FIXTURE_TEST(test_a_share_goes_with_whatever_it_names),
+		FIXTURE_TEST(test_the_first_share_is_seen_after_there_was_none),
 		FIXTURE_TEST(test_no_share_with_nobody_or_both),
 	};
 
