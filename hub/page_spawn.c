@@ -89,43 +89,6 @@ static int read_options(
 	return 0;
 }
 
-/* ---- starting ----------------------------------------------------- */
-
-static int start(struct req *r, const struct user *user, const char *name)
-{
-	struct server_start_args args = { .user = user, .name = name };
-	json_t *options = json_object();
-	struct server *s;
-	struct err err = { 0 };
-	int rc = -1;
-
-	if (read_options(&r->query, options, &err) != 0 ||
-	    read_options(&r->form, options, &err) != 0) {
-		reply_page_error(r, 422, "%s", err.text);
-		goto out;
-	}
-	if (json_object_size(options) > 0)
-		args.options = options;
-	if (server_start(r->app, &args, &s, &err) != 0) {
-		reply_err(r, &err);
-		goto out;
-	}
-	audit_server(r, AUDIT_SERVER_START, user->name, name);
-	rc = 0;
-out:
-	json_decref(options);
-	return rc;
-}
-
-/* Named servers come with a later version of the tables. */
-static bool refuse_name(struct req *r, const char *name)
-{
-	if (!name[0] || r->app->cfg.allow_named_servers)
-		return false;
-	reply_page_error(r, 400, "Named servers are not enabled.");
-	return true;
-}
-
 /* ---- the choice --------------------------------------------------- */
 
 static bool has_options(struct req *r)
@@ -164,7 +127,9 @@ static const char *profile_now(
 	return out;
 }
 
-static void show_form(struct req *r, const struct user *user, const char *name)
+/* problem: why the last choice was refused; NULL. */
+static void show_form(struct req *r, int status, const struct user *user,
+    const char *name, const char *problem)
 {
 	const struct conf_strings *offered = &r->app->cfg.profiles;
 	const char *now = profile_now(r, user, name);
@@ -182,7 +147,56 @@ static void show_form(struct req *r, const struct user *user, const char *name)
 		json_object_set_new(data, "own", json_true());
 	if (*name)
 		json_object_set_new(data, "server", json_string(name));
-	reply_page(r, 200, "spawn", data);
+	if (problem)
+		json_object_set_new(data, "problem", json_string(problem));
+	reply_page(r, status, "spawn", data);
+}
+
+/* ---- starting ----------------------------------------------------- */
+
+/* A choice that cannot be had: the form again, which says why. */
+static void refuse_start(struct req *r, const struct user *user,
+    const char *name, const struct err *err)
+{
+	if (err->code == ERR_INVALID && r->app->cfg.profiles.n > 1)
+		show_form(r, 400, user, name, err->text);
+	else
+		reply_err(r, err);
+}
+
+static int start(struct req *r, const struct user *user, const char *name)
+{
+	struct server_start_args args = { .user = user, .name = name };
+	json_t *options = json_object();
+	struct server *s;
+	struct err err = { 0 };
+	int rc = -1;
+
+	if (read_options(&r->query, options, &err) != 0 ||
+	    read_options(&r->form, options, &err) != 0) {
+		reply_page_error(r, 422, "%s", err.text);
+		goto out;
+	}
+	if (json_object_size(options) > 0)
+		args.options = options;
+	if (server_start(r->app, &args, &s, &err) != 0) {
+		refuse_start(r, user, name, &err);
+		goto out;
+	}
+	audit_server(r, AUDIT_SERVER_START, user->name, name);
+	rc = 0;
+out:
+	json_decref(options);
+	return rc;
+}
+
+/* Named servers come with a later version of the tables. */
+static bool refuse_name(struct req *r, const char *name)
+{
+	if (!name[0] || r->app->cfg.allow_named_servers)
+		return false;
+	reply_page_error(r, 400, "Named servers are not enabled.");
+	return true;
 }
 
 void page_spawn(struct req *r)
@@ -198,7 +212,7 @@ void page_spawn(struct req *r)
 		return;
 	}
 	if ((!s || !server_pending(s)) && wants_form(r)) {
-		show_form(r, &user, name);
+		show_form(r, 200, &user, name, NULL);
 		return;
 	}
 	if ((!s || !server_pending(s)) && start(r, &user, name) != 0)
