@@ -130,6 +130,10 @@ class Programs:
             self.print_lines()
             raise
 
+    def wait_together(self):
+        """The hub has found the spawner: a start is no 503 any more."""
+        until("the hub knows the spawner", 20, lambda: [x for x in self.lines if "the spawner is there" in x], pause=0.02)
+
     def end(self, name, signo=signal.SIGTERM):
         p = self.running.pop(name)
         p.send_signal(signo)

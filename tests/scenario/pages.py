@@ -31,6 +31,7 @@ with open(LIB + "/tiny_server.py") as f:
 for name in ("spawner", "proxy", "hub"):
     carrel.begin(name)
 wait_http(Browser(carrel.url), "/hub/health", 200)
+carrel.wait_together()
 
 
 def begin():

@@ -29,6 +29,7 @@ server:
 for name in ("spawner", "proxy", "hub"):
     carrel.begin(name)
 wait_http(Browser(carrel.url), "/hub/health", 200)
+carrel.wait_together()
 STATUS = "/user/alice/api/status"
 
 
