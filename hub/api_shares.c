@@ -65,30 +65,11 @@ void api_user_shared_list(struct req *r)
 		reply_list(r, SHARE_TO_USER, u.id);
 }
 
-/* -1: the request was answered. */
-static int find_group(struct req *r, struct group *out)
-{
-	char shown[80];
-	struct err err = { 0 };
-	int found =
-	    group_find(r->app->db, &r->http->arena, r->group_param, out, &err);
-
-	if (found == 1)
-		return 0;
-	str_printable(
-	    shown, sizeof shown, r->group_param, strlen(r->group_param));
-	if (found < 0)
-		reply_err(r, &err);
-	else
-		reply_error(r, 404, "No such group: %s", shown);
-	return -1;
-}
-
 void api_group_shared_list(struct req *r)
 {
 	struct group g;
 
-	if (find_group(r, &g) == 0)
+	if (req_group(r, &g) == 0)
 		reply_list(r, SHARE_TO_GROUP, g.id);
 }
 
@@ -163,7 +144,7 @@ static void as_group(struct req *r, share_fn *then)
 {
 	struct group g;
 
-	if (find_group(r, &g) == 0)
+	if (req_group(r, &g) == 0)
 		with_shared(r, "group", g.name,
 		    (struct share_with){ .group_id = g.id }, then);
 }

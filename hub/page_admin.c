@@ -82,7 +82,7 @@ static json_t *server_row(
 	return row;
 }
 
-static json_t *user_row(struct req *r, json_t *user)
+static void complete_user(struct req *r, json_t *user)
 {
 	const char *name = json_string_value(json_object_get(user, "name"));
 	json_t *servers = json_object_get(user, "servers"), *server;
@@ -95,7 +95,6 @@ static json_t *user_row(struct req *r, json_t *user)
 	json_object_set_new(user, "servers", rows);
 	json_object_set_new(
 	    user, "edit_url", json_string(admin_url(r, name, "")));
-	return user;
 }
 
 /* A heading that sorts by it; once more turns it round. */
@@ -156,7 +155,7 @@ static void show_list(struct req *r, int status, json_t *take)
 
 	(void)status;
 	json_array_foreach (users, i, user)
-		(void)user_row(r, user);
+		complete_user(r, user);
 	if (part)
 		json_object_set_new(data, "name_filter", json_string(part));
 	add_sort(r, data, "by_name", "name");
