@@ -23,13 +23,16 @@
 enum principal_kind {
 	PRINCIPAL_NONE,  /* nobody that we know */
 	PRINCIPAL_USER,  /* a person, by the login cookie */
-	PRINCIPAL_TOKEN, /* whoever shows a token: its owner's, cut down */
+	PRINCIPAL_TOKEN, /* whoever shows a token: its owner's, a person's or a
+			  * service's, cut down */
 };
 
 struct principal {
 	enum principal_kind kind;
-	int64_t user_id;
-	const char *user_name;
+	int64_t user_id;       /* 0: a service's token */
+	const char *user_name; /* "" then, which is nobody's name */
+	int64_t service_id;
+	const char *service_name; /* NULL: not a service */
 	bool admin; /* the owner's flag, whatever a token's scopes say */
 	int64_t user_activity_us; /* as stored; 0: never */
 	/* The session's public id (of a token: the one it came from). NULL */

@@ -424,6 +424,19 @@ int spawner_start(
 	return say(c, msg, err);
 }
 
+int spawner_start_service(
+    struct spawner_client *c, const struct spawner_service *s, struct err *err)
+{
+	json_t *msg = json_pack("{ss ss ss}", "type", "START_SERVICE", "key",
+	    s->key, "service", s->name);
+
+	if (msg)
+		json_object_set(msg, "env", (json_t *)(uintptr_t)s->env);
+	if (msg && s->port >= 0)
+		json_object_set_new(msg, "port", json_integer(s->port));
+	return say(c, msg, err);
+}
+
 int spawner_stop(struct spawner_client *c, const char *key, int64_t grace_ms,
     struct err *err)
 {

@@ -137,6 +137,19 @@ struct spawner_start {
 };
 int spawner_start(struct spawner_client *c, const struct spawner_start *s,
     struct err *err) MUST_CHECK;
+/*
+ * A managed service that stands in spawner.yaml. Answered as for servers, with
+ * the profile "service:NAME"; a service without a port is ready at once, and
+ * its address is "".
+ */
+#define SPAWNER_SERVICE_PREFIX "service:"
+struct spawner_service {
+	const char *key, *name;
+	const json_t *env; /* as above; the spawner adds the service's own */
+	int32_t port;      /* on 127.0.0.1; 0: any; -1: it does not listen */
+};
+int spawner_start_service(struct spawner_client *c,
+    const struct spawner_service *s, struct err *err) MUST_CHECK;
 /* grace_ms: between SIGINT and SIGTERM, and again before the whole tree is
  * killed; less than 0: as the profile says. Again with less: hurry. */
 int spawner_stop(struct spawner_client *c, const char *key, int64_t grace_ms,
