@@ -51,6 +51,11 @@ bool principal_bearer(const char *header, struct slice *out)
 
 /* ---- who ---- */
 
+const char *principal_name(const struct principal *p)
+{
+	return p->service_name ? p->service_name : p->user_name;
+}
+
 static int nobody(struct principal *out, int rc)
 {
 	memset(out, 0, sizeof *out);

@@ -47,6 +47,9 @@ struct principal {
 	struct scope_context ctx; /* what !user, !server mean for it */
 };
 
+/* Who it is, for logs: a person or a service; NULL: nobody. */
+const char *principal_name(const struct principal *p);
+
 /* The token in "token <t>" or "bearer <t>" (any case; whole header); false when
  * the header is something else. */
 bool principal_bearer(const char *header, struct slice *out);
