@@ -218,7 +218,7 @@ static void send_start(struct service *s)
 	arena_init(&a);
 	env = service_env(&a, &s->app->cfg, &s->conf, s->token);
 	start.env = env;
-	rc = spawner_start_service(s->app->spawner, &start, &err);
+	rc = spawner_start(s->app->spawner, &start, &err);
 	json_decref(env);
 	arena_fini(&a);
 	mem_wipe(s->token, sizeof s->token);

@@ -26,8 +26,7 @@
 
 struct spawner_client;
 
-/* How an authentication ended. The word on the wire is the name in lower case.
- */
+/* How a login ended. The word on the wire is the name in lower case. */
 enum spawner_auth_code {
 	AUTH_SUCCESS,
 	AUTH_DENIED,  /* wrong password, unknown name, locked: not told */
@@ -52,8 +51,7 @@ struct spawner_auth_end {
 struct spawner_server {
 	const char *key, *account, *profile;
 	pid_t pid;
-	uint64_t
-	    start_time; /* field 22 of /proc/PID/stat: with pid an identity */
+	uint64_t start_time; /* of /proc/PID/stat: with pid an identity */
 	const char *address; /* "127.0.0.1:40123"; "" while it starts */
 	bool ready;          /* as `ready` below says; never with `started` */
 };
@@ -91,8 +89,7 @@ struct spawner_callbacks {
 	/* Lost or refused; every question under way is void. */
 	void (*down)(const struct err *why, void *arg);
 	/* A form step: answer with spawner_auth_reply. */
-	void (*auth_prompt)(
-	    uint64_t id, const char *text, bool echo, void *arg);
+	void (*auth_prompt)(uint64_t, const char *text, bool echo, void *arg);
 	void (*auth_end)(const struct spawner_auth_end *end, void *arg);
 	/* The process runs and its program was executed. */
 	void (*started)(const struct spawner_server *s, void *arg);
@@ -129,27 +126,17 @@ int spawner_auth_cancel(
 
 struct spawner_start {
 	const char *key, *account, *profile;
-	/* JUPYTERHUB_*, JPY_API_TOKEN and MEM_ and CPU_ names only; the spawner
-	 * adds JUPYTERHUB_SERVICE_URL with the port it picks, and the
-	 * profile's own environment. */
+	/* JUPYTERHUB_*, JPY_API_TOKEN, MEM_ and CPU_ names; the spawner adds
+	 * JUPYTERHUB_SERVICE_URL and the profile's own environment. */
 	const json_t *env;     /* object of strings */
 	const json_t *options; /* the person's choices; may be NULL */
+	/* Not NULL: a managed service of spawner.yaml, which knows account and
+	 * profile ("service:NAME"). Without a port it is ready at once. */
+	const char *service;
+	int32_t port; /* on 127.0.0.1; 0: any; -1: it does not listen */
 };
 int spawner_start(struct spawner_client *c, const struct spawner_start *s,
     struct err *err) MUST_CHECK;
-/*
- * A managed service that stands in spawner.yaml. Answered as for servers, with
- * the profile "service:NAME"; a service without a port is ready at once, and
- * its address is "".
- */
-#define SPAWNER_SERVICE_PREFIX "service:"
-struct spawner_service {
-	const char *key, *name;
-	const json_t *env; /* as above; the spawner adds the service's own */
-	int32_t port;      /* on 127.0.0.1; 0: any; -1: it does not listen */
-};
-int spawner_start_service(struct spawner_client *c,
-    const struct spawner_service *s, struct err *err) MUST_CHECK;
 /* grace_ms: between SIGINT and SIGTERM, and again before the whole tree is
  * killed; less than 0: as the profile says. Again with less: hurry. */
 int spawner_stop(struct spawner_client *c, const char *key, int64_t grace_ms,

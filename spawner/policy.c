@@ -12,7 +12,6 @@
 
 #include "base/num.h"
 #include "base/str.h"
-#include "spawner/client.h"
 #include "spawner/kind.h"
 
 #define MAX_PROFILES 1000
@@ -262,7 +261,7 @@ static void read_service(
 		return;
 	s->name = at->key;
 	s->profile.kind = "service";
-	s->profile.name = arena_printf(a, SPAWNER_SERVICE_PREFIX "%s", s->name);
+	s->profile.name = arena_printf(a, POLICY_SERVICE_PREFIX "%s", s->name);
 	if (!name_ok(s->name))
 		problem(r, at,
 		    "the name of a service must be made of 1 to %d of A-Z a-z "

@@ -48,6 +48,7 @@ struct policy_service {
 
 /* Services run as this account when nothing is said and the spawner is root. */
 #define POLICY_SERVICE_ACCOUNT "carrel-services"
+#define POLICY_SERVICE_PREFIX  "service:"
 
 struct policy {
 	const char *pam_service, *port_range;

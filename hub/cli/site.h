@@ -23,8 +23,8 @@ struct site {
 	gid_t hub_gid, proxy_gid;
 };
 
-#define SITE_HUB_ACCOUNT   "carrel"
-#define SITE_PROXY_ACCOUNT "carrel-proxy"
+#define SITE_HUB_ACCOUNT      "carrel"
+#define SITE_PROXY_ACCOUNT    "carrel-proxy"
 /* Managed services run as this one, where spawner.yaml names none. */
 #define SITE_SERVICES_ACCOUNT "carrel-services"
 

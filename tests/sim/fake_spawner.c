@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "base/str.h"
 
 struct fake_spawner fake_spawner;
 
@@ -71,22 +70,6 @@ int spawner_start(
 {
 	(void)c;
 	return send_one(FAKE_START, s->key, s, err);
-}
-
-/* Told as a start with the profile "service:NAME". */
-int spawner_start_service(
-    struct spawner_client *c, const struct spawner_service *s, struct err *err)
-{
-	char profile[80];
-	const struct spawner_start start = {
-		.key = s->key, .account = "", .profile = profile, .env = s->env
-	};
-
-	(void)c;
-	if (str_format(profile, sizeof profile, SPAWNER_SERVICE_PREFIX "%s",
-		s->name) != 0)
-		return err_set(err, ERR_INVALID, "its name is too long");
-	return send_one(FAKE_START, s->key, &start, err);
 }
 
 int spawner_stop(struct spawner_client *c, const char *key, int64_t grace_ms,
