@@ -207,8 +207,8 @@ static void on_slow(struct timer *t, void *arg)
 
 static void send_start(struct service *s)
 {
-	struct spawner_service start = {
-		.key = s->key, .name = s->conf.managed, .port = s->conf.port
+	struct spawner_start start = {
+		.key = s->key, .service = s->conf.managed, .port = s->conf.port
 	};
 	json_t *env;
 	struct arena a;
