@@ -166,6 +166,19 @@ static void clear_row(struct service *s)
 		    "why=\"%s\"", err.text);
 }
 
+/* The last of its last words, on one line. */
+static void note_tail(struct service *s, const char *tail)
+{
+	size_t len = strlen(tail);
+
+	if (len > TAIL_SHOWN)
+		tail += len - TAIL_SHOWN;
+	str_printable(s->tail, sizeof s->tail, tail, strlen(tail));
+	for (size_t i = 0; tail[i] && s->tail[i]; i++)
+		if (tail[i] == '\n')
+			s->tail[i] = '|';
+}
+
 /* It does not run (any more). `why` "" when that was wanted. */
 static void ended(struct service *s, const char *why, const char *tail)
 {
@@ -177,9 +190,7 @@ static void ended(struct service *s, const char *why, const char *tail)
 	close_route(s);
 	clear_row(s);
 	str_printable(s->failure, sizeof s->failure, why, strlen(why));
-	if (strlen(tail) > TAIL_SHOWN)
-		tail += strlen(tail) - TAIL_SHOWN;
-	str_printable(s->tail, sizeof s->tail, tail, strlen(tail));
+	note_tail(s, tail);
 	s->key[0] = s->address[0] = '\0';
 	s->pid = 0;
 	s->answers = -1;
