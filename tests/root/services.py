@@ -67,7 +67,7 @@ services:
   superuser: {command: [/usr/bin/python3, @DIR@/tiny_service.py], user: root}
   hidden-root: {command: [/bin/sleep, "1000"], user: carreltsvctoor}
   ghost: {command: [/bin/sleep, "1000"], user: carreltsvcghost}
-  lost: {command: [/bin/sleep, "1000"], cwd: /root}
+  lost: {command: [/bin/sleep, "1000"], cwd: "@DIR@/private"}
 """
 
 
@@ -87,6 +87,7 @@ subprocess.run(["useradd", "-o", "-u", "0", "-M", "carreltsvctoor"], check=True)
 squatter = socket.socket()
 squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 carrel = World(CONFIG, POLICY)
+os.mkdir(carrel.dir + "/private", 0o700)
 for name in ("tiny_server.py", "tiny_service.py", "oauth_service.py", "culler_requests.py"):
     shutil.copy(os.path.join(HERE, "../lib", name), carrel.dir)
     os.chmod(os.path.join(carrel.dir, name), 0o644)
@@ -146,7 +147,7 @@ def root_only_by_name():
     claim('only where spawner.yaml says "user: root"' in service("hidden-root", "failed")["failure"], "another uid 0")
     claim("there is no account carreltsvcghost" in service("ghost", "failed")["failure"], "an account of nobody")
     failure = service("lost", "failed")["failure"]
-    claim("/root cannot be entered by carrel-services" in failure, "a directory that is not its own: %r" % failure)
+    claim("/private cannot be entered by carrel-services" in failure, "a directory that is not its own: %r" % failure)
 
 
 def taken_port():

@@ -156,8 +156,8 @@ static void test_a_service_has_no_session_and_its_own_directory(void **state)
 
 static void test_a_service_is_root_by_that_name_only(void **state)
 {
-	static const struct account root = { "root", "/root", "/bin/sh", 0, 0 };
-	static const struct account toor = { "toor", "/root", "/bin/sh", 0, 0 };
+	static const struct account root = { "root", "/", "/bin/sh", 0, 0 };
+	static const struct account toor = { "toor", "/", "/bin/sh", 0, 0 };
 	struct account nobody = alice;
 	struct fixture *f = *state;
 
