@@ -106,7 +106,6 @@ struct spawner_callbacks {
 	void (*tail)(const char *key, const char *text, void *arg);
 	void *arg;
 };
-
 struct spawner_client *spawner_client_new(struct loop *l,
     const char *socket_path, const struct spawner_callbacks *cb);
 void spawner_client_free(struct spawner_client **c);
@@ -130,6 +129,7 @@ struct spawner_start {
 	 * JUPYTERHUB_SERVICE_URL and the profile's own environment. */
 	const json_t *env;     /* object of strings */
 	const json_t *options; /* the person's choices; may be NULL */
+	bool create;           /* the account, when there is none */
 	/* Not NULL: a managed service of spawner.yaml, which knows account and
 	 * profile ("service:NAME"). Without a port it is ready at once. */
 	const char *service;

@@ -39,6 +39,7 @@ struct fleet_callbacks {
 struct fleet_request {
 	const char *key, *account, *profile;
 	const json_t *env, *options; /* options may be NULL */
+	bool create;                 /* a missing account is made */
 	/* fleet_start_service: its name, instead of account and profile. */
 	const char *service;
 	int64_t port; /* of a service; 0: any; -1: it does not listen */
