@@ -203,7 +203,10 @@ void api_service_delete(struct req *r)
 {
 	struct service *s = service_find(r->app, r->service_param);
 	struct err err = { 0 };
+	json_t *body;
 
+	if (req_json(r, &body) < 0)
+		return;
 	if (!s) {
 		reply_error(r, 404, "No such service: %s", shown_name(r));
 	} else if (!s->is_runtime) {
