@@ -132,6 +132,13 @@ bool service_owns_route(struct app *app, const char *name)
 		   s->state == SERVICE_EXTERNAL);
 }
 
+static void cancel_look(struct service *s)
+{
+	if (s->fetch_id)
+		fetch_cancel(s->app->fetcher, s->fetch_id);
+	s->fetch_id = 0;
+}
+
 /* ---- starting ------------------------------------------------------------ */
 
 static void on_again(struct timer *t, void *arg)
@@ -187,6 +194,7 @@ static void ended(struct service *s, const char *why, const char *tail)
 	bool again = !s->app->services->is_stopping;
 
 	db_waiter_cancel(&s->waiter);
+	cancel_look(s);
 	mem_wipe(s->token, sizeof s->token);
 	service_close_route(s);
 	clear_row(s);
@@ -540,8 +548,7 @@ void service_free(struct service **sp)
 
 	timer_stop(&s->timer);
 	db_waiter_cancel(&s->waiter);
-	if (s->fetch_id)
-		fetch_cancel(s->app->fetcher, s->fetch_id);
+	cancel_look(s);
 	mem_wipe(s->token, sizeof s->token);
 	arena_fini(&s->arena);
 	free(s);
