@@ -265,9 +265,12 @@ fuzz-build: $(FUZZERS)
 # 10,000 runs each, the same every time.
 fuzz-brief: fuzz-build
 	@tests/run.py --jobs $(JOBS) $(FUZZERS)
-# FUZZ_SECONDS each; what was learned stays in build-fuzz/corpus.
+# FUZZ_SECONDS each, or FUZZ_RUNS times each; ONLY=fuzz_head: one target. What was
+# learned stays in build-fuzz/corpus.
+FUZZ_RUNS :=
 fuzz: fuzz-build
-	@tests/run.py --jobs $(JOBS) --fuzz-seconds $(FUZZ_SECONDS) $(FUZZERS)
+	@tests/run.py --jobs $(JOBS) --only '$(ONLY)' $(FUZZERS) \
+	  $(if $(FUZZ_RUNS),--fuzz-long $(FUZZ_RUNS),--fuzz-seconds $(FUZZ_SECONDS))
 
 .PHONY: check lint fuzz fuzz-build fuzz-brief
 -include $(shell find $(FUZZ_B) -name '*.d' 2>/dev/null)
