@@ -8,6 +8,7 @@
 #   make sim        the hub in a simulated world: SIM="--seed 7 --trace"
 #   make fuzz       every fuzz target for FUZZ_SECONDS (600), or FUZZ_RUNS times
 #   make conformance CHP=DIR  configurable-http-proxy's own tests, against ours
+#   make soak       churn of everything for SECONDS (600), and what it left behind
 #   make docs       write etc/carrel.yaml and docs/config.md anew
 #   make install    programs, units and samples, below DESTDIR
 #   make clean      delete what was built
@@ -215,6 +216,10 @@ CHP :=
 conformance: all
 	@CHP='$(CHP)' CARREL_BIN=$(abspath $(B))/bin tests/run.py tests/conformance
 .PHONY: chp conformance
+# Ten minutes of churn; make check has twenty seconds of it.
+soak: all
+	@CARREL_BIN=$(abspath $(B))/bin SOAK_SECONDS=$(or $(SECONDS),600) tests/scenario/soak.py
+.PHONY: soak
 
 # ---- generated documents -------------------------------------------------
 # From hub/config.def and hub/routes.def; tests/table/generated.sh says when they are out of date.
@@ -279,7 +284,7 @@ clean:
 	rm -rf build build-san build-fuzz
 
 help:
-	@sed -n 's/^#   //p' Makefile | head -20
+	@sed -n 's/^#   //p' Makefile | head -22
 
 .PHONY: all unit unit-build clean run deps deps-check install help
 .PRECIOUS: $(B)/gen/%.c
