@@ -165,7 +165,7 @@ install: all
 # groups of REQUIRE is a failure. A test that is no cmocka program prints
 # "ok NAME" lines (tests/run.py) and stands, executable, in one of SUITES; one
 # that is built, in $(B), joins SUITES by itself.
-SUITES := $(wildcard tests/run_test.py tests/lint/selftest.py tests/table \
+SUITES := $(wildcard tests/run_test.py tests/lint/selftest.py tests/table tests/fuzz/differential.py \
 	tests/contract tests/conformance tests/scenario tests/root tests/browser)
 JOBS ?= $(shell nproc)
 check: deps-check
@@ -276,6 +276,13 @@ FUZZ_RUNS :=
 fuzz: fuzz-build
 	@tests/run.py --jobs $(JOBS) --only '$(ONLY)' $(FUZZERS) \
 	  $(if $(FUZZ_RUNS),--fuzz-long $(FUZZ_RUNS),--fuzz-seconds $(FUZZ_SECONDS))
+
+# What is forwarded, read by Node and tornado: RUNS cases from SEED on.
+RUNS ?= 20000
+SEED ?= 1
+fuzz-differential: all
+	@CARREL_BIN=$(abspath $(B))/bin RUNS=$(RUNS) SEED=$(SEED) tests/fuzz/differential.py
+.PHONY: fuzz-differential
 
 .PHONY: check lint fuzz fuzz-build fuzz-brief
 -include $(shell find $(FUZZ_B) -name '*.d' 2>/dev/null)

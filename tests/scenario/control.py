@@ -12,8 +12,9 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "../lib"), HERE]
+sys.path[:0] = [os.path.join(HERE, "../lib"), HERE, os.path.join(HERE, "../fuzz")]
 import chp
+import differential
 import proxy_better
 import proxy_world
 import report
@@ -92,6 +93,16 @@ def fails(story, program, text):
     return "%s fails against %s" % (story.__name__, "CHP" if program is chp.ChpProxy else "a wrong proxy"), test
 
 
+def differential_fuzz():
+    """CHP forwards a chunked body of a DELETE without its framing."""
+    try:
+        differential.run(300, 1, [], chp.ChpProxy)
+    except report.Failure as e:
+        claim("the proxy forwarded" in str(e), "it fails for another reason: %s" % e)
+    else:
+        raise report.Failure("it passes: tests/fuzz/differential.py tests nothing")
+
+
 def every_point_has_its_story():
     names = {f.__name__ for f in proxy_better.STORIES}
     equal(names ^ (set(FAILS) | set(FAILS_ELSEWHERE)), set(), "stories that are not in both places")
@@ -107,6 +118,7 @@ def main():
     reason = chp.missing()
     if not reason:
         against.append((FAILS, chp.ChpProxy))
+        tests.append(("differential fuzz fails against CHP", differential_fuzz))
     for table, program in against:
         for story in proxy_better.STORIES:
             if story.__name__ in table:
