@@ -332,14 +332,14 @@ def settle(recorder, answers):
             return messages, n, strange
 
 
-def run(runs, seed, readers, program=Proxy, make=case):
+def run(runs, seed, readers):
     recorder, rng = Recorder(), random.Random(seed)
-    proxy = program("--trusted-proxy", "10.0.0.0/8", default=recorder.url, workers=1)
+    proxy = Proxy("--trusted-proxy", "10.0.0.0/8", default=recorder.url, workers=1)
     proxy.add("/p", recorder.url + "/base?q=1")
     n_forwarded = 0
     try:
         for i in range(runs):
-            data = make(rng)
+            data = case(rng)
             answer = send(proxy, data)
             n_answers = answer.lower().count(b"\r\nx-recorder: 1\r\n")
             messages, n, strange = settle(recorder, n_answers)
