@@ -100,10 +100,14 @@ class Programs:
                                   "CONFIGPROXY_AUTH_TOKEN": self.token,
                                   **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}})
         os.close(exe)
-        self.running[name] = p
-        threading.Thread(target=self._read, args=(name, p), daemon=True).start()
+        self.watch(name, p)
         if ready:
             self.wait(name)
+
+    def watch(self, name, p):
+        """Keep its lines, and end it with the others."""
+        self.running[name] = p
+        threading.Thread(target=self._read, args=(name, p), daemon=True).start()
 
     def _read(self, name, p):
         for raw in p.stdout:
