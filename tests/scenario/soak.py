@@ -36,7 +36,7 @@ SECONDS = int(os.environ.get("SOAK_SECONDS", "20"))
 FIRST_ROUND = min(20, max(5, SECONDS // 10))
 N_TUNNELS = 50
 GROWTH = 1536 << 10  # bytes, from half-time to the end
-FD_SLACK = 2
+FD_SLACK = 6  # connections to backends that are kept for the next request
 
 
 def look_at(pid):
