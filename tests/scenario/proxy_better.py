@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The 26 points in which carrel-proxy has to be better than configurable-http-proxy
-(docs/architecture.md "Better than configurable-http-proxy"), a story for each.
+(docs/conformance.md), a story for each.
 
 Each story is short and about its point alone, so that the one who fails it fails
 for that reason; control.py runs the same stories against CHP and against proxies
