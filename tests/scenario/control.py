@@ -21,7 +21,7 @@ import report
 from ports import free_port
 from report import claim, equal, until
 
-# Failing against CHP: a part of the reason.
+# Failing against CHP: a part of the reason, or several with "|" between them.
 FAILS = {
     "p01_ambiguous_framing_is_refused": "'chunks in HTTP/1.0': answered with b'HTTP/1.1 200",
     "p01_bodies_travel_as_announced": "'DELETE': the backend read",
@@ -33,8 +33,8 @@ FAILS = {
     "p05_strangers_are_not_believed": "saw ('9.9.9.9,127.0.0.1', 'https,http')",
     "p06_a_broken_answer_ends_at_once": "left hanging",
     "p07_stale_connections_cost_nothing": "wanted 200, saw 503",
-    "p08_refused_upgrades_are_answered": "timed out",
-    "p09_early_bytes_arrive": "timed out",
+    "p08_refused_upgrades_are_answered": "timed out|ended before",
+    "p09_early_bytes_arrive": "timed out|ended after 5 of",
     "p10_a_port_in_use_ends_it": "it ends did not come about",
     "p10_its_own_stale_socket_is_replaced": "CHP to start did not come about",
     "p11_sigterm_drains": "ended after 0 of 3 bytes",
@@ -42,7 +42,7 @@ FAILS = {
     "p12_every_call_is_answered": "('DELETE', '/api/routes'): timed out",
     "p12_targets_are_checked": "'ftp://h': status: wanted 400, saw 201",
     "p13_dead_backends_cost_no_sockets": "when to come again",
-    "p13_nothing_is_left_after_load": "memory grew",
+    "p13_nothing_is_left_after_load": "memory grew|descriptors",
     "p14_http_2_at_the_front": "wanted 'h2', saw 'http/1.1'",
     "p15_heads_of_64_kib": "wanted 200, saw 431",
     "p17_trailers_and_hints_pass": "first answer: wanted 103, saw 200",
@@ -87,7 +87,7 @@ def fails(story, program, text):
         try:
             proxy_better.run(story)
         except (report.Failure, OSError, EOFError) as e:
-            claim(text in str(e), "it fails for another reason: %s: %s" % (type(e).__name__, e))
+            claim(any(t in str(e) for t in text.split("|")), "it fails for another reason: %s: %s" % (type(e).__name__, e))
         else:
             raise report.Failure("it passes: this story tests nothing")
     return "%s fails against %s" % (story.__name__, "CHP" if program is chp.ChpProxy else "a wrong proxy"), test
