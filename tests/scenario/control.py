@@ -97,6 +97,7 @@ def the_recorder_sees_a_second_request():
     """CHP forwards the body of a DELETE in chunks without its framing: a request of its own."""
     recorder, seen = differential.Recorder(), []
     p = chp.ChpProxy(default=recorder.url)
+    proxy_better.started.append(p)
     inner = b"GET /smuggled HTTP/1.1\r\nHost: s\r\n\r\n"
     s = p.connect().send(b"DELETE / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
                          % (len(inner), inner))
@@ -108,7 +109,7 @@ def the_recorder_sees_a_second_request():
         until("a second request behind CHP", 5, is_seen)
     finally:
         s.close()
-        p.kill()
+        proxy_better.stop_all()
 
 
 def every_point_has_its_story():

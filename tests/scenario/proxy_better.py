@@ -26,7 +26,7 @@ from proxy_world import (UPGRADE, Backend, Head, Proxy, Sock, echo, named, read_
 from report import claim, equal, until
 
 N_ROUTES = 100000
-started = []
+started, folders = [], []
 
 
 def proxy(*args, **kw):
@@ -41,7 +41,9 @@ def stop_all():
         p = started.pop()
         if p.process.poll() is None:
             p.kill()
-        shutil.rmtree(p.dir, ignore_errors=True)
+        folders.append(p.dir)
+    while folders:
+        shutil.rmtree(folders.pop(), ignore_errors=True)
 
 
 def all_hold(cases, ask):
@@ -318,6 +320,7 @@ def n_sockets(p, bound):
 
 def with_tls():
     ca = Authority()
+    folders.append(ca.dir)
     key, cert = ca.issue("alpha.test")
     return ca, key, cert
 
