@@ -30,7 +30,7 @@ from proxy_takeover import World
 from proxy_world import Proxy
 from report import claim, equal, until
 from tunnels import Tunnels
-from web import Browser, wait_http
+from web import Browser
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "20"))
 FIRST_ROUND = min(20, max(5, SECONDS // 10))
@@ -153,7 +153,6 @@ class House:
         for name in ("spawner", "proxy", "hub"):
             self.carrel.begin(name)
         self.browser = Browser(self.carrel.url)
-        wait_http(self.browser, "/hub/login", 200)
         equal(self.browser.login("steady", "x").status, 302, "login")
         self.browser.start_server("steady")
         self.people = Repeated("login, start, use, stop", 0.2, self.person)
