@@ -568,11 +568,12 @@ STORIES = [f for name, f in sorted(globals().items()) if name[0] == "p" and name
 
 def why_not(story):
     """Why a story cannot be told here; None: it can."""
-    if story is p14_http_2_at_the_front:
-        program = os.path.join(report.bin_dir(), "carrel-proxy")
-        needs = subprocess.run(["readelf", "-d", program], capture_output=True, text=True).stdout
-        if "libnghttp2" not in needs:
-            return "this carrel-proxy was built without nghttp2"
+    program = os.path.join(report.bin_dir(), "carrel-proxy")
+    needs = subprocess.run(["readelf", "-d", program], capture_output=True, text=True).stdout
+    if story is p14_http_2_at_the_front and "libnghttp2" not in needs:
+        return "this carrel-proxy was built without nghttp2"
+    if story in (p24_memory, p26_it_starts_in_milliseconds) and "libasan" in needs:
+        return "ASan has memory and a start of its own"
     return None
 
 
