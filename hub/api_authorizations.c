@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
+#include "hub/model_service.h"
 
 /* ---- whose -------------------------------------------------------- */
 
@@ -20,37 +21,44 @@ static bool refuse_caller(struct req *r)
 }
 
 /* At least who it is, whatever else the caller may see. */
-static void reply_owner(struct req *r, const char *name)
+static int owner_model(
+    struct req *r, const struct principal *owner, json_t **out, struct err *err)
 {
 	struct user user;
-	json_t *model;
-	struct err err = { 0 };
-	int found = user_find(r->app->db, &r->http->arena, name, &user, &err);
+	int found;
 
-	if (found == 1 && scope_add_identify(&r->who.scopes, name, &err) == 0 &&
-	    model_user(r, &user, MODEL_ACTIVE_ONLY, &model, &err) == 0)
-		reply_json(r, 200, model);
-	else if (found == 0)
-		reply_error(r, 404, "Not Found");
-	else
-		reply_err(r, &err);
+	if (owner->service_id) {
+		if (scope_add_identify_service(
+			&r->who.scopes, owner->service_name, err) != 0)
+			return -1;
+		return model_service(r, owner->service_name, out, err);
+	}
+	found = user_find(
+	    r->app->db, &r->http->arena, owner->user_name, &user, err);
+	if (found == 0)
+		return err_set(err, ERR_NOT_FOUND, "Not Found");
+	if (found < 0 ||
+	    scope_add_identify(&r->who.scopes, user.name, err) != 0)
+		return -1;
+	return model_user(r, &user, MODEL_ACTIVE_ONLY, out, err);
 }
 
 static void reply_found(
     struct req *r, int found, struct principal *p, const struct err *why)
 {
 	struct err err = { 0 };
+	json_t *model;
 
-	if (found < 0) {
+	if (found < 0)
 		reply_err(r, why);
-	} else if (found == 0) {
+	else if (found == 0)
 		reply_error(r, 404, "Not Found");
-	} else if (principal_touch(
-		       r->app->db, p, clock_wall_us(), true, &err) != 0) {
+	else if (principal_touch(r->app->db, p, clock_wall_us(), true, &err) !=
+		     0 ||
+		 owner_model(r, p, &model, &err) != 0)
 		reply_err(r, &err);
-	} else {
-		reply_owner(r, p->user_name);
-	}
+	else
+		reply_json(r, 200, model);
 }
 
 void api_authorizations_token(struct req *r)

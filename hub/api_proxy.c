@@ -200,7 +200,7 @@ void api_proxy_patch(struct req *r)
 	    (url && check_url(r, url) != 0))
 		return;
 	proxy_client_point(r->app->proxy, url, token);
-	log_info(&(struct log_ctx){ .user = r->who.user_name },
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 	    "another proxy from now on", "url=%s new-token=%d",
 	    url ? url : "same", token != NULL);
 	check_routes(r);

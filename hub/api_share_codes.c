@@ -169,7 +169,8 @@ static void make(struct req *r, const struct shared_server *s,
 		return;
 	}
 	log_info(&(struct log_ctx){ .user = s->owner.name, .server = s->name },
-	    "share code made", "by=%s id=sc_%" PRId64, r->who.user_name, c.id);
+	    "share code made", "by=%s id=sc_%" PRId64, principal_name(&r->who),
+	    c.id);
 	reply_new(r, &c, plain);
 	mem_wipe(plain, sizeof plain);
 }

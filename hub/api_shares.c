@@ -127,7 +127,7 @@ static void leave(struct req *r, const struct share *s)
 		return;
 	}
 	log_info(&(struct log_ctx){ .user = s->owner, .server = s->server },
-	    "share left", "by=%s", r->who.user_name);
+	    "share left", "by=%s", principal_name(&r->who));
 	reply_empty(r, 204);
 }
 
@@ -295,7 +295,7 @@ static void log_change(
 {
 	log_info(&(struct log_ctx){ .user = s->owner.name, .server = s->name },
 	    "shares of a server changed", "deed=%s by=%s", deed,
-	    r->who.user_name);
+	    principal_name(&r->who));
 }
 
 void api_shares_post(struct req *r)
