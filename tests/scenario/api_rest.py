@@ -13,7 +13,9 @@ from rest import Caller, begin_hub, end_hub
 from web import Browser
 
 report.group("api-rest")
-carrel = begin_hub("server:\n  stop_grace: 1s\nsession:\n  max_token_age: 1d\n")
+SERVICE_TOKEN = "0123456789abcdef" * 2
+carrel = begin_hub("server:\n  stop_grace: 1s\nsession:\n  max_token_age: 1d\n"
+                   "services:\n  grader: {api_token: %s}\n" % SERVICE_TOKEN)
 
 
 def begin():
@@ -80,6 +82,11 @@ def old_services():
                  "/authorizations/cookie/jupyterhub-hub-login/x", "/authorizations/cookie/jupyterhub-hub-login"):
         token.no(404, "Not Found", "GET", path)
     token.no(404, None, "POST", "/authorizations/token")
+    grader = Caller(carrel, token=SERVICE_TOKEN)
+    equal(grader.ok(200, "GET", "/authorizations/token/" + token.token).json()["name"], "alice", "a service asks")
+    said = token.ok(200, "GET", "/authorizations/token/" + SERVICE_TOKEN).json()
+    equal((said["kind"], said["name"]), ("service", "grader"), "whose token is a service's")
+    grader.no(403, None, "POST", "/shares/alice/", {"user": "boss"})
     claim(not [line for line in carrel.lines if token.token in line or body.decode() in line], "a secret is in a log")
 
 
