@@ -312,14 +312,15 @@ static void fill_job(struct fleet *f, const struct fleet_request *r,
 
 /* The job is filled but for env and port. */
 static int begin(struct fleet *f, const struct fleet_request *r,
-    struct job *job, struct err *err)
+    const struct profile *profile, struct job *job, struct err *err)
 {
 	const struct policy *policy = f->config.policy;
 	struct server *s;
 	char address[32];
 	int rc;
 
-	if (job_read_env(&job->arena, r->env, &job->hub_env, err) != 0 ||
+	if (job_read_env(&job->arena, r->env, &profile->accept_environment,
+		&job->hub_env, err) != 0 ||
 	    launch_pick_port(policy->port_first, policy->port_last,
 		port_is_taken, f, &job->port, err) != 0 ||
 	    str_format(address, sizeof address, "127.0.0.1:%u",
@@ -364,7 +365,7 @@ void fleet_start(struct fleet *f, const struct fleet_request *r)
 	}
 	arena_init(&job.arena);
 	fill_job(f, r, profile, &job);
-	if (begin(f, r, &job, &err) != 0)
+	if (begin(f, r, profile, &job, &err) != 0)
 		refuse(f, r, code_of(&err), err.text);
 	job_fini(&job);
 }
