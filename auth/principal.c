@@ -168,6 +168,7 @@ static int read_context(struct db *db, struct arena *a, const struct token *t,
 	int64_t server_id = t->server_id;
 	int rc;
 
+	out->ctx.service = oauth_client_service(t->client_id);
 	if (server_id == 0 && strcmp(t->client_id, "jupyterhub") != 0) {
 		rc = oauth_client_find(db, a, t->client_id, &client, err);
 		if (rc < 0)

@@ -17,10 +17,12 @@
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
+#include "base/url.h"
 #include "db/user.h"
 #include "hub/audit.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
+#include "hub/openid.h"
 #include "hub/providers.h"
 #include "hub/rbac.h"
 #include "hub/route.h"
@@ -46,9 +48,18 @@ const char *app_hub_prefix(struct app *app)
 
 /* ---- login --------------------------------------------------------------- */
 
-static bool is_public(const struct app *app)
+/* An address of this machine alone is nobody else's. */
+static bool is_public(struct app *app)
 {
-	return *app->cfg.public_url != '\0';
+	struct url u;
+	struct err err;
+
+	if (!*app->cfg.public_url)
+		return false;
+	if (url_parse(&app->config_arena, app->cfg.public_url, &u, &err) != 0)
+		return true;
+	return !str_starts(u.host, "127.") && !str_eq(u.host, "::1") &&
+	       !str_eq(u.host, "localhost");
 }
 
 /* By the configuration, or as an administrator once made them. */
@@ -111,7 +122,9 @@ static int open_login(struct app *app, struct err *err)
 	if (open_authenticator(app, err) != 0)
 		return -1;
 	app->providers = providers_open(app, err);
-	return app->providers ? 0 : -1;
+	if (!app->providers)
+		return -1;
+	return openid_open(app, err);
 }
 
 static void close_login(struct app *app)
@@ -296,6 +309,7 @@ void app_close(struct app *app)
 	core_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
+	openid_close(app);
 	if (app->is_open)
 		audit_hub(app, AUDIT_HUB_STOPPED, NULL);
 	audit_close(&app->audit);
