@@ -203,6 +203,7 @@ docs: $(B)/bin/carrel-hub
 	$< --print-sample-config > etc/carrel.yaml
 	$< --print-config-manual > docs/config.md
 	$< --print-rest > docs/rest.md
+	$< --print-openapi > docs/openapi.json
 .PHONY: sim docs
 
 lint:

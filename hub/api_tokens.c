@@ -447,6 +447,9 @@ static int read_wish(
 		return -1;
 	if (has && !json_is_object(body) && !json_is_null(body))
 		return refuse(r, "Body must be a JSON object");
+	const json_t *auth = json_object_get(body, "auth");
+	if (auth && !json_is_object(auth) && !json_is_null(auth))
+		return refuse(r, "auth must be an object");
 	if (read_note(r, body, w) != 0 || read_expiry(r, body, now_us, w) != 0)
 		return -1;
 	return read_scopes(r, u, body, w);

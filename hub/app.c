@@ -40,6 +40,8 @@
 #define AUTH_THREADS    8
 #define AUTH_QUEUE      1024
 #define ENDING_MORE_MS  15000
+/* Over that of every route, so that the route says what is too long. */
+#define LONGEST_BODY    (1024 * 1024 + 65536)
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -243,6 +245,7 @@ static struct httpd *open_httpd(
 {
 	const struct httpd_options opt = {
 		.max_connections = max,
+		.max_body_bytes = LONGEST_BODY,
 		.server_name = "Carrel/" CARREL_VERSION,
 	};
 	const struct httpd_callbacks cb = {

@@ -19,6 +19,7 @@
 #include "base/sysd.h"
 #include "hub/app.h"
 #include "hub/audit.h"
+#include "hub/openapi.h"
 #include "hub/places.h"
 #include "hub/providers.h"
 #include "hub/rest_manual.h"
@@ -36,6 +37,8 @@ enum action {
 	ACTION_SAMPLE,
 	ACTION_MANUAL,
 	ACTION_REST,
+	ACTION_OPENAPI,
+	ACTION_ROUTES,
 	ACTION_VERSION,
 	ACTION_HELP,
 };
@@ -73,6 +76,8 @@ static const char usage[] =
     "  --print-sample-config   carrel.yaml with every option, commented\n"
     "  --print-config-manual   the same as a manual in Markdown\n"
     "  --print-rest            the REST API as a manual in Markdown\n"
+    "  --print-openapi         the same as an OpenAPI document\n"
+    "  --print-routes          every route, for tests\n"
     "  --version, --help\n"
     "\n"
     "Exit codes: 0 ended in order, 1 failed, 2 wrong command line,\n"
@@ -94,6 +99,8 @@ enum {
 	OPT_SAMPLE,
 	OPT_MANUAL,
 	OPT_REST,
+	OPT_OPENAPI,
+	OPT_ROUTES,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -113,6 +120,8 @@ static const struct option long_options[] = {
 	{ "print-sample-config", no_argument, NULL, OPT_SAMPLE },
 	{ "print-config-manual", no_argument, NULL, OPT_MANUAL },
 	{ "print-rest", no_argument, NULL, OPT_REST },
+	{ "print-openapi", no_argument, NULL, OPT_OPENAPI },
+	{ "print-routes", no_argument, NULL, OPT_ROUTES },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -175,6 +184,12 @@ static int take_option(struct args *a, int option, struct err *err)
 		return 0;
 	case OPT_REST:
 		a->action = ACTION_REST;
+		return 0;
+	case OPT_OPENAPI:
+		a->action = ACTION_OPENAPI;
+		return 0;
+	case OPT_ROUTES:
+		a->action = ACTION_ROUTES;
 		return 0;
 	case OPT_VERSION:
 		a->action = ACTION_VERSION;
@@ -489,6 +504,10 @@ int main(int argc, char **argv)
 		return print_generated(config_write_manual);
 	case ACTION_REST:
 		return print_generated(rest_write_manual);
+	case ACTION_OPENAPI:
+		return print_generated(openapi_write);
+	case ACTION_ROUTES:
+		return print_generated(openapi_write_routes);
 	case ACTION_CHECK:
 	case ACTION_RUN:
 		break;
