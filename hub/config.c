@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "base/url.h"
+#include "hub/custom_scopes.h"
 #include "hub/rbac_conf.h"
 
 static const struct conf_option options[] = {
@@ -218,12 +219,28 @@ static int check(struct checker *c, struct err *err)
 	    err, ERR_INVALID, "%s (%zu problems in all)", c->first.text, c->n);
 }
 
+/* Roles may have scopes of this configuration, which is not in use yet. */
+static int check_roles(struct arena *a, const char *file, struct config *out,
+    struct buf *problems, struct err *err)
+{
+	const struct scope_customs *before;
+	struct rbac rbac;
+	int rc;
+
+	if (custom_scopes_read(
+		a, out->custom_scopes, file, &out->customs, problems, err) != 0)
+		return -1;
+	before = scope_customs_use(out->customs);
+	rc = rbac_read(a, out, file, &rbac, problems, err);
+	(void)scope_customs_use(before);
+	return rc;
+}
+
 int config_load(struct arena *a, const char *text, size_t len, const char *file,
     struct config *out, struct buf *problems, struct err *err)
 {
 	struct checker c = { .arena = a, .file = file, .problems = problems };
 	struct conf_node *tree = NULL;
-	struct rbac rbac;
 
 	memset(out, 0, sizeof *out);
 	if (text && conf_parse(a, text, len, file, &tree, err) != 0) {
@@ -242,7 +259,7 @@ int config_load(struct arena *a, const char *text, size_t len, const char *file,
 	check_values(&c, out);
 	if (check(&c, err) != 0)
 		return -1;
-	return rbac_read(a, out, file, &rbac, problems, err);
+	return check_roles(a, file, out, problems, err);
 }
 
 /* ---- while the hub runs ---------------------------------------------------

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "auth/rules.h"
+#include "auth/scope.h"
 #include "auth/throttle.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -31,6 +32,7 @@
 struct config {
 	struct auth_rules_config rules;
 	struct throttle_config throttle;
+	struct scope_customs *customs; /* of custom_scopes; NULL: none */
 #define OPT(member, kind, ...) CONFIG_C_##kind member;
 #define OPT_IN(...)
 #include "hub/config.def"

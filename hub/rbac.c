@@ -209,6 +209,7 @@ int rbac_load(struct app *app, struct err *err)
 	struct arena a;
 	int rc;
 
+	(void)scope_customs_use(app->cfg.customs);
 	arena_init(&a);
 	l.arena = &a;
 	rc = rbac_read(
