@@ -24,11 +24,8 @@ enum scope_id {
 #include "auth/scopes.def"
 #undef SCOPE
 	SCOPE_N_IDS,
-	SCOPE_CUSTOM_FIRST /* those of the configuration, if there are any */
+	SCOPE_CUSTOM_FIRST /* auth/scope_custom.h */
 };
-
-#define SCOPE_CUSTOM_MAX 128
-#define SCOPE_IDS_MAX    (SCOPE_CUSTOM_FIRST + SCOPE_CUSTOM_MAX)
 
 enum scope_filter {
 	FILTER_NONE, /* every resource */
@@ -74,26 +71,6 @@ enum scope_verdict {
 enum scope_role { ROLE_USER, ROLE_ADMIN, ROLE_SERVER, ROLE_TOKEN };
 
 typedef bool scope_member_fn(const char *user, const char *group, void *arg);
-
-/*
- * Scopes that the configuration defines ("custom:grades:read"; contract/hub.md
- * 7.1), for services to ask for. One table is in use in the whole process, as
- * scopes.def is: chosen at the start, and for a moment while a configuration is
- * checked, never while somebody holds scopes of another one.
- */
-struct scope_custom {
-	const char *name, *doc;
-	const char *const *subs; /* names of others of the table */
-	size_t n_subs;
-};
-struct scope_customs;
-
-/* In the arena, with all strings. ERR_INVALID: *wrong_out is the one. */
-int scope_customs_new(struct arena *a, const struct scope_custom *list,
-    size_t n, struct scope_customs **out, size_t *wrong_out,
-    struct err *err) MUST_CHECK;
-/* The one that was in use; NULL: none. */
-const struct scope_customs *scope_customs_use(const struct scope_customs *c);
 
 const char *scope_name(enum scope_id id);
 const char *scope_doc(enum scope_id id);

@@ -1,10 +1,11 @@
 /*
- * Custom scopes: see scope.h. Names are
+ * Custom scopes: see scope_custom.h. Names are
  * ^custom:[a-z0-9][a-z0-9_\-\*:]+[a-z0-9_\*]$ (contract/hub.md 7.1).
  */
+#include "auth/scope_custom.h"
+
 #include <string.h>
 
-#include "auth/scope.h"
 #include "auth/scope_priv.h"
 #include "base/str.h"
 

@@ -5,6 +5,7 @@
 #define CARREL_AUTH_SCOPE_PRIV_H
 
 #include "auth/scope.h"
+#include "auth/scope_custom.h"
 
 struct scope_def {
 	const char *text;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "auth/rules.h"
-#include "auth/scope.h"
+#include "auth/scope_custom.h"
 #include "auth/throttle.h"
 #include "base/arena.h"
 #include "base/buf.h"

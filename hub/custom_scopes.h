@@ -4,7 +4,7 @@
 #ifndef CARREL_HUB_CUSTOM_SCOPES_H
 #define CARREL_HUB_CUSTOM_SCOPES_H
 
-#include "auth/scope.h"
+#include "auth/scope_custom.h"
 #include "base/conf.h"
 
 /* map NULL: *out is NULL. ERR_INVALID: "file:line:column: ...", also appended

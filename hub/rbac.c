@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/scope.h"
+#include "auth/scope_custom.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"

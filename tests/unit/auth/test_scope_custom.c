@@ -1,7 +1,7 @@
 /* Scopes of the configuration: auth/scope_custom.c. */
 #include "test_util.h"
 
-#include "auth/scope.h"
+#include "auth/scope_custom.h"
 #include "base/str.h"
 
 static struct arena arena;
