@@ -49,6 +49,14 @@ int config_load(struct arena *a, const char *text, size_t len, const char *file,
     struct config *out, struct buf *problems, struct err *err) MUST_CHECK;
 
 /*
+ * Each option whose value is another one, with both as text; what may hold
+ * secrets is only said to be different. Before config_apply.
+ */
+typedef void config_change_fn(
+    const struct conf_option *o, const char *from, const char *to, void *arg);
+void config_changes(const struct config *now, const struct config *fresh,
+    config_change_fn *fn, void *arg);
+/*
  * Take over from `fresh` what may change while the hub runs; the names of the
  * options that changed go into *applied, of those that wait for a restart into
  * *waiting (blank-separated). The strings of both must live on.

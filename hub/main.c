@@ -333,9 +333,20 @@ static void set_log_level(const struct config *cfg)
 		log_set_level(level);
 }
 
+static void show_change(
+    const struct conf_option *o, const char *from, const char *to, void *arg)
+{
+	(void)arg;
+	log_info(NULL, "option changed",
+	    "option=%s from=\"%s\" to=\"%s\" in_force=\"%s\"", o->path, from,
+	    to, o->restart ? "after a restart" : "now");
+}
+
 static void apply(struct app *app, const struct config *fresh)
 {
 	struct buf applied, waiting;
+
+	config_changes(&app->cfg, fresh, show_change, NULL);
 
 	buf_init(&applied, 8192);
 	buf_init(&waiting, 8192);
