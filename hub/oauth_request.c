@@ -133,9 +133,10 @@ static int read_pkce(struct req *r, struct oauth_request *q)
 	q->challenge = url_pair_get(&r->query, "code_challenge");
 	q->challenge_method = method ? method : "plain";
 	if (!q->challenge)
-		return method ? refuse(r, q, "invalid_request",
-				    "code_challenge is missing")
-			      : 0;
+		return method || r->app->cfg.oauth_require_pkce
+			   ? refuse(r, q, "invalid_request",
+				 "code_challenge is missing")
+			   : 0;
 	if (strcmp(q->challenge_method, "S256") != 0 &&
 	    strcmp(q->challenge_method, "plain") != 0)
 		return refuse(r, q, "invalid_request",

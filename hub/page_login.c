@@ -22,6 +22,7 @@
 #include "hub/metrics.h"
 #include "hub/providers.h"
 #include "hub/redirect.h"
+#include "hub/server.h"
 #include "hub/web.h"
 
 #define USERNAME_MAX 255
@@ -422,6 +423,8 @@ void page_logout(struct req *r)
 		log_info(&(struct log_ctx){ .user = r->who.user_name },
 		    "logged out", "from=%s", r->client);
 		audit_login(r, AUDIT_LOGOUT, r->who.user_name, NULL);
+		if (r->app->cfg.shutdown_on_logout)
+			servers_stop_of(r->app, r->who.user_id);
 	}
 	measure(r, METRIC_LOGOUT, NULL);
 	gate_clear_login(r);

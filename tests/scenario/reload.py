@@ -83,6 +83,18 @@ def wrong():
     alice.ok(200, "GET", "/users/alice/servers/lab")
 
 
+def at_a_logout():
+    """Two options that are in force at once: servers end with the login, and clients must use PKCE."""
+    reload(PLAIN + "server:\n  allow_named_servers: true\n  shutdown_on_logout: true\n  stop_grace: 1s\n"
+           "session:\n  oauth_require_pkce: true\n")
+    carl = Caller(carrel, "carl")
+    equal(carl.ok(201, "POST", "/users/carl/server").status, 201, "a start")
+    back = carl.browser.get("/hub/api/oauth2/authorize?client_id=jupyterhub-user-carl&response_type=code", follow=False)
+    claim("error=invalid_request" in back.location() and "code_challenge" in back.location(), back.location())
+    carl.browser.get("/hub/logout", follow=False)
+    until("the server ends", 30, lambda: boss.ok(200, "GET", "/users/carl").json()["servers"] == {})
+
+
 def scopes_stay():
     """Scopes of the configuration wait for the restart, whatever a reload says; nobody's change meanwhile."""
     held = lambda: [s for s in alice.ok(200, "GET", "/user").json()["scopes"] if s.startswith("custom:")]
@@ -96,7 +108,7 @@ def scopes_stay():
 
 
 report.run([("people log in", begin), ("what can be is in force at once", in_force), ("the rest waits", waits),
-            ("a wrong file changes nothing", wrong), ("scopes wait for the restart", scopes_stay),
+            ("a wrong file changes nothing", wrong), ("servers end with a login, clients use PKCE", at_a_logout), ("scopes wait for the restart", scopes_stay),
             ("the hub ends in order", lambda: end_hub(carrel))], carrel.print_lines)
 carrel.clean()
 report.finish()
