@@ -7,7 +7,7 @@
 #   make unit       the unit tests alone; SAN=1: under ASan and UBSan
 #   make sim        the hub in a simulated world: SIM="--seed 7 --trace"
 #   make fuzz       every fuzz target for FUZZ_SECONDS (600)
-#   make docs       write etc/carrel.yaml and docs/config.md anew
+#   make docs       write etc/carrel.yaml and the generated docs anew
 #   make install    programs, units and samples, below DESTDIR
 #   make clean      delete what was built
 #
@@ -204,6 +204,7 @@ docs: $(B)/bin/carrel-hub
 	$< --print-config-manual > docs/config.md
 	$< --print-rest > docs/rest.md
 	$< --print-openapi > docs/openapi.json
+	$< --print-reference > docs/reference-options.md
 .PHONY: sim docs
 
 lint:

@@ -22,6 +22,7 @@
 #include "hub/openapi.h"
 #include "hub/places.h"
 #include "hub/providers.h"
+#include "hub/reference_manual.h"
 #include "hub/rest_manual.h"
 
 enum exit_code {
@@ -38,6 +39,7 @@ enum action {
 	ACTION_MANUAL,
 	ACTION_REST,
 	ACTION_OPENAPI,
+	ACTION_REFERENCE,
 	ACTION_ROUTES,
 	ACTION_VERSION,
 	ACTION_HELP,
@@ -77,6 +79,7 @@ static const char usage[] =
     "  --print-config-manual   the same as a manual in Markdown\n"
     "  --print-rest            the REST API as a manual in Markdown\n"
     "  --print-openapi         the same as an OpenAPI document\n"
+    "  --print-reference       JupyterHub's options and what they are here\n"
     "  --print-routes          every route, for tests\n"
     "  --version, --help\n"
     "\n"
@@ -100,6 +103,7 @@ enum {
 	OPT_MANUAL,
 	OPT_REST,
 	OPT_OPENAPI,
+	OPT_REFERENCE,
 	OPT_ROUTES,
 	OPT_VERSION,
 	OPT_HELP,
@@ -121,6 +125,7 @@ static const struct option long_options[] = {
 	{ "print-config-manual", no_argument, NULL, OPT_MANUAL },
 	{ "print-rest", no_argument, NULL, OPT_REST },
 	{ "print-openapi", no_argument, NULL, OPT_OPENAPI },
+	{ "print-reference", no_argument, NULL, OPT_REFERENCE },
 	{ "print-routes", no_argument, NULL, OPT_ROUTES },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -187,6 +192,9 @@ static int take_option(struct args *a, int option, struct err *err)
 		return 0;
 	case OPT_OPENAPI:
 		a->action = ACTION_OPENAPI;
+		return 0;
+	case OPT_REFERENCE:
+		a->action = ACTION_REFERENCE;
 		return 0;
 	case OPT_ROUTES:
 		a->action = ACTION_ROUTES;
@@ -530,6 +538,8 @@ int main(int argc, char **argv)
 		return print_generated(rest_write_manual);
 	case ACTION_OPENAPI:
 		return print_generated(openapi_write);
+	case ACTION_REFERENCE:
+		return print_generated(reference_write_manual);
 	case ACTION_ROUTES:
 		return print_generated(openapi_write_routes);
 	case ACTION_CHECK:
