@@ -13,6 +13,7 @@
 #include "base/url.h"
 #include "hub/custom_scopes.h"
 #include "hub/rbac_conf.h"
+#include "hub/service_conf.h"
 
 static const struct conf_option options[] = {
 #define OPT(member, kind, path_, fallback_, lo_, hi_, words_, restart_, doc_)  \
@@ -95,22 +96,59 @@ static const struct conf_node *node_at(
 
 /* ---- programs do not belong here ----------------------------------------- */
 
-static bool names_a_program(const char *key)
+static bool is_one_of(const char *key, const char *const *names, size_t n)
 {
-	static const char *const names[] = { "command", "cmd", "args" };
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (str_eq(key, names[i]))
 			return true;
 	}
 	return false;
 }
 
+static bool names_a_program(const char *key)
+{
+	static const char *const names[] = { "command", "cmd", "args" };
+
+	return is_one_of(key, names, sizeof names / sizeof *names);
+}
+
+/* What JupyterHub says of a managed service, and here root does. */
+static bool is_root_s_word(const char *key)
+{
+	static const char *const names[] = { "command", "cmd", "args", "cwd",
+		"user", "environment" };
+
+	return is_one_of(key, names, sizeof names / sizeof *names);
+}
+
+static void find_programs_of_service(
+    struct checker *c, const struct conf_node *service)
+{
+	for (const struct conf_node *n = service->child; n; n = n->next) {
+		struct conf_node at = *n;
+
+		if (!n->key || !is_root_s_word(n->key))
+			continue;
+		at.line = n->key_line;
+		at.column = n->key_column;
+		problem(c, &at,
+		    "\"%s\" of a service has no place in this file: what is "
+		    "executed, where and as whom is root's choice and stands "
+		    "in /etc/carrel/spawner.yaml below \"services\"; name its "
+		    "entry here with \"managed\"",
+		    n->key);
+	}
+}
+
 /* Depth is bounded by conf_parse (32). */
 static void find_programs(struct checker *c, const struct conf_node *map)
 {
 	for (const struct conf_node *n = map->child; n; n = n->next) {
-		if (n->key && names_a_program(n->key)) {
+		if (map == c->tree && str_eq(n->key, "services")) {
+			for (const struct conf_node *s = n->child; s;
+			     s = s->next)
+				find_programs_of_service(c, s);
+		} else if (n->key && names_a_program(n->key)) {
 			struct conf_node at = *n;
 
 			at.line = n->key_line;
@@ -219,11 +257,13 @@ static int check(struct checker *c, struct err *err)
 	    err, ERR_INVALID, "%s (%zu problems in all)", c->first.text, c->n);
 }
 
-/* Roles may have scopes of this configuration, which is not in use yet. */
-static int check_roles(struct arena *a, const char *file, struct config *out,
+/* Roles and services may have scopes of this configuration, which is not in use
+ * yet. */
+static int check_scopes(struct arena *a, const char *file, struct config *out,
     struct buf *problems, struct err *err)
 {
 	const struct scope_customs *before;
+	struct service_confs services;
 	struct rbac rbac;
 	int rc;
 
@@ -231,7 +271,9 @@ static int check_roles(struct arena *a, const char *file, struct config *out,
 		a, out->custom_scopes, file, &out->customs, problems, err) != 0)
 		return -1;
 	before = scope_customs_use(out->customs);
-	rc = rbac_read(a, out, file, &rbac, problems, err);
+	rc = service_conf_read(a, out, file, &services, problems, err);
+	if (rc == 0)
+		rc = rbac_read(a, out, file, &rbac, problems, err);
 	(void)scope_customs_use(before);
 	return rc;
 }
@@ -259,7 +301,7 @@ int config_load(struct arena *a, const char *text, size_t len, const char *file,
 	check_values(&c, out);
 	if (check(&c, err) != 0)
 		return -1;
-	return check_roles(a, file, out, problems, err);
+	return check_scopes(a, file, out, problems, err);
 }
 
 /* ---- what is generated ----------------------------------------------------

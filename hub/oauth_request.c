@@ -10,9 +10,11 @@
 #include "base/mac.h"
 #include "base/num.h"
 #include "hub/model.h"
+#include "hub/model_service.h"
 #include "hub/oauth.h"
 #include "hub/role_scopes.h"
 #include "hub/server.h"
+#include "hub/service.h"
 
 #define STATE_MAX 8192
 
@@ -88,6 +90,22 @@ static int find_client(struct req *r, struct oauth_request *q)
 	return 0;
 }
 
+static int find_service(struct req *r, struct oauth_request *q)
+{
+	const struct service *s = service_by_id(r->app, q->client.service_id);
+
+	if (!s)
+		return fatal(
+		    r, 500, "The service that asks you to log in has gone.");
+	q->service = s->conf.name;
+	q->never_asks = s->conf.no_confirm;
+	q->ctx = (struct scope_context){
+		.user = r->who.user_name,
+		.service = s->conf.name,
+	};
+	return 0;
+}
+
 static int find_server(struct req *r, struct oauth_request *q)
 {
 	struct arena *a = &r->http->arena;
@@ -99,20 +117,17 @@ static int find_server(struct req *r, struct oauth_request *q)
 	q->owner = arena_strdup(a, server_user(s));
 	q->server_name = arena_strdup(a, server_name(s));
 	q->is_own = server_user_id(s) == r->who.user_id;
-	q->ctx.server = arena_printf(a, "%s/%s", q->owner, q->server_name);
+	q->ctx = (struct scope_context){
+		.user = r->who.user_name,
+		.server = arena_printf(a, "%s/%s", q->owner, q->server_name),
+	};
 	return 0;
 }
 
-/* Every client is a notebook server's or a service's. */
+/* Whose client it is: a service's, or a notebook server's. */
 static int find_owner(struct req *r, struct oauth_request *q)
 {
-	q->ctx.user = r->who.user_name;
-	if (q->client.server_id != 0)
-		return find_server(r, q);
-	q->service = q->ctx.service = oauth_client_service(q->client.id);
-	if (q->service)
-		return 0;
-	return fatal(r, 500, "The service that asks you to log in has gone.");
+	return q->client.service_id ? find_service(r, q) : find_server(r, q);
 }
 
 /* ---- what is told to the client ----------------------------------- */
@@ -240,11 +255,11 @@ static int read_core(struct req *r, struct oauth_request *q)
 static int add_base(struct req *r, const struct oauth_request *q,
     struct scope_set *set, struct err *err)
 {
+	struct arena *a = &r->http->arena;
 	const char *access =
-	    q->service ? arena_printf(&r->http->arena,
-			     "access:services!service=%s", q->service)
-		       : arena_printf(&r->http->arena,
-			     "access:servers!server=%s", q->ctx.server);
+	    q->service
+		? arena_printf(a, "access:services!service=%s", q->service)
+		: arena_printf(a, "access:servers!server=%s", q->ctx.server);
 
 	if (scope_set_add(set, "read:users:name!user", err) != 0 ||
 	    scope_set_add(set, "read:users:groups!user", err) != 0)
@@ -387,15 +402,11 @@ static int read_scopes(struct req *r, bool is_confirm, struct oauth_request *q)
 
 /* ---- all together ------------------------------------------------- */
 
-static bool may_use(struct req *r, const struct oauth_request *q)
+static bool may_access(struct req *r, const struct oauth_request *q)
 {
-	const struct scope_resource res = { .service = q->service };
-
-	if (!q->service)
-		return req_may(
-		    r, SCOPE_ACCESS_SERVERS, q->owner, q->server_name);
-	return principal_check(&r->who, r->app->db, SCOPE_ACCESS_SERVICES,
-		   &res) == SCOPE_GRANTED;
+	if (q->service)
+		return req_may_service(r, SCOPE_ACCESS_SERVICES, q->service);
+	return req_may(r, SCOPE_ACCESS_SERVERS, q->owner, q->server_name);
 }
 
 int oauth_request_read(
@@ -405,7 +416,7 @@ int oauth_request_read(
 	if (find_client(r, out) != 0 || read_core(r, out) != 0 ||
 	    find_owner(r, out) != 0)
 		return -1;
-	if (!may_use(r, out)) {
+	if (!may_access(r, out)) {
 		reply_page_error(r, 403,
 		    "You do not have permission to access %s",
 		    out->client.description);
@@ -423,7 +434,7 @@ int oauth_request_wants_consent(
 
 	if (q->openid.asked && has_prompt(r, "consent"))
 		return 1;
-	if (q->is_own)
+	if (q->is_own || q->never_asks)
 		return 0;
 	int any = oauth_client_scopes_granted(r->app->db, &r->http->arena,
 	    q->client.id, r->who.user_id, &json, err);

@@ -5,12 +5,10 @@ Discovery, login, confirmation, ID token and userinfo; both ways in which a clie
 not work: a code twice, silent requests of strangers, words that mean more than they say.
 """
 import base64
-import hashlib
 import json
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import urllib.parse
@@ -41,36 +39,28 @@ auth:
       scopes: [self, 'access:services!service=wiki']
     - name: lister
       scopes: [list:users]
+services:
+  wiki:
+    api_token: wiki/secret+with=signs&%%
+    oauth_redirect_uri: http://wiki.example/back?from=hub
+    oauth_client_allowed_scopes: [list:users, groups]
+  secrets:
+    api_token: another-secret-of-its-own
+    oauth_redirect_uri: http://secrets.example/
 openid:
   email_domain: uni.example
 """
 ID, SECRET, BACK = "service-wiki", "wiki/secret+with=signs&%", "http://wiki.example/back?from=hub"
+OTHER = {"client_id": "service-secrets", "client_secret": "another-secret-of-its-own"}
 carrel = Programs(["/bin/false"])
 carrel._write("carrel.yaml", CONFIG % {"hub_port": carrel.hub_port, "port": carrel.port})
 AUTHORIZE = "/hub/api/oauth2/authorize"
-
-
-def register(client, secret, back, scopes):
-    """Its row, while the hub is down."""
-    path = carrel.dir + "/state/carrel.sqlite"
-    with sqlite3.connect(path) as db:
-        db.execute("INSERT INTO oauth_client VALUES (?, ?, ?, ?, ?, NULL)",
-                   (client, hashlib.sha256(secret.encode()).digest(), back, "The " + client, json.dumps(scopes)))
-    db.close()
-    if carrel.account:
-        for end in ("", "-wal", "-shm"):
-            if os.path.exists(path + end):
-                os.chown(path + end, carrel.account.uid, carrel.account.gid)
 
 
 def begin():
     global anna, boss
     for name in ("spawner", "proxy", "hub"):
         carrel.begin(name)
-    carrel.end("hub")
-    register(ID, SECRET, BACK, ["list:users", "groups"])
-    register("service-secrets", "another secret", "http://secrets.example/", [])
-    carrel.begin("hub")
     wait_http(Browser(carrel.url), "/hub/health", 200)
     anna, boss = Caller(carrel, "anna"), Caller(carrel, "boss")
 
@@ -182,7 +172,7 @@ def one_use():
     claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     equal((claims["nonce"], claims["aud"], claims["iss"]), ("n", ID, carrel.url + "/hub"), "claims")
     equal([userinfo(access, m).status for m in ("GET", "POST")], [200, 200], "userinfo")
-    stranger = token(code, client_id="service-secrets", client_secret="another secret")
+    stranger = token(code, **OTHER)
     equal((stranger.status, stranger.json()["error"]), (400, "invalid_grant"), "the code with another client")
     equal(userinfo(access).status, 200, "another client ends nothing")
     again = token(code)
@@ -206,7 +196,7 @@ def proofs():
                     {"Authorization": "Basic"}):
         answer = token(code, headers, client_id=None, client_secret=None)
         claim(answer.status in (400, 401), "%r: %d" % (headers, answer.status))
-    other = token(code, basic("service-secrets", "another secret"), client_secret=None)
+    other = token(code, basic(*OTHER.values()), client_secret=None)
     equal(other.status, 400, "a header of another client than the body's")
     wrong = token(code, basic(ID, "wrong secret"), client_secret=None)
     equal((wrong.status, wrong.headers["WWW-Authenticate"]), (401, 'Basic realm="oauth2"'), "a wrong secret")
