@@ -89,9 +89,9 @@ CREATE TABLE role_group (
 -- the same
 CREATE INDEX role_group_role ON role_group (role_id);
 
--- Programs beside the notebook servers, as the configuration names them: what
--- belongs to them (tokens, roles, an OAuth client) goes by these rows. All else
--- about them stands in the configuration. Rows go with their names.
+-- Programs beside the notebook servers: what belongs to them (tokens, roles, an
+-- OAuth client) goes by these rows. All else about them stands in the
+-- configuration, and rows go with their names, but for those made over REST.
 CREATE TABLE service (
 	id    INTEGER PRIMARY KEY AUTOINCREMENT,
 	name  TEXT NOT NULL UNIQUE
@@ -102,7 +102,11 @@ CREATE TABLE service (
 	key   TEXT CHECK (length(key) = 16),
 	-- what that start was told, but for secrets: a service that runs with
 	-- other settings than the configuration's is started anew
-	made_of TEXT NOT NULL DEFAULT '' CHECK (length(made_of) <= 65536)
+	made_of TEXT NOT NULL DEFAULT '' CHECK (length(made_of) <= 65536),
+	-- of one that was made over REST, a JSON object: what was said, but for
+	-- its token; NULL: the configuration names it
+	spec    TEXT CHECK (spec IS NULL OR (json_valid(spec)
+	                    AND json_type(spec) = 'object'))
 ) STRICT;
 CREATE TABLE role_service (
 	service_id INTEGER NOT NULL REFERENCES service (id) ON DELETE CASCADE,

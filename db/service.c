@@ -9,15 +9,17 @@
 #include "db/secret.h"
 
 #define MADE_OF_MAX 65536
+#define SPEC_MAX    (1 << 17)
 
 /* ---- rows ---- */
 
 int service_row_put(struct db *db, const char *name, bool admin,
-    int64_t *id_out, struct err *err)
+    const char *spec, int64_t *id_out, struct err *err)
 {
 	static const struct db_sql sql = { "service",
-		"INSERT INTO service (name, admin) VALUES (?1, ?2)"
-		" ON CONFLICT (name) DO UPDATE SET admin = ?2 RETURNING id" };
+		"INSERT INTO service (name, admin, spec) VALUES (?1, ?2, ?3)"
+		" ON CONFLICT (name) DO UPDATE SET admin = ?2, spec = ?3"
+		" RETURNING id" };
 	struct db_stmt q;
 	int rc;
 
@@ -25,6 +27,7 @@ int service_row_put(struct db *db, const char *name, bool admin,
 		return -1;
 	db_bind_text(&q, 1, name);
 	db_bind_int(&q, 2, admin);
+	db_bind_text(&q, 3, spec);
 	rc = db_step(&q, err);
 	if (rc == 1)
 		*id_out = db_int(&q, 0, 1, INT64_MAX);
@@ -102,7 +105,7 @@ int service_row_set_key(struct db *db, int64_t id, const char *key,
 int service_row_delete_others(struct db *db, const char *names, struct err *err)
 {
 	static const struct db_sql sql = { "service",
-		"DELETE FROM service WHERE name NOT IN"
+		"DELETE FROM service WHERE spec IS NULL AND name NOT IN"
 		" (SELECT value FROM json_each(?1))" };
 	struct db_stmt q;
 
@@ -110,6 +113,56 @@ int service_row_delete_others(struct db *db, const char *names, struct err *err)
 		return -1;
 	db_bind_text(&q, 1, names);
 	return db_run(&q, NULL, err);
+}
+
+int service_row_delete(struct db *db, int64_t id, struct err *err)
+{
+	static const struct db_sql sql = { "service",
+		"DELETE FROM service WHERE id = ?1" };
+
+	return db_run_id(db, &sql, id, err);
+}
+
+static int tell_spec(
+    struct db_stmt *q, service_spec_fn *fn, void *arg, struct err *err)
+{
+	const char *name, *spec;
+	struct arena a;
+	bool admin;
+	int rc;
+
+	arena_init(&a);
+	name = db_text(q, 0, &a, SERVICE_NAME_MAX);
+	admin = db_bool(q, 1);
+	spec = db_text(q, 2, &a, SPEC_MAX);
+	if (q->bad.code != ERR_NONE)
+		rc = err_set(err, q->bad.code, "%s", q->bad.text);
+	else
+		rc = fn(name, admin, spec, arg, err);
+	arena_fini(&a);
+	return rc;
+}
+
+int service_row_each_spec(
+    struct db *db, service_spec_fn *fn, void *arg, struct err *err)
+{
+	static const struct db_sql sql = { "service",
+		"SELECT name, admin, spec FROM service"
+		" WHERE spec IS NOT NULL ORDER BY id" };
+	struct db_stmt q;
+	int rc;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_walk_begin(db);
+	while ((rc = db_step(&q, err)) == 1) {
+		if (tell_spec(&q, fn, arg, err) < 0) {
+			rc = -1;
+			break;
+		}
+	}
+	db_walk_end(db);
+	return db_done(&q, rc, err) < 0 ? -1 : 0;
 }
 
 /* ---- tokens ---- */

@@ -21,9 +21,17 @@ struct service_row {
 	const char *made_of; /* of that start */
 };
 
-/* Made, or its `admin` brought up to date. */
+/* Made, or brought up to date. spec: of one that is made over REST; NULL: the
+ * configuration's. */
 int service_row_put(struct db *db, const char *name, bool admin,
-    int64_t *id_out, struct err *err) MUST_CHECK;
+    const char *spec, int64_t *id_out, struct err *err) MUST_CHECK;
+/* With all that belongs to it. */
+int service_row_delete(struct db *db, int64_t id, struct err *err) MUST_CHECK;
+/* Those that were made over REST; fn must not write. */
+typedef int service_spec_fn(
+    const char *name, bool admin, const char *spec, void *arg, struct err *err);
+int service_row_each_spec(
+    struct db *db, service_spec_fn *fn, void *arg, struct err *err) MUST_CHECK;
 /* 1/0/-1; strings live in `a`. */
 int service_row_find(struct db *db, struct arena *a, const char *name,
     struct service_row *out, struct err *err) MUST_CHECK;
@@ -34,7 +42,8 @@ int service_row_set_admin(
 /* key NULL: it does not run. */
 int service_row_set_key(struct db *db, int64_t id, const char *key,
     const char *made_of, struct err *err) MUST_CHECK;
-/* All but these (a JSON list of names), with all that belongs to them. */
+/* Those of the configuration but these (a JSON list of names), with all that
+ * belongs to them. */
 int service_row_delete_others(
     struct db *db, const char *names, struct err *err) MUST_CHECK;
 

@@ -112,7 +112,7 @@ json_t *model_services_shown(struct req *r)
 	json_t *list = json_array();
 
 	for (size_t i = 0; all && i < all->n; i++) {
-		const struct service_conf *c = &all->items[i].conf;
+		const struct service_conf *c = &all->items[i]->conf;
 
 		if (!*c->url || !c->display ||
 		    !req_may_service(r, SCOPE_ACCESS_SERVICES, c->name))

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fetch.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -32,16 +33,16 @@ static void start(struct service *s);
 struct service *service_find(struct app *app, const char *name)
 {
 	for (size_t i = 0; app->services && i < app->services->n; i++)
-		if (str_eq(app->services->items[i].conf.name, name))
-			return &app->services->items[i];
+		if (str_eq(app->services->items[i]->conf.name, name))
+			return app->services->items[i];
 	return NULL;
 }
 
 struct service *service_by_id(struct app *app, int64_t id)
 {
 	for (size_t i = 0; app->services && i < app->services->n; i++)
-		if (app->services->items[i].id == id)
-			return &app->services->items[i];
+		if (app->services->items[i]->id == id)
+			return app->services->items[i];
 	return NULL;
 }
 
@@ -49,8 +50,8 @@ struct service *service_by_id(struct app *app, int64_t id)
 static struct service *by_key(struct app *app, const char *key)
 {
 	for (size_t i = 0; *key && app->services && i < app->services->n; i++)
-		if (str_eq(app->services->items[i].key, key))
-			return &app->services->items[i];
+		if (str_eq(app->services->items[i]->key, key))
+			return app->services->items[i];
 	return NULL;
 }
 
@@ -96,7 +97,7 @@ static const char *route_path(struct arena *a, const struct service *s)
 	return arena_strndup(a, prefix, strlen(prefix) - 1);
 }
 
-static void open_route(struct service *s)
+void service_open_route(struct service *s)
 {
 	json_t *data = json_pack("{ss}", "service", s->conf.name);
 	struct arena a;
@@ -110,7 +111,7 @@ static void open_route(struct service *s)
 	json_decref(data);
 }
 
-static void close_route(struct service *s)
+void service_close_route(struct service *s)
 {
 	struct arena a;
 
@@ -129,6 +130,13 @@ bool service_owns_route(struct app *app, const char *name)
 	return s && *s->conf.url &&
 	       (s->state == SERVICE_CHECKING || s->state == SERVICE_RUNNING ||
 		   s->state == SERVICE_EXTERNAL);
+}
+
+static void cancel_look(struct service *s)
+{
+	if (s->fetch_id)
+		fetch_cancel(s->app->fetcher, s->fetch_id);
+	s->fetch_id = 0;
 }
 
 /* ---- starting ------------------------------------------------------------ */
@@ -186,8 +194,9 @@ static void ended(struct service *s, const char *why, const char *tail)
 	bool again = !s->app->services->is_stopping;
 
 	db_waiter_cancel(&s->waiter);
+	cancel_look(s);
 	mem_wipe(s->token, sizeof s->token);
-	close_route(s);
+	service_close_route(s);
 	clear_row(s);
 	str_printable(s->failure, sizeof s->failure, why, strlen(why));
 	note_tail(s, tail);
@@ -319,7 +328,7 @@ static void set_running(struct service *s)
 	if (s->since_ms == 0)
 		s->since_ms = loop_now_ms(s->app->loop);
 	if (*s->conf.url)
-		open_route(s);
+		service_open_route(s);
 	log_info(&ctx, "service runs", "pid=%d address=%s", (int)s->pid,
 	    *s->address ? s->address : "-");
 }
@@ -419,7 +428,7 @@ static void stop(struct service *s, const char *why)
 		    err.text);
 		return;
 	}
-	close_route(s);
+	service_close_route(s);
 	timer_stop(&s->timer);
 	s->state = SERVICE_STOPPING;
 }
@@ -469,7 +478,7 @@ static bool is_missing(const struct service *s, uint64_t round)
 void services_list_end(struct app *app, uint64_t round)
 {
 	for (size_t i = 0; app->services && i < app->services->n; i++) {
-		struct service *s = &app->services->items[i];
+		struct service *s = app->services->items[i];
 
 		if (is_missing(s, round))
 			ended(s, "it ended while the hub was away", "");
@@ -482,7 +491,7 @@ void services_list_end(struct app *app, uint64_t round)
 void services_spawner_down(struct app *app)
 {
 	for (size_t i = 0; app->services && i < app->services->n; i++) {
-		struct service *s = &app->services->items[i];
+		struct service *s = app->services->items[i];
 
 		if (s->state == SERVICE_ASKED || s->state == SERVICE_STARTED ||
 		    s->state == SERVICE_RUNNING ||
@@ -503,7 +512,7 @@ void services_stop_all(struct app *app)
 	if (!spawner_is_up(app->spawner))
 		return;
 	for (size_t i = 0; i < app->services->n; i++) {
-		struct service *s = &app->services->items[i];
+		struct service *s = app->services->items[i];
 
 		if (s->state == SERVICE_WAITING)
 			timer_stop(&s->timer);
@@ -518,19 +527,32 @@ size_t services_count_active(const struct app *app)
 	size_t n = 0;
 
 	for (size_t i = 0; app->services && i < app->services->n; i++)
-		n += *app->services->items[i].key != '\0';
+		n += *app->services->items[i]->key != '\0';
 	return n;
 }
 
 void services_begin(struct app *app)
 {
 	for (size_t i = 0; app->services && i < app->services->n; i++) {
-		struct service *s = &app->services->items[i];
+		struct service *s = app->services->items[i];
 
 		if (s->state == SERVICE_EXTERNAL && *s->conf.url)
-			open_route(s);
+			service_open_route(s);
 	}
 	services_check_begin(app);
+}
+
+void service_free(struct service **sp)
+{
+	struct service *s = *sp;
+
+	timer_stop(&s->timer);
+	db_waiter_cancel(&s->waiter);
+	cancel_look(s);
+	mem_wipe(s->token, sizeof s->token);
+	arena_fini(&s->arena);
+	free(s);
+	*sp = NULL;
 }
 
 void services_free(struct app *app)
@@ -539,15 +561,9 @@ void services_free(struct app *app)
 
 	if (!all)
 		return;
-	services_check_stop(app);
-	for (size_t i = 0; i < all->n; i++) {
-		struct service *s = &all->items[i];
-
-		timer_stop(&s->timer);
-		db_waiter_cancel(&s->waiter);
-		mem_wipe(s->token, sizeof s->token);
-		arena_fini(&s->arena);
-	}
+	timer_stop(&all->check_timer);
+	for (size_t i = 0; i < all->n; i++)
+		service_free(&all->items[i]);
 	free(all->items);
 	free(all);
 	app->services = NULL;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/json.h"
 #include "base/loop.h"
 #include "db/db.h"
 #include "hub/service_conf.h"
@@ -38,11 +39,12 @@ struct service {
 	struct app *app;
 	struct service_conf conf; /* strings live in app->config_arena */
 	int64_t id;               /* its row */
+	bool is_runtime;          /* made over REST; may be deleted there */
 	enum service_state state;
 	char key[SPAWNER_KEY_LEN + 1]; /* of its start; "" */
 	char token[33];                /* until START_SERVICE was sent */
 	const char *made_of;           /* what the running one was told */
-	struct arena arena;            /* of made_of */
+	struct arena arena;            /* of made_of; of conf if is_runtime */
 	char address[64];              /* "127.0.0.1:40123"; "" */
 	pid_t pid;
 	int64_t since_ms, delay_ms;       /* of the back-off */
@@ -55,7 +57,7 @@ struct service {
 };
 
 struct services {
-	struct service *items;
+	struct service **items;
 	size_t n;
 	struct timer check_timer;
 	bool is_stopping;
@@ -72,6 +74,18 @@ int services_open(struct app *app, struct err *err) MUST_CHECK;
 void services_begin(struct app *app);
 /* Managed ones run on. Accepts that there are none. */
 void services_free(struct app *app);
+
+/*
+ * Over REST, an external one: in the database and in force. spec has what
+ * service_spec_read reads; plain is its token ("": none). ERR_EXISTS: the token
+ * or the OAuth client is somebody else's.
+ */
+int service_add(struct app *app, const char *name, bool admin,
+    const json_t *spec, const char *plain, struct service **out,
+    struct err *err) MUST_CHECK;
+/* One that is_runtime, with its tokens, its client and its route. */
+int service_remove(
+    struct app *app, struct service *s, struct err *err) MUST_CHECK;
 
 /* By name, key, row; NULL. */
 struct service *service_find(struct app *app, const char *name);
@@ -100,6 +114,10 @@ size_t services_count_active(const struct app *app);
 
 /* service_check.c: look now and then whether those with a url answer. */
 void services_check_begin(struct app *app);
-void services_check_stop(struct app *app);
+
+/* Between the files of this module. */
+void service_open_route(struct service *s);
+void service_close_route(struct service *s);
+void service_free(struct service **s);
 
 #endif

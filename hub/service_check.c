@@ -73,26 +73,15 @@ static void on_check(struct timer *t, void *arg)
 	struct app *app = arg;
 
 	for (size_t i = 0; i < app->services->n; i++)
-		look(&app->services->items[i]);
+		look(app->services->items[i]);
 	timer_start(
 	    app->loop, t, app->cfg.service_check_s * 1000, on_check, app);
 }
 
 void services_check_begin(struct app *app)
 {
-	if (app->services && app->services->n > 0)
+	if (app->services && app->services->n > 0 &&
+	    !timer_running(&app->services->check_timer))
 		timer_start(app->loop, &app->services->check_timer, FIRST_MS,
 		    on_check, app);
-}
-
-void services_check_stop(struct app *app)
-{
-	timer_stop(&app->services->check_timer);
-	for (size_t i = 0; i < app->services->n; i++) {
-		struct service *s = &app->services->items[i];
-
-		if (s->fetch_id)
-			fetch_cancel(app->fetcher, s->fetch_id);
-		s->fetch_id = 0;
-	}
 }

@@ -29,6 +29,9 @@ static int wrong(const struct reader *r, const struct conf_node *at,
 {
 	struct err e = { 0 };
 
+	if (!at)
+		return err_set(
+		    r->err, ERR_INVALID, "service %.64s: %s", what, why);
 	(void)err_set(&e, ERR_INVALID, "%s:%d:%d: service %.64s: %s", r->file,
 	    at->line, at->column, what, why);
 	if (r->problems)
@@ -38,46 +41,43 @@ static int wrong(const struct reader *r, const struct conf_node *at,
 
 /* ---- one entry ---------------------------------------------------- */
 
-struct options {
-	const char *name, *url, *managed, *api_token, *api_token_file;
-	const char *client_id, *redirect_uri;
-	bool admin, display, no_confirm;
-	struct conf_strings allowed_scopes;
+struct bound {
+	struct service_options o;
 	struct conf_node *info;
-	int64_t timeout_s;
 };
 
 #define SERVICE_OPTION(path_, member, kind, default_, least, most, text)       \
 	{                                                                      \
 		.path = path_, .type = kind,                                   \
-		.offset = offsetof(struct options, member),                    \
+		.offset = offsetof(struct bound, member),                      \
 		.fallback = default_, .lo = least, .hi = most, .doc = text,    \
 	}
 
 static const struct conf_option table[] = {
-	SERVICE_OPTION("name", name, CONF_STRING, "", 0, 64, "The name."),
-	SERVICE_OPTION("url", url, CONF_STRING, "", 0, 255, "Where it serves."),
-	SERVICE_OPTION("managed", managed, CONF_STRING, "", 0, 64,
+	SERVICE_OPTION("name", o.name, CONF_STRING, "", 0, 64, "The name."),
+	SERVICE_OPTION(
+	    "url", o.url, CONF_STRING, "", 0, 255, "Where it serves."),
+	SERVICE_OPTION("managed", o.managed, CONF_STRING, "", 0, 64,
 	    "Its entry in spawner.yaml."),
 	SERVICE_OPTION(
-	    "api_token", api_token, CONF_STRING, "", 0, 255, "Its token."),
-	SERVICE_OPTION("api_token_file", api_token_file, CONF_STRING, "", 0,
+	    "api_token", o.api_token, CONF_STRING, "", 0, 255, "Its token."),
+	SERVICE_OPTION("api_token_file", o.api_token_file, CONF_STRING, "", 0,
 	    4095, "The file that has it."),
 	SERVICE_OPTION(
-	    "admin", admin, CONF_BOOL, "false", 0, 0, "Has the role admin."),
-	SERVICE_OPTION("display", display, CONF_BOOL, "true", 0, 0,
+	    "admin", o.admin, CONF_BOOL, "false", 0, 0, "Has the role admin."),
+	SERVICE_OPTION("display", o.display, CONF_BOOL, "true", 0, 0,
 	    "Is shown to those who may use it."),
 	SERVICE_OPTION("info", info, CONF_TREE, NULL, 0, 0, "Notes."),
-	SERVICE_OPTION("timeout", timeout_s, CONF_SECONDS, "30s", 1, 3600,
+	SERVICE_OPTION("timeout", o.timeout_s, CONF_SECONDS, "30s", 1, 3600,
 	    "How long it may take until it answers."),
-	SERVICE_OPTION("oauth_client_id", client_id, CONF_STRING, "", 0, 255,
+	SERVICE_OPTION("oauth_client_id", o.client_id, CONF_STRING, "", 0, 255,
 	    "Its OAuth client's name."),
-	SERVICE_OPTION("oauth_redirect_uri", redirect_uri, CONF_STRING, "", 0,
+	SERVICE_OPTION("oauth_redirect_uri", o.redirect_uri, CONF_STRING, "", 0,
 	    1024, "Where people return to."),
-	SERVICE_OPTION("oauth_client_allowed_scopes", allowed_scopes,
+	SERVICE_OPTION("oauth_client_allowed_scopes", o.allowed_scopes,
 	    CONF_STRINGS, "[]", 0, 256, "What it may ask people for."),
-	SERVICE_OPTION("oauth_no_confirm", no_confirm, CONF_BOOL, "false", 0, 0,
-	    "Nobody is asked."),
+	SERVICE_OPTION("oauth_no_confirm", o.no_confirm, CONF_BOOL, "false", 0,
+	    0, "Nobody is asked."),
 };
 
 /* It stands in paths, in the client's name and in spawner.yaml, never escaped.
@@ -100,7 +100,7 @@ static bool is_this_machine(const char *host)
 
 /* A managed one runs here, so that the spawner can see whose port it is. */
 static int read_url(const struct reader *r, const struct conf_node *at,
-    const struct options *o, struct service_conf *out)
+    const struct service_options *o, struct service_conf *out)
 {
 	struct url u;
 	struct err err;
@@ -127,7 +127,7 @@ static int read_url(const struct reader *r, const struct conf_node *at,
 }
 
 static int read_token(const struct reader *r, const struct conf_node *at,
-    const struct options *o, struct service_conf *out)
+    const struct service_options *o, struct service_conf *out)
 {
 	size_t len = strlen(o->api_token);
 
@@ -149,18 +149,11 @@ static int read_token(const struct reader *r, const struct conf_node *at,
 	return 0;
 }
 
-static bool wants_client(
-    const struct conf_node *map, const struct service_conf *c)
+static bool has_token(
+    const struct service_options *o, const struct service_conf *c)
 {
-	static const char *const names[] = { "oauth_client_id",
-		"oauth_redirect_uri", "oauth_client_allowed_scopes",
-		"oauth_no_confirm" };
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (conf_child(map, names[i]))
-			return true;
-	/* Without a token it could not prove itself, and needs no client. */
-	return *c->url && (c->managed || *c->api_token || *c->api_token_file);
+	return c->managed || o->has_token || *c->api_token ||
+	       *c->api_token_file;
 }
 
 static int check_redirect(const struct reader *r, const struct conf_node *at,
@@ -181,7 +174,7 @@ static int check_redirect(const struct reader *r, const struct conf_node *at,
 }
 
 static int read_scopes(const struct reader *r, const struct conf_node *at,
-    const struct options *o, struct service_conf *out)
+    const struct service_options *o, struct service_conf *out)
 {
 	struct scope_set set;
 	struct err why;
@@ -201,14 +194,15 @@ static int read_scopes(const struct reader *r, const struct conf_node *at,
 }
 
 static int read_client(const struct reader *r, const struct conf_node *map,
-    const struct options *o, struct service_conf *out)
+    const struct service_options *o, struct service_conf *out)
 {
 	if (read_scopes(r, map, o, out) != 0)
 		return -1;
 	out->no_confirm = o->no_confirm;
-	if (!wants_client(map, out))
+	/* Without a token it could not prove itself, and needs no client. */
+	if (!o->wants_client && (!*out->url || !has_token(o, out)))
 		return 0;
-	if (!out->managed && !*out->api_token && !*out->api_token_file)
+	if (!has_token(o, out))
 		return wrong(r, map, out->name,
 		    "logging people in needs api_token or api_token_file: it "
 		    "is the secret of the OAuth client");
@@ -230,52 +224,73 @@ static int read_client(const struct reader *r, const struct conf_node *map,
 	return check_redirect(r, map, out);
 }
 
-static int read_info(const struct reader *r, const struct conf_node *at,
-    const struct options *o, struct service_conf *out)
-{
-	out->info = "{}";
-	if (!o->info)
-		return 0;
-	if (o->info->kind != CONF_MAP)
-		return wrong(r, at, out->name, "info must be a map");
-	out->info = conf_json_text(r->arena, o->info);
-	return 0;
-}
-
 /* Under a name, or in a list and with a name. */
 static int read_name(const struct reader *r, const struct conf_node *map,
-    const struct options *o, struct service_conf *out)
+    const struct service_options *o, struct service_conf *out)
 {
-	out->name = *o->name ? o->name : (map->key ? map->key : "");
-	if (!is_name(out->name) || (map->key && !str_eq(map->key, out->name)))
+	const char *key = map ? map->key : NULL;
+
+	out->name = *o->name ? o->name : (key ? key : "");
+	if (!is_name(out->name) || (key && !str_eq(key, out->name)))
 		return wrong(r, map, out->name,
 		    "a service's name has 1 to 64 of A-Z a-z 0-9 - _ . ~, "
 		    "begins with a letter or a digit, and is given once");
 	return 0;
 }
 
+static int judge(const struct reader *r, const struct conf_node *map,
+    const struct service_options *o, struct service_conf *out)
+{
+	*out = (struct service_conf){
+		.admin = o->admin,
+		.display = o->display,
+		.managed = *o->managed ? o->managed : NULL,
+		.info = o->info,
+		.timeout_s = o->timeout_s,
+	};
+	if (read_name(r, map, o, out) != 0 || read_url(r, map, o, out) != 0 ||
+	    read_token(r, map, o, out) != 0)
+		return -1;
+	return read_client(r, map, o, out);
+}
+
+int service_conf_make(struct arena *a, const struct config *cfg,
+    const struct service_options *o, struct service_conf *out, struct err *err)
+{
+	const struct reader r = { .arena = a, .cfg = cfg, .err = err };
+
+	return judge(&r, NULL, o, out);
+}
+
+static bool says_client(const struct conf_node *map)
+{
+	static const char *const names[] = { "oauth_client_id",
+		"oauth_redirect_uri", "oauth_client_allowed_scopes",
+		"oauth_no_confirm" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (conf_child(map, names[i]))
+			return true;
+	return false;
+}
+
 static int read_entry(const struct reader *r, const struct conf_node *map,
     struct service_conf *out)
 {
-	struct options o = { 0 };
+	const char *name = map->key ? map->key : "";
+	struct bound b = { .info = NULL };
 
 	if (map->kind != CONF_MAP)
-		return wrong(r, map, map->key ? map->key : "",
+		return wrong(r, map, name,
 		    "must be a section: its options stand below it, indented");
 	if (conf_bind(r->arena, map, r->file, table,
-		sizeof table / sizeof *table, &o, r->problems, r->err) != 0)
+		sizeof table / sizeof *table, &b, r->problems, r->err) != 0)
 		return -1;
-	*out = (struct service_conf){
-		.admin = o.admin,
-		.display = o.display,
-		.managed = *o.managed ? o.managed : NULL,
-		.timeout_s = o.timeout_s,
-	};
-	if (read_name(r, map, &o, out) != 0 || read_url(r, map, &o, out) != 0 ||
-	    read_token(r, map, &o, out) != 0 ||
-	    read_client(r, map, &o, out) != 0)
-		return -1;
-	return read_info(r, map, &o, out);
+	if (b.info && b.info->kind != CONF_MAP)
+		return wrong(r, map, name, "info must be a map");
+	b.o.info = b.info ? conf_json_text(r->arena, b.info) : "{}";
+	b.o.wants_client = says_client(map);
+	return judge(r, map, &b.o, out);
 }
 
 /* ---- all ---------------------------------------------------------- */

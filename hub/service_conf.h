@@ -25,6 +25,22 @@ struct service_conf {
 	int64_t timeout_s;
 };
 
+/* What is said of a service, before it is judged. */
+struct service_options {
+	const char *name, *url, *managed, *api_token, *api_token_file;
+	const char *client_id, *redirect_uri, *info; /* info: a JSON object */
+	bool admin, display, no_confirm;
+	bool wants_client; /* an option of its OAuth client was said */
+	bool has_token;    /* it has one, which is not said again */
+	struct conf_strings allowed_scopes;
+	int64_t timeout_s;
+};
+
+/* ERR_INVALID. Strings are borrowed or live in a. */
+int service_conf_make(struct arena *a, const struct config *cfg,
+    const struct service_options *o, struct service_conf *out,
+    struct err *err) MUST_CHECK;
+
 struct service_confs {
 	struct service_conf *items;
 	size_t n;

@@ -6,7 +6,9 @@ CREATE TABLE service (
 	      CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 64),
 	admin INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),
 	key   TEXT CHECK (length(key) = 16),
-	made_of TEXT NOT NULL DEFAULT '' CHECK (length(made_of) <= 65536)
+	made_of TEXT NOT NULL DEFAULT '' CHECK (length(made_of) <= 65536),
+	spec    TEXT CHECK (spec IS NULL OR (json_valid(spec)
+	                    AND json_type(spec) = 'object'))
 ) STRICT;
 CREATE TABLE role_service (
 	service_id INTEGER NOT NULL REFERENCES service (id) ON DELETE CASCADE,

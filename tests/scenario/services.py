@@ -256,6 +256,50 @@ def pages():
     equal(Caller(carrel, "alice").browser.get("/hub/services/none/").status, 404, "no such service")
 
 
+# ---- made over REST ----
+
+def made_at_runtime():
+    port = free_port()
+    spec = {"url": "http://127.0.0.1:%d" % port, "api_token": "runtime-token-0123456789", "info": {"a": 1},
+            "oauth_no_confirm": True, "oauth_client_allowed_scopes": ["read:servers!user"]}
+    for body, status, said in (
+            (None, 400, "Body must be a JSON object"), ([1], 400, None), ({"urll": "x"}, 400, "Invalid JSON keys: urll"),
+            ({"url": 1}, 400, "service.url must be a string, not: a number"), ({"url": "ftp://x"}, 400, None),
+            ({"command": ["/bin/sh"]}, 400, None), ({"api_token": "short"}, 400, None), ({"api_token": TOKEN}, 409, None),
+            ({"oauth_client_allowed_scopes": ["x:y"]}, 400, None), ({"oauth_client_allowed_scopes": [1]}, 400, None),
+            ({"api_token": "a" * 20, "oauth_redirect_uri": "//evil"}, 400, None),
+            ({"oauth_no_confirm": True}, 400, None),
+            (dict(spec, oauth_client_id="other"), 400, None), (dict(spec, oauth_client_id="service-kept"), 409, None)):
+        boss.no(status, said, "POST", "/services/late", body)
+    boss.no(404, "No such service: late", "GET", "/services/late")
+    boss.no(400, None, "POST", "/services/a%20b", {})
+    boss.no(409, "Service kept already exists", "POST", "/services/kept", spec)
+    reader = Caller(carrel, "reader")
+    reader.no(403, None, "POST", "/services/late", spec)
+    narrow = boss.token_of("boss", scopes=["admin:services"])
+    narrow.no(400, None, "POST", "/services/late", {"admin": True})
+    narrow.no(400, None, "POST", "/services/late", dict(spec, oauth_client_allowed_scopes=["list:users"]))
+    narrow.no(400, None, "POST", "/services/late", dict(spec, oauth_client_allowed_scopes=["inherit"]))
+    m = narrow.ok(201, "POST", "/services/late", spec).json()
+    equal((m["name"], m["url"], m["info"], m["status"], m["admin"]),
+          ("late", spec["url"], {"a": 1}, "external", False), "what was made")
+    equal(Caller(carrel, token=spec["api_token"]).ok(200, "GET", "/user").json()["name"], "late", "its token")
+    until("its route is there", 20, lambda: "/services/late" in routes())
+    restart_hub()
+    m = boss.ok(200, "GET", "/services/late").json()
+    equal((m["url"], m["info"]), (spec["url"], {"a": 1}), "after a restart")
+    equal(Caller(carrel, token=spec["api_token"]).ok(200, "GET", "/user").json()["name"], "late", "its token, still")
+    boss.no(405, None, "DELETE", "/services/kept")
+    boss.no(404, "No such service: nothing", "DELETE", "/services/nothing")
+    reader.no(403, None, "DELETE", "/services/late")
+    equal(boss.ok(200, "DELETE", "/services/late").body, b"", "body of a deletion")
+    boss.no(404, "No such service: late", "GET", "/services/late")
+    Caller(carrel, token=spec["api_token"]).no(403, None, "GET", "/user")
+    until("its route goes", 20, lambda: "/services/late" not in routes())
+    for name in ("kept", "fixed", "worker"):
+        service(name, "running")
+
+
 # ---- the life of managed ones ----
 
 def failures():
@@ -411,6 +455,7 @@ report.run([
     ("pages show what somebody may use", pages),
     ("one that cannot run says why, and is tried again", failures),
     ("one that is killed is started again", killed),
+    ("external ones are made and deleted over REST", made_at_runtime),
     ("a proxy without memory gets their routes", route_is_kept),
     ("a restart of the hub or the spawner takes them up again", adopted),
     ("what ended meanwhile is started", ended_meanwhile),

@@ -243,7 +243,7 @@ static void test_a_service_holds_what_its_roles_give(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	test_ok(service_row_put(db, "cull", false, &id, &err), &err);
+	test_ok(service_row_put(db, "cull", false, NULL, &id, &err), &err);
 	test_ok(service_token_set(db, id, SERVICE_NOTE_CONFIG,
 		    "token-of-the-culler", NOW, &err),
 	    &err);
@@ -279,7 +279,7 @@ static void test_a_services_clients_token_reaches_the_service(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	test_ok(service_row_put(db, "cull", false, &id, &err), &err);
+	test_ok(service_row_put(db, "cull", false, NULL, &id, &err), &err);
 	c.service_id = id;
 	test_ok(oauth_client_put(db, &c, "0123456789", &err), &err);
 	plain = make_token(

@@ -15,7 +15,7 @@ static int64_t make(struct fixture *f, const char *name)
 	struct err err = { 0 };
 	int64_t id = 0;
 
-	test_ok(service_row_put(f->db, name, false, &id, &err), &err);
+	test_ok(service_row_put(f->db, name, false, NULL, &id, &err), &err);
 	return id;
 }
 
@@ -46,7 +46,8 @@ static void test_put_makes_and_changes(void **state)
 	struct service_row s;
 	int64_t id = make(f, "culler"), again;
 
-	test_ok(service_row_put(f->db, "culler", true, &again, &err), &err);
+	test_ok(
+	    service_row_put(f->db, "culler", true, NULL, &again, &err), &err);
 	assert_int_equal(again, id);
 	assert_int_equal(service_row_find(f->db, &f->a, "culler", &s, &err), 1);
 	assert_true(s.admin);
