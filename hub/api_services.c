@@ -104,6 +104,7 @@ static int check_scopes(struct req *r, const json_t *body, bool admin)
 	scope_set_init(&raw, a);
 	scope_set_init(&wanted, a);
 	if (list && scope_set_add_json(&raw, list, &err) != 0) {
+		(void)err_wrap(&err, "oauth_client_allowed_scopes");
 		reply_err(r, &err);
 		return -1;
 	}
