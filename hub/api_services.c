@@ -154,8 +154,8 @@ static int read_body(struct req *r, json_t **body, const char **token)
 	}
 	if (json_array_size(json_object_get(*body, "command")) > 0) {
 		reply_error(r, 400,
-		    "Can not create managed service %s at runtime: what is "
-		    "executed stands in root's spawner.yaml",
+		    "Can not create managed service %s at runtime: the "
+		    "command stands in root's spawner.yaml",
 		    shown_name(r));
 		return -1;
 	}
