@@ -4,7 +4,7 @@
 The service is written with Debian's jupyterhub.services.auth; the culler is the
 real one where CARREL_CULLER names a directory with it, else its requests.
 """
-import json
+import atexit
 import os
 import pwd
 import re
@@ -83,6 +83,12 @@ class World(Carrel):
         self._write("carrel.yaml", text, extra="hub:\n  port: %d\n" % self.hub_port)
 
 
+def remove_toor():
+    subprocess.run(["userdel", "-f", "carreltsvctoor"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+remove_toor()
+atexit.register(remove_toor)
 subprocess.run(["useradd", "-o", "-u", "0", "-M", "carreltsvctoor"], check=True)
 squatter = socket.socket()
 squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -265,5 +271,4 @@ report.run([
     ("carrel stop --all ends them", stopped),
 ], on_failure=carrel.print_lines)
 carrel.clean()
-subprocess.run(["userdel", "-f", "carreltsvctoor"], stderr=subprocess.DEVNULL)
 report.finish()

@@ -148,6 +148,8 @@ def a_service_calls():
     claim("list:users" in me["scopes"] and "read:users:name" in me["scopes"], "its scopes: %r" % me["scopes"])
     claim("boss" in [u["name"] for u in caller.ok(200, "GET", "/users").json()], "it lists users")
     caller.no(403, None, "POST", "/users/zoe")
+    until("the audit log names the service", 10,
+          lambda: [x for x in carrel.lines if "event=change actor=outside via=service" in x])
     caller.no(403, None, "GET", "/services")
     caller.no(403, "Service boss not found or no permissions to generate tokens", "POST", "/users/boss/tokens")
     for path in ("/users/", "/users/x", "/users/boss/server", "/groups", "/info"):
