@@ -131,6 +131,7 @@ static int open_public(
 	opt.tls.passphrase = c->ssl_passphrase;
 	opt.tls.ca = c->ssl_ca;
 	opt.tls.verifies = c->ssl_request_cert;
+	opt.tls.offers_h2 = c->http2;
 	h->public = tls_keeper_new(&opt, err);
 	return h->public == NULL ? -1 : 0;
 }
