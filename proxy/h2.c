@@ -53,7 +53,7 @@ void h2_flooded(struct h2 *h, enum metrics_flood kind)
 	metric_add(&w->metrics.h2_floods[kind], 1);
 	if (worker_may_complain(w))
 		log_warn(NULL, "an HTTP/2 client sends too much",
-		    "kind=%d peer=%s", (int)kind,
+		    "kind=%s peer=%s", metrics_flood_name(kind),
 		    h->conn->peer[0] != '\0' ? h->conn->peer : "unix");
 	h2_terminate(h, NGHTTP2_ENHANCE_YOUR_CALM);
 }
@@ -267,7 +267,7 @@ static int on_frame_sent(
 
 	if (frame->hd.type == NGHTTP2_DATA)
 		h2_budget_earn(&h->budget, METRICS_FLOOD_WINDOWS, 4);
-	if (s == NULL || s->has_end ||
+	if (s == NULL || s->has_end || s->tunnel != NULL ||
 	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		return 0;
 	/* All is said; what the client still sends nobody will read. */

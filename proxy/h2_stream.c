@@ -334,6 +334,13 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to,
 	return (ssize_t)n;
 }
 
+/* Only its 101 opens the tunnel: any other answer is what it is. */
+static bool opens_tunnel(const struct h2_stream *s)
+{
+	return s->is_tunnel && s->head.len > 12 &&
+	       memcmp(s->head.data + 9, "101", 3) == 0;
+}
+
 /* As late as can be: a head without a body ends the stream itself. */
 static int submit_head(struct h2_stream *s)
 {
@@ -343,8 +350,8 @@ static int submit_head(struct h2_stream *s)
 	struct h2_fields fields;
 
 	s->is_submitted = true;
-	if (h2_answer_fields(s->head.data, s->head.len, s->is_tunnel, &fields) <
-	    0)
+	if (h2_answer_fields(
+		s->head.data, s->head.len, opens_tunnel(s), &fields) < 0)
 		return -1;
 	buf_fini(&s->head);
 	return nghttp2_submit_response(session_of(s), s->id, fields.nv,

@@ -121,7 +121,7 @@ static void write_reasons(struct buf *b, const struct sum *s)
 			offsetof(struct metrics, errors) + i * sizeof(metric)));
 }
 
-static void write_http2(struct buf *b, const struct sum *s)
+const char *metrics_flood_name(enum metrics_flood kind)
 {
 	static const char *const names[METRICS_N_FLOODS] = {
 		[METRICS_FLOOD_RESETS] = "resets",
@@ -134,6 +134,11 @@ static void write_http2(struct buf *b, const struct sum *s)
 		[METRICS_FLOOD_HEADS] = "heads",
 	};
 
+	return names[kind];
+}
+
+static void write_http2(struct buf *b, const struct sum *s)
+{
 	prom_write_value(b, "proxy_http2_connections", "gauge",
 	    "Open connections of clients that speak HTTP/2",
 	    (double)TOTAL(s, h2_connections));
@@ -146,7 +151,7 @@ static void write_http2(struct buf *b, const struct sum *s)
 	    "Connections that were ended for too many frames of a kind");
 	for (size_t i = 0; i < METRICS_N_FLOODS; i++)
 		buf_printf(b, "proxy_http2_floods{kind=\"%s\"} %llu\n",
-		    names[i],
+		    metrics_flood_name((enum metrics_flood)i),
 		    (unsigned long long)total(
 			s, offsetof(struct metrics, h2_floods) +
 			       i * sizeof(metric)));

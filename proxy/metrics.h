@@ -95,6 +95,8 @@ void metrics_take(
     struct metrics *m, uint16_t family, uint16_t index, uint64_t value);
 /* What the other process has open is gone; its counters stay. */
 void metrics_forget_open(struct metrics *m);
+/* As the metrics call it: "resets". */
+const char *metrics_flood_name(enum metrics_flood kind);
 /* Sums the sets. */
 void metrics_write(struct buf *out, struct metrics *const *sets, size_t n_sets,
     size_t n_routes, int64_t started_s);
