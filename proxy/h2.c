@@ -218,8 +218,11 @@ static int on_frame(
 	if (s == NULL || h->is_over)
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS &&
-	    frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+	    frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		s->has_head = true;
+		s->has_no_body =
+		    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+	}
 	if ((frame->hd.type == NGHTTP2_HEADERS ||
 		frame->hd.type == NGHTTP2_DATA) &&
 	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)

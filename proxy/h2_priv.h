@@ -56,6 +56,7 @@ struct h2_stream {
 	int32_t id;
 	struct h2_request *request; /* until it is begun */
 	bool has_head;              /* `request` is complete */
+	bool has_no_body;           /* and it was all */
 	bool is_gone;               /* nghttp2 has closed it */
 	bool was_reset;             /* by the client, or for its fault */
 	bool has_end;               /* END_STREAM came */

@@ -392,7 +392,7 @@ static void begin(struct h2_stream *s)
 	if (is_tunnel)
 		ws_key_make(s->key);
 	if (h2_request_finish(
-		s->request, s->has_end, s->key, &text, head, &why) < 0) {
+		s->request, s->has_no_body, s->key, &text, head, &why) < 0) {
 		conn_refuse(c, &why);
 	} else {
 		s->is_tunnel = is_tunnel;

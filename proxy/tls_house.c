@@ -211,6 +211,11 @@ void tls_house_free(struct tls_house **hp)
 	free(h);
 }
 
+struct tls_tickets *tls_house_tickets(const struct tls_house *h)
+{
+	return h->tickets;
+}
+
 void tls_house_reload(struct tls_house *h)
 {
 	if (h->public != NULL)

@@ -71,7 +71,7 @@ def bodies_both_ways():
     for size in (0, 1, 16384, 65536, 300000):
         sent = random.Random(size).randbytes(size)
         a = c.ask("/x", method="POST", body=sent)
-        claim(a.status == 200 and a.body.endswith(sent), "%d bytes in chunks" % size)
+        claim(a.status == 200 and a.body.endswith(sent), "%d bytes in chunks: %r" % (size, a.__dict__))
         head = seen(a.body)
         equal(head.all("Transfer-Encoding"), ["chunked"], "framing")
         a = c.ask("/x", method="PUT", body=sent, more=[("content-length", str(size))])
@@ -322,7 +322,8 @@ def lengths_that_lie():
         stream = c.open(c.fields("/x", "POST", [("content-length", str(length))]), end=False)
         c.body(stream, sent)
         a = c.wait(stream)
-        claim(a.reset == PROTOCOL or a.status == 400, "%d for %d bytes: %r %r" % (length, len(sent), a.status, a.reset))
+        # a body of no bytes is complete at once, and may be answered before more comes
+        claim(a.reset == PROTOCOL or a.status == 400 or length == 0, "%d for %d bytes: %r %r" % (length, len(sent), a.status, a.reset))
         claim(all(len(body) == int(h.get("content-length") or 0) for h, body in backend.seen[n:]), "what the target saw")
         c.close()
 
