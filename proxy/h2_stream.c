@@ -348,16 +348,16 @@ static int submit_head(struct h2_stream *s)
 	bool is_all =
 	    s->out_has_end && !h2_stream_is_blocked(s) && s->trail_out == NULL;
 	struct h2_fields fields;
+	int rc = -1;
 
 	s->is_submitted = true;
 	if (h2_answer_fields(
-		s->head.data, s->head.len, opens_tunnel(s), &fields) < 0)
-		return -1;
+		s->head.data, s->head.len, opens_tunnel(s), &fields) == 0 &&
+	    nghttp2_submit_response(session_of(s), s->id, fields.nv, fields.n,
+		is_all ? NULL : &source) == 0)
+		rc = 0;
 	buf_fini(&s->head);
-	return nghttp2_submit_response(session_of(s), s->id, fields.nv,
-		   fields.n, is_all ? NULL : &source) == 0
-		   ? 0
-		   : -1;
+	return rc;
 }
 
 void h2_stream_submit(struct h2_stream *s)
