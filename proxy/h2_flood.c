@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* By then every bucket is full again. */
+#define FULL_MS 600000
+
 struct rule {
 	uint32_t burst, per_second;
 };
@@ -47,6 +50,8 @@ bool h2_budget_spend(
 
 	if (passed_ms > 0) {
 		k->at_ms = now_ms;
+		if (passed_ms > FULL_MS)
+			passed_ms = FULL_MS;
 		add(k, &rules[kind],
 		    (uint64_t)passed_ms * rules[kind].per_second);
 	}
