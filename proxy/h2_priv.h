@@ -24,8 +24,8 @@
 #define H2_OUT_SOFT      ((size_t)1 << 20)
 #define H2_PIECE         16384
 #define H2_HEAD_MS       60000 /* for a whole head */
-/* A client that takes nothing of what waits for it. */
-#define H2_STALL_MS      300000
+/* A client that takes nothing of an answer: a download may be paused. */
+#define H2_STALL_MS      1800000
 
 struct h2 {
 	struct conn *conn;
@@ -62,8 +62,8 @@ struct h2_stream {
 	bool has_end;               /* END_STREAM came */
 	bool end_is_read;           /* and the exchange knows */
 
-	struct buf in;     /* of the body, or of the tunnel */
-	bool in_is_taken;  /* it was handed out and counts no more */
+	struct buf in;     /* of the body, or of the tunnel ... */
+	size_t in_at;      /* ... taken so far */
 	struct buf *trail; /* lines of the request's trailers; NULL: none */
 
 	struct buf head; /* of the answer, as text, until it is submitted */
@@ -91,7 +91,8 @@ void h2_stream_free(struct h2_stream *s);
 /* It has something to do: run it when nghttp2 is done. */
 void h2_stream_ready(struct h2_stream *s);
 void h2_stream_put(struct h2_stream *s, const uint8_t *p, size_t n);
-/* The bytes that came, all of them; valid until more are put. */
+/* The next bytes that came, as many as one read gives; valid until more are
+ * put. */
 struct slice h2_stream_take(struct h2_stream *s);
 void h2_stream_append(struct h2_stream *s, const void *p, size_t n);
 size_t h2_stream_waiting(const struct h2_stream *s);

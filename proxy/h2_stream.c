@@ -67,7 +67,7 @@ static void drop_request(struct h2_stream *s)
 
 static size_t untaken(const struct h2_stream *s)
 {
-	return s->in_is_taken ? 0 : s->in.len;
+	return s->in.len - s->in_at;
 }
 
 void h2_stream_free(struct h2_stream *s)
@@ -121,9 +121,9 @@ static void settle(struct buf *b)
 
 void h2_stream_put(struct h2_stream *s, const uint8_t *p, size_t n)
 {
-	if (s->in_is_taken)
-		buf_reset(&s->in);
-	s->in_is_taken = false;
+	if (s->in_at > 0)
+		buf_consume(&s->in, s->in_at);
+	s->in_at = 0;
 	buf_append(&s->in, p, n);
 	s->conn.active_ms = worker_now_ms(s->conn.worker);
 	h2_stream_ready(s);
@@ -131,14 +131,16 @@ void h2_stream_put(struct h2_stream *s, const uint8_t *p, size_t n)
 
 struct slice h2_stream_take(struct h2_stream *s)
 {
-	size_t n = untaken(s);
+	size_t n = untaken(s), at = s->in_at;
 
-	s->in_is_taken = true;
+	if (n > WORKER_SCRATCH)
+		n = WORKER_SCRATCH;
 	if (n == 0)
 		return slice_make("", 0);
+	s->in_at += n;
 	(void)nghttp2_session_consume(s->h2->session, s->id, n);
 	h2_turn(s->h2);
-	return slice_make(s->in.data, n);
+	return slice_make(s->in.data + at, n);
 }
 
 size_t h2_stream_held(const struct h2_stream *s)
@@ -164,6 +166,8 @@ enum conn_read h2_stream_read_body(
 			return CONN_READ_BAD;
 		f->left -= payload->len;
 	}
+	if (untaken(s) > 0)
+		return CONN_READ_MORE;
 	if (!s->has_end)
 		return s->is_gone ? CONN_READ_GONE : CONN_READ_MORE;
 	s->end_is_read = true;
@@ -325,6 +329,9 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to,
 		return (ssize_t)n;
 	settle(&s->out);
 	s->out_at = 0;
+	/* It was the client that was slow, not the target. */
+	if (s->conn.ex != NULL)
+		s->conn.ex->up_ms = s->conn.active_ms;
 	h2_stream_ready(s);
 	if (s->out_has_end) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -431,6 +438,9 @@ static int64_t deadline(const struct h2_stream *s)
 	const struct conn *c = &s->conn;
 	int64_t limit_ms = c->worker->config->timeout_ms, at;
 
+	/* As any tunnel: quiet, or slow, for as long as people like. */
+	if (s->tunnel != NULL)
+		return h2_tunnel_deadline(s);
 	if (h2_stream_is_blocked(s) || c->state == CONN_LINGER)
 		return c->active_ms + (limit_ms > 0 && limit_ms < H2_STALL_MS
 					      ? limit_ms
@@ -439,8 +449,6 @@ static int64_t deadline(const struct h2_stream *s)
 		return c->since_ms + H2_HEAD_MS;
 	if (c->state != CONN_BUSY)
 		return INT64_MAX;
-	if (s->tunnel != NULL)
-		return h2_tunnel_deadline(s);
 	at = exchange_deadline(c->ex);
 	if (limit_ms > 0 && c->active_ms + limit_ms < at)
 		at = c->active_ms + limit_ms;
@@ -514,8 +522,10 @@ void h2_stream_run(struct h2_stream *s)
 	}
 	c->is_running = false;
 	h2_stream_submit(s);
-	if (s->in_is_taken)
+	if (untaken(s) == 0) {
 		settle(&s->in);
+		s->in_at = 0;
+	}
 	if (c->state == CONN_CLOSED)
 		end(s);
 	else

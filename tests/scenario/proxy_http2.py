@@ -230,6 +230,46 @@ def a_slow_target_is_not_flooded():
     c.close()
 
 
+def a_body_before_the_target_is_there():
+    """The connection to the target hangs while a whole window of body comes."""
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    first = socket.create_connection(full.getsockname(), LIMIT)
+    proxy.add("/full", "http://127.0.0.1:%d" % full.getsockname()[1])
+    c = client()
+    equal(c.ask("/x").status, 200, "SETTINGS have come")
+    stream = c.open(c.fields("/full", "POST"), end=False)
+    data = random.Random(9).randbytes(c.h2.local_flow_control_window(stream))
+    claim(len(data) >= 262144, "the window has %d bytes" % len(data))
+    c.body(stream, data)
+    equal(c.ask("/x").status, 200, "the others")
+    full.accept()[0].close()
+    first.close()
+    s = Sock(full.accept()[0])
+    head = Head(s.until(b"\r\n\r\n"))
+    equal(hashlib.sha256(read_body(s, head)).digest(), hashlib.sha256(data).digest(), "the body")
+    s.send(reply("late"))
+    equal(c.wait(stream).body, b"late", "the answer")
+    c.close()
+    full.close()
+
+
+def windows_come_back():
+    """Bodies that nobody takes, refused or reset half-way, leave the connection's window as it was."""
+    c = client()
+    for _ in range(40):
+        equal(c.ask("/dead/x", method="POST", body=b"x" * 200000).status, 503, "a body for nobody")
+    for _ in range(60):
+        stream = c.open(c.fields("/slow", "POST", [("content-length", "1000000")]), end=False)
+        c.body(stream, b"x" * 100000, end=False)
+        c.h2.reset_stream(stream, CANCEL)
+        c.flush()
+    sent = random.Random(10).randbytes(4 << 20)
+    claim(c.ask("/x", method="POST", body=sent).body.endswith(sent), "4 MiB after that")
+    c.close()
+
+
 def a_reset_ends_the_request():
     gone = threading.Event()
 
@@ -734,6 +774,8 @@ report.run([
     ("activity and metrics count streams", activity_and_metrics),
     ("a slow stream holds nobody", a_slow_stream_holds_nobody),
     ("a slow target is not flooded", a_slow_target_is_not_flooded),
+    ("a body before the target is there", a_body_before_the_target_is_there),
+    ("windows come back", windows_come_back),
     ("a reset ends the request", a_reset_ends_the_request),
     ("request smuggling by downgrade", request_smuggling_by_downgrade),
     ("lengths that lie", lengths_that_lie),
