@@ -13,7 +13,7 @@ libnghttp2-dev"
 notebook="jupyterhub jupyter-notebook python3-ipykernel"
 test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
 python3 python3-websocket python3-selenium chromium chromium-driver
-iproute2 util-linux procps passwd libpam-modules
+iproute2 util-linux procps passwd libpam-modules libpam-oath oathtool
 openssl libltdl7 libsasl2-2 libwrap0 curl python3-h2"
 
 # A node that is there stays, whoever packaged it.
