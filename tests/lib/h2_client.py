@@ -10,8 +10,12 @@ import h2.exceptions
 import h2.settings
 
 import report
+from certs import Authority
+from ports import free_port
+from proxy_world import LIMIT, Backend, Proxy, Sock, echo, read_response
 
-LIMIT = 10
+# Error codes (RFC 9113 7)
+NO_ERROR, PROTOCOL, CANCEL, CALM = 0x0, 0x1, 0x8, 0xb
 
 
 class Answer:
@@ -177,3 +181,32 @@ class Client:
 
     def close(self):
         self.sock.close()
+
+
+class World:
+    """A proxy with TLS, metrics, a route to an echo, and one to nobody."""
+
+    def __init__(self):
+        self.authority = Authority()
+        self.certificate = self.authority.issue("alpha.test", "IP:127.0.0.1")
+        self.args = ["--ssl-key", self.certificate[0], "--ssl-cert", self.certificate[1]]
+        self.backend = Backend(echo)
+        self.metrics_port = free_port()
+        self.proxy = Proxy(*self.args, "--metrics-ip", "127.0.0.1", "--metrics-port", str(self.metrics_port))
+        self.proxy.add("/x", self.backend.url)
+        self.proxy.add("/dead", "http://127.0.0.1:%d" % free_port())
+
+    def client(self, port=None, **named):
+        return Client(port or self.proxy.port, self.authority.cert, **named)
+
+    def metrics(self):
+        s = Sock(socket.create_connection(("127.0.0.1", self.metrics_port), LIMIT))
+        s.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        body = read_response(s)[1].decode()
+        s.close()
+        return {k: float(v) for k, v in (l.rsplit(" ", 1) for l in body.splitlines() if l[0] != "#")}
+
+    def run(self, tests):
+        report.run(tests, lambda: print("---- the proxy said:\n" + self.proxy.output()[-3000:]))
+        self.proxy.stop()
+        report.finish()
