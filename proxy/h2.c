@@ -19,6 +19,8 @@
 /* Between the two GOAWAYs, if the client does not answer the PING. */
 #define GOODBYE_MS    1000
 #define SENDS_AT_ONCE 8
+/* Streams a turn: other connections wait. */
+#define RUNS_AT_ONCE  32
 /* What nghttp2 hands out at once: a frame of at most 16 KiB. */
 #define FRAME_MAX     (H2_PIECE + 64)
 /* Heads that go so far beyond the limit cost more than their bytes. */
@@ -456,13 +458,16 @@ void h2_turn(struct h2 *h)
 
 static void run_ready(struct h2 *h)
 {
-	while (!list_empty(&h->ready)) {
+	for (int i = 0; i < RUNS_AT_ONCE && !list_empty(&h->ready); i++) {
 		struct h2_stream *s =
 		    LIST_ITEM(h->ready.next, struct h2_stream, ready);
 
 		list_del(&s->ready);
 		h2_stream_run(s);
 	}
+	h->is_behind = !list_empty(&h->ready);
+	if (h->is_behind)
+		h2_turn(h);
 }
 
 static void input_failed(struct h2 *h, int code)
@@ -485,7 +490,8 @@ static bool receive(struct h2 *h)
 	char *scratch = c->worker->scratch;
 	ssize_t n;
 
-	if (h->is_over || !c->io.readable || transport_is_blocked(&c->io))
+	if (h->is_over || h->is_behind || !c->io.readable ||
+	    transport_is_blocked(&c->io))
 		return false;
 	n = transport_recv(&c->io, scratch, WORKER_SCRATCH);
 	if (n == TRANSPORT_AGAIN)
@@ -572,7 +578,7 @@ bool h2_step(struct conn *c)
 		h2_turn(h);
 	if (c->state == CONN_STREAMS)
 		end_if_done(h);
-	return moved || c->state != CONN_STREAMS || !list_empty(&h->ready);
+	return moved || c->state != CONN_STREAMS;
 }
 
 /* ---- time ---------------------------------------------------------------- */

@@ -38,6 +38,7 @@ struct h2 {
 	struct defer turn;
 	struct timer goodbye; /* between the two steps of GOAWAY */
 	bool is_over;         /* nothing is read any more */
+	bool is_behind;       /* streams wait for their turn: first these */
 	bool is_leaving;      /* the first GOAWAY is out */
 	bool has_left;        /* and the second one */
 };
