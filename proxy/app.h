@@ -15,6 +15,7 @@
 struct api;
 struct handover;
 struct journal;
+struct limits;
 struct redirect;
 struct table;
 struct takeover;
@@ -30,6 +31,7 @@ struct app {
 	struct journal *journal;
 	struct api *api;
 	struct tls_house *tls;
+	struct limits *limits;
 	struct redirect *redirect;
 	struct worker *workers[WORKERS_MAX];
 	/* Of the workers, of the processes before, of the API */

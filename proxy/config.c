@@ -17,6 +17,8 @@
 #define CIDRS_MAX   256
 #define LIST_MAX    64
 #define TOKEN_MAX   4096
+#define NUMBER_MAX  100000000
+#define HEAD_MIN    1024
 
 #define TAKEOVER_END     ".takeover"
 #define SOCKET_PATH_SIZE 108 /* of sockaddr_un, with its NUL */
@@ -34,6 +36,9 @@ enum kind {
 	CIDRS,
 	LIST,
 	PROTOCOL,
+	NUMBER,
+	HEAD_SIZE,
+	HEAD_COUNT,
 	LATER,
 	HARMLESS,
 	TITLE,
@@ -223,6 +228,12 @@ static int set_value(
 		return num_range(v, 0, 86400, m, err);
 	case COUNT:
 		return num_range(v, 1, 256, m, err);
+	case NUMBER:
+		return num_range(v, 0, NUMBER_MAX, m, err);
+	case HEAD_SIZE:
+		return num_range(v, HEAD_MIN, HTTPHEAD_MAX_BYTES, m, err);
+	case HEAD_COUNT:
+		return num_range(v, 1, HTTPHEAD_MAX_FIELDS, m, err);
 	case LEVEL:
 		return set_level(m, v, err);
 	case HEADERS:

@@ -37,18 +37,21 @@ struct config_list {
 	size_t n;
 };
 
-#define CONFIG_TYPE_STRING   const char *
-#define CONFIG_TYPE_PORT     int
-#define CONFIG_TYPE_FLAG     bool
-#define CONFIG_TYPE_OFF      bool
-#define CONFIG_TYPE_MILLIS   int64_t
-#define CONFIG_TYPE_SECONDS  int64_t
-#define CONFIG_TYPE_COUNT    int64_t
-#define CONFIG_TYPE_LEVEL    enum log_level
-#define CONFIG_TYPE_HEADERS  struct config_headers
-#define CONFIG_TYPE_CIDRS    struct config_cidrs
-#define CONFIG_TYPE_LIST     struct config_list
-#define CONFIG_TYPE_PROTOCOL const char *
+#define CONFIG_TYPE_STRING     const char *
+#define CONFIG_TYPE_PORT       int
+#define CONFIG_TYPE_FLAG       bool
+#define CONFIG_TYPE_OFF        bool
+#define CONFIG_TYPE_MILLIS     int64_t
+#define CONFIG_TYPE_SECONDS    int64_t
+#define CONFIG_TYPE_COUNT      int64_t
+#define CONFIG_TYPE_LEVEL      enum log_level
+#define CONFIG_TYPE_HEADERS    struct config_headers
+#define CONFIG_TYPE_CIDRS      struct config_cidrs
+#define CONFIG_TYPE_LIST       struct config_list
+#define CONFIG_TYPE_PROTOCOL   const char *
+#define CONFIG_TYPE_NUMBER     int64_t
+#define CONFIG_TYPE_HEAD_SIZE  int64_t
+#define CONFIG_TYPE_HEAD_COUNT int64_t
 
 struct config {
 #define SECTION(text)

@@ -25,6 +25,7 @@
 #include "proxy/config.h"
 #include "proxy/handover.h"
 #include "proxy/journal.h"
+#include "proxy/limit.h"
 #include "proxy/listen.h"
 #include "proxy/load.h"
 #include "proxy/redirect.h"
@@ -33,6 +34,11 @@
 #include "proxy/takeover.h"
 #include "proxy/tls_house.h"
 #include "proxy/worker.h"
+
+/* Descriptors that are no client's and no target's. */
+#define FILES_OF_OURS     128
+#define FILES_OF_A_WORKER 16
+#define PLACES_MIN        16
 
 /* ---- messages at start --------------------------------------------------- */
 
@@ -251,8 +257,26 @@ static int load_routes(struct app *app, struct err *err)
 
 static void on_drained(struct worker *w, void *arg);
 
+/* Each connection of a client may need one to a target. */
+static int64_t count_places(const struct app *app)
+{
+	int64_t own =
+	    FILES_OF_OURS + FILES_OF_A_WORKER * (int64_t)app->n_workers;
+	struct rlimit l;
+	int64_t n;
+
+	if (app->config.max_connections > 0)
+		return app->config.max_connections;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= INT32_MAX)
+		return 0;
+	n = ((int64_t)l.rlim_cur - own) / 2;
+	return n < PLACES_MIN ? PLACES_MIN : n;
+}
+
 static void make_workers(struct app *app)
 {
+	app->limits =
+	    limits_new(count_places(app), app->config.max_client_connections);
 	for (size_t i = 0; i < app->n_workers; i++) {
 		app->workers[i] =
 		    worker_new((unsigned)i, &app->config, app->listeners[i]);
@@ -260,6 +284,7 @@ static void make_workers(struct app *app)
 		app->metrics[i] = &app->workers[i]->metrics;
 		app->workers[i]->on_drained = on_drained;
 		app->workers[i]->drained_arg = app;
+		app->workers[i]->limits = app->limits;
 	}
 	app->metrics[app->n_workers] = &app->inherited;
 	tls_house_serve(app->tls, app->workers, app->n_workers);
@@ -438,6 +463,7 @@ static void close_all(struct app *app)
 	redirect_close(&app->redirect);
 	for (size_t i = 0; i < app->n_workers; i++)
 		worker_free(&app->workers[i]);
+	limits_free(&app->limits);
 	tls_house_free(&app->tls);
 	for (size_t i = 0; i < app->n_workers; i++)
 		fd_close(&app->listeners[i]);

@@ -34,7 +34,19 @@ enum metrics_reason {
 	METRICS_RETRIED,
 	METRICS_ACCEPT_FAILED,
 	METRICS_HANDSHAKE, /* of TLS with a client */
+	METRICS_STALLED,   /* a client that reads nothing */
+	METRICS_TUNNEL_IDLE,
+	METRICS_LIMITED, /* see enum metrics_limit */
 	METRICS_N_REASONS,
+};
+
+/* Which limit something was refused at. */
+enum metrics_limit {
+	METRICS_LIMIT_CONNECTIONS,
+	METRICS_LIMIT_CLIENT,
+	METRICS_LIMIT_ROUTE,
+	METRICS_LIMIT_HEAD, /* its size or its number of fields */
+	METRICS_N_LIMITS,
 };
 
 struct metrics {
@@ -46,6 +58,11 @@ struct metrics {
 	metric handshakes, handshakes_resumed;
 	metric bytes_in, bytes_out; /* to targets, to clients */
 	metric longest_turn_us;
+	metric shaking, requests_open;     /* of open_connections */
+	metric targets_open, targets_idle; /* connections to targets */
+	metric refused[METRICS_N_LIMITS];
+	metric gave_way; /* idle connections closed for new ones */
+	metric access_lines, access_dropped;
 	metric errors[METRICS_N_REASONS];
 	struct metrics_summary find_target, activity;
 };
@@ -55,6 +72,11 @@ static inline void metric_add(metric *m, uint64_t n)
 	atomic_store_explicit(m,
 	    atomic_load_explicit(m, memory_order_relaxed) + n,
 	    memory_order_relaxed);
+}
+
+static inline void metric_sub(metric *m, uint64_t n)
+{
+	metric_add(m, (uint64_t)0 - n);
 }
 
 static inline void metric_set(metric *m, uint64_t n)

@@ -38,7 +38,7 @@ struct worker *worker_new(
 	w->config = config;
 	w->loop = loop_new();
 	w->routes = routes_new(config->host_routing);
-	w->backends = backends_new(w->loop, on_upstream);
+	w->backends = backends_new(w->loop, on_upstream, &w->metrics);
 	w->scratch = xmalloc(WORKER_SCRATCH);
 	buf_init(&w->head, HEAD_MAX);
 	list_init(&w->conns);
