@@ -12,6 +12,7 @@
 #include "proxy/config.h"
 #include "proxy/metrics.h"
 
+struct access;
 struct api;
 struct handover;
 struct journal;
@@ -32,6 +33,7 @@ struct app {
 	struct api *api;
 	struct tls_house *tls;
 	struct limits *limits;
+	struct access *access; /* NULL: no access log */
 	struct redirect *redirect;
 	struct worker *workers[WORKERS_MAX];
 	/* Of the workers, of the processes before, of the API */

@@ -440,12 +440,25 @@ static int check_takeover(struct parse *p, struct err *err)
 	return 0;
 }
 
+static int check_access_log(struct config *c, struct err *err)
+{
+	if (c->access_log != NULL && c->access_log[0] == '\0')
+		c->access_log = NULL;
+	if (str_eq(c->access_log_format, "json") ||
+	    str_eq(c->access_log_format, "combined"))
+		return 0;
+	return err_set(err, ERR_INVALID,
+	    "--access-log-format: \"%.40s\" is neither json nor combined",
+	    c->access_log_format);
+}
+
 static int check_together(struct parse *p, struct err *err)
 {
 	struct config *c = p->c;
 
 	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0 ||
-	    check_takeover(p, err) < 0 || check_redirect(p, err) < 0)
+	    check_takeover(p, err) < 0 || check_redirect(p, err) < 0 ||
+	    check_access_log(c, err) < 0)
 		return -1;
 	if (c->trusted.n == 0 && (add_cidr(c, "127.0.0.0/8", err) < 0 ||
 				     add_cidr(c, "::1", err) < 0))
@@ -530,9 +543,12 @@ int config_read_token(struct config *c, struct err *err)
 {
 	const char *token = getenv("CONFIGPROXY_AUTH_TOKEN");
 	const char *path = getenv("CONFIGPROXY_AUTH_TOKEN_FILE");
+	const char *log = getenv("CONFIGPROXY_ACCESS_LOG");
 
 	c->ssl_passphrase = getenv("CONFIGPROXY_SSL_KEY_PASSPHRASE");
 	c->api_ssl_passphrase = getenv("CONFIGPROXY_API_SSL_KEY_PASSPHRASE");
+	if (c->access_log == NULL && log != NULL && log[0] != '\0')
+		c->access_log = log;
 	if (token != NULL && token[0] != '\0') {
 		c->token = arena_strdup(&c->arena, token);
 		return check_token(token, "CONFIGPROXY_AUTH_TOKEN", err);
@@ -584,5 +600,6 @@ void config_write_help(struct buf *b)
 	    "  CONFIGPROXY_AUTH_TOKEN_FILE    file with that token\n"
 	    "  CONFIGPROXY_SSL_KEY_PASSPHRASE passphrase of --ssl-key\n"
 	    "  CONFIGPROXY_API_SSL_KEY_PASSPHRASE\n"
-	    "                                 passphrase of --api-ssl-key\n");
+	    "                                 passphrase of --api-ssl-key\n"
+	    "  CONFIGPROXY_ACCESS_LOG         as --access-log, which wins\n");
 }

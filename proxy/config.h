@@ -88,8 +88,8 @@ int config_parse(struct config *c, int argc, char *const *argv,
 bool config_has_tls(const struct config *c);
 bool config_has_api_tls(const struct config *c);
 /*
- * Token and passphrases. CONFIGPROXY_AUTH_TOKEN wins over
- * CONFIGPROXY_AUTH_TOKEN_FILE.
+ * Token, passphrases and the rest of the environment. CONFIGPROXY_AUTH_TOKEN
+ * wins over CONFIGPROXY_AUTH_TOKEN_FILE.
  */
 int config_read_token(struct config *c, struct err *err) MUST_CHECK;
 void config_fini(struct config *c);

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/access_note.h"
 #include "proxy/config.h"
 #include "proxy/door.h"
 #include "proxy/exchange.h"
@@ -304,6 +305,7 @@ static void refuse_head(struct conn *c, const struct http_refusal *why)
 	    why->status, why->why);
 	metric_add(&m->requests_web, 1);
 	metric_add(&m->requests_proxy[why->status], 1);
+	access_note_refusal(c, why->status);
 	if (reply_bare(c, why->status) < 0)
 		return;
 	conn_finish(c, false, true);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/access_note.h"
 #include "proxy/answer.h"
 #include "proxy/cell.h"
 #include "proxy/config.h"
@@ -64,6 +65,7 @@ void exchange_free(struct exchange *ex)
 {
 	struct worker *w = ex->worker;
 
+	access_note_exchange(ex);
 	upstream_wait_cancel(&ex->wait);
 	upstream_close(&ex->up);
 	error_cancel(&ex->page);
@@ -312,6 +314,7 @@ static void body_is_bad(struct exchange *ex)
 		exchange_free(ex);
 		return;
 	}
+	ex->status = 400;
 	exchange_free(ex);
 	if (reply_bare(c, 400) == 0)
 		conn_finish(c, false, true);
@@ -523,6 +526,7 @@ void exchange_expire(struct exchange *ex)
 	if (ex->head_is_out) {
 		answer_break(ex);
 	} else if (is_upload) {
+		ex->status = 408;
 		exchange_free(ex);
 		if (reply_bare(c, 408) == 0)
 			conn_finish(c, false, true);
@@ -611,6 +615,7 @@ void exchange_answer(struct exchange *ex, const char *type, struct slice fields,
 	r.closes = !keep;
 	r.says_keep_alive = ex->said_keep_alive;
 	metric_add(&ex->worker->metrics.requests_proxy[ex->status], 1);
+	ex->n_out = r.is_head ? 0 : body.len;
 	exchange_free(ex);
 	if (reply_send(c, &r) == 0)
 		conn_finish(c, keep, drain);

@@ -48,7 +48,7 @@ struct exchange {
 	int64_t up_ms;              /* last byte from or to the target */
 	int64_t silence_ms;         /* that the target may keep; 0: any */
 	int64_t begin_ms;           /* the head was read */
-	uint64_t n_out;             /* bytes to the client */
+	uint64_t n_out;             /* of the body, to the client */
 	struct in6_addr client;     /* who asks, with has_client */
 	struct limit_ticket ticket; /* of a client behind a front end */
 	int64_t touch_ms;           /* last look at the activity cell */

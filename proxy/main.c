@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/sysd.h"
+#include "proxy/access.h"
 #include "proxy/api.h"
 #include "proxy/app.h"
 #include "proxy/cell.h"
@@ -285,14 +286,26 @@ static void make_workers(struct app *app)
 		app->workers[i]->on_drained = on_drained;
 		app->workers[i]->drained_arg = app;
 		app->workers[i]->limits = app->limits;
+		if (app->access != NULL)
+			app->workers[i]->access = access_ring(app->access, i);
 	}
 	app->metrics[app->n_workers] = &app->inherited;
 	tls_house_serve(app->tls, app->workers, app->n_workers);
 	table_serve(app->table, app->workers, app->n_workers, app->journal);
 }
 
+static int open_access_log(struct app *app, struct err *err)
+{
+	if (app->config.access_log == NULL)
+		return 0;
+	app->access = access_open(app->config.access_log, app->n_workers, err);
+	return app->access == NULL ? err_wrap(err, "--access-log") : 0;
+}
+
 static int run_workers(struct app *app, struct err *err)
 {
+	if (app->access != NULL && access_run(app->access, err) < 0)
+		return -1;
 	for (size_t i = 0; i < app->n_workers; i++) {
 		if (worker_run(app->workers[i], err) < 0)
 			return -1;
@@ -440,6 +453,17 @@ static void on_hup(int signo, void *arg)
 
 	(void)signo;
 	tls_house_reload(app->tls);
+	if (app->access != NULL)
+		access_reopen(app->access);
+}
+
+static void on_usr1(int signo, void *arg)
+{
+	struct app *app = arg;
+
+	(void)signo;
+	if (app->access != NULL)
+		access_reopen(app->access);
 }
 
 static int take_signals(struct app *app, struct err *err)
@@ -448,7 +472,8 @@ static int take_signals(struct app *app, struct err *err)
 		return err_sys(err, "ignore SIGPIPE");
 	if (loop_signal(app->loop, SIGTERM, on_signal, app, err) < 0 ||
 	    loop_signal(app->loop, SIGINT, on_signal, app, err) < 0 ||
-	    loop_signal(app->loop, SIGHUP, on_hup, app, err) < 0)
+	    loop_signal(app->loop, SIGHUP, on_hup, app, err) < 0 ||
+	    loop_signal(app->loop, SIGUSR1, on_usr1, app, err) < 0)
 		return -1;
 	return 0;
 }
@@ -463,6 +488,7 @@ static void close_all(struct app *app)
 	redirect_close(&app->redirect);
 	for (size_t i = 0; i < app->n_workers; i++)
 		worker_free(&app->workers[i]);
+	access_close(&app->access);
 	limits_free(&app->limits);
 	tls_house_free(&app->tls);
 	for (size_t i = 0; i < app->n_workers; i++)
@@ -545,7 +571,7 @@ static int start(struct app *app, struct err *err)
 	app->table = table_new(app->loop, app->config.host_routing);
 	if (take_signals(app, err) < 0 || app_copy_from_before(app, err) < 0 ||
 	    open_listeners(app, err) < 0 || load_routes(app, err) < 0 ||
-	    open_takeover_socket(app, err) < 0)
+	    open_takeover_socket(app, err) < 0 || open_access_log(app, err) < 0)
 		return -1;
 	make_workers(app);
 	if (open_api(app, err) < 0 || open_redirect(app, err) < 0 ||

@@ -26,6 +26,7 @@ struct route;
 struct routes;
 struct exchange;
 struct limits;
+struct access_ring;
 struct ssl_ctx_st;
 
 /* One read of a socket; also the bound of what waits for a slow peer. */
@@ -42,6 +43,8 @@ struct worker {
 	struct errors *errors;
 	struct metrics metrics;
 	struct limits *limits; /* shared by all workers; set before it runs */
+	struct access_ring *access; /* NULL: no access log; set likewise */
+	struct buf access_line;     /* used within one call */
 
 	struct watch listener; /* its descriptor is the worker's own */
 	struct timer accept_pause;
