@@ -7,7 +7,7 @@
 #   make unit       the unit tests alone; SAN=1: under ASan and UBSan
 #   make sim        the hub in a simulated world: SIM="--seed 7 --trace"
 #   make fuzz       every fuzz target for FUZZ_SECONDS (600)
-#   make docs       write etc/carrel.yaml and docs/config.md anew
+#   make docs       write etc/carrel.yaml and the generated docs anew
 #   make install    programs, units and samples, below DESTDIR
 #   make clean      delete what was built
 #
@@ -198,11 +198,12 @@ idp: $(IDP)
 .PHONY: idp
 
 # ---- generated documents -------------------------------------------------
-# From hub/config.def and hub/routes.def; tests/table/generated.sh says when they are out of date.
-docs: $(B)/bin/carrel-hub
+# From hub/config.def, hub/routes.def and proxy/config.def; tests/table/generated.sh says when they are out of date.
+docs: $(B)/bin/carrel-hub $(B)/bin/carrel-proxy
 	$< --print-sample-config > etc/carrel.yaml
 	$< --print-config-manual > docs/config.md
 	$< --print-rest > docs/rest.md
+	$(B)/bin/carrel-proxy --print-config-manual > docs/proxy-flags.md
 .PHONY: sim docs
 
 lint:

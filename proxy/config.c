@@ -39,7 +39,7 @@ enum kind {
 	NUMBER,
 	HEAD_SIZE,
 	HEAD_COUNT,
-	LATER,
+	REFUSED,
 	HARMLESS,
 	TITLE,
 };
@@ -198,10 +198,10 @@ static int set_protocol(const char **out, const char *v, struct err *err)
 	return 0;
 }
 
-static int refuse_later(const struct option *o, struct err *err)
+static int refuse(const struct option *o, struct err *err)
 {
-	return err_set(err, ERR_INVALID,
-	    "not supported yet by this version of carrel-proxy (%s)", o->text);
+	return err_set(
+	    err, ERR_INVALID, "carrel-proxy cannot do this: %s", o->text);
 }
 
 /* v is NULL for a flag without a value. */
@@ -244,8 +244,8 @@ static int set_value(
 		return add_item(p->c, m, v, err);
 	case PROTOCOL:
 		return set_protocol(m, v, err);
-	case LATER:
-		return refuse_later(o, err);
+	case REFUSED:
+		return refuse(o, err);
 	case HARMLESS:
 		buf_printf(p->notes, "--%s is ignored: %s\n", o->flag, o->text);
 		return 0;
@@ -486,6 +486,10 @@ int config_parse(struct config *c, int argc, char *const *argv,
 			*outcome = CONFIG_VERSION;
 			return 0;
 		}
+		if (str_eq(argv[at], "--print-config-manual")) {
+			*outcome = CONFIG_MANUAL;
+			return 0;
+		}
 		if (parse_one(&p, argc, argv, &at, err) < 0)
 			return -1;
 	}
@@ -561,45 +565,4 @@ int config_read_token(struct config *c, struct err *err)
 void config_fini(struct config *c)
 {
 	arena_fini(&c->arena);
-}
-
-/* ---- help ---------------------------------------------------------------- */
-
-static void write_option(struct buf *b, const struct option *o)
-{
-	char left[64];
-
-	if (str_format(left, sizeof left, "--%s%s%s", o->flag,
-		o->argument != NULL ? " " : "",
-		o->argument != NULL ? o->argument : "") < 0)
-		left[0] = '\0';
-	buf_printf(b, "  %-30s %s", left, o->text);
-	if (o->fallback != NULL && o->fallback[0] != '\0')
-		buf_printf(b, " (default %s)", o->fallback);
-	buf_char(b, '\n');
-}
-
-void config_write_help(struct buf *b)
-{
-	buf_str(b, "carrel-proxy: the reverse proxy of Carrel, with the flags "
-		   "and the REST API of\nconfigurable-http-proxy.\n\n"
-		   "usage: carrel-proxy [--flag value | --flag=value ...]\n");
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		const struct option *o = &options[i];
-
-		if (o->kind == TITLE)
-			buf_printf(b, "\n%s:\n", o->text);
-		else if (o->kind != LATER && o->kind != HARMLESS)
-			write_option(b, o);
-	}
-	buf_str(b,
-	    "\n  -h, --help                     this text\n"
-	    "  -V, --version                  the version\n"
-	    "\nEnvironment:\n"
-	    "  CONFIGPROXY_AUTH_TOKEN         token of the REST API\n"
-	    "  CONFIGPROXY_AUTH_TOKEN_FILE    file with that token\n"
-	    "  CONFIGPROXY_SSL_KEY_PASSPHRASE passphrase of --ssl-key\n"
-	    "  CONFIGPROXY_API_SSL_KEY_PASSPHRASE\n"
-	    "                                 passphrase of --api-ssl-key\n"
-	    "  CONFIGPROXY_ACCESS_LOG         as --access-log, which wins\n");
 }

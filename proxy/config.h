@@ -74,6 +74,7 @@ enum config_outcome {
 	CONFIG_RUN,
 	CONFIG_HELP,    /* --help was given */
 	CONFIG_VERSION, /* --version was given */
+	CONFIG_MANUAL,  /* --print-config-manual was given */
 };
 
 /*
@@ -95,5 +96,7 @@ int config_read_token(struct config *c, struct err *err) MUST_CHECK;
 void config_fini(struct config *c);
 
 void config_write_help(struct buf *b);
+/* docs/proxy-flags.md */
+void config_write_manual(struct buf *b);
 
 #endif

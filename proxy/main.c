@@ -59,12 +59,12 @@ static void print_notes(const struct buf *notes)
 			    line.p);
 }
 
-static int print_help(void)
+static int print(void (*write_text)(struct buf *b))
 {
 	struct buf b;
 
 	buf_init(&b, 65536);
-	config_write_help(&b);
+	write_text(&b);
 	fputs(buf_view(&b), stdout);
 	buf_fini(&b);
 	return 0;
@@ -648,7 +648,9 @@ int main(int argc, char **argv)
 	    config_read_token(&app.config, &err) < 0) {
 		rc = complain(&err);
 	} else if (outcome == CONFIG_HELP) {
-		rc = print_help();
+		rc = print(config_write_help);
+	} else if (outcome == CONFIG_MANUAL) {
+		rc = print(config_write_manual);
 	} else if (outcome == CONFIG_VERSION) {
 		rc = puts("carrel-proxy " CARREL_VERSION) < 0;
 	} else {
