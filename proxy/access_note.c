@@ -5,11 +5,11 @@
 
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "proxy/access.h"
 #include "proxy/access_line.h"
-#include "proxy/cidr.h"
 #include "proxy/config.h"
 #include "proxy/conn.h"
 #include "proxy/exchange.h"

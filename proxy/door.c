@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/cidr.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "proxy/cell.h"
-#include "proxy/cidr.h"
 #include "proxy/config.h"
 #include "proxy/conn.h"
 #include "proxy/exchange.h"

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cidr.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "proxy/cidr.h"
 #include "proxy/conn.h"
 #include "proxy/worker.h"
 

@@ -31,9 +31,8 @@ static size_t count_lines(const char *path, const char *wanted)
 	struct err err;
 
 	test_ok(file_read_all(path, 1 << 24, &text, &len, &err), &err);
-	for (char *line = strtok(text, "\n"); line != NULL;
-	     line = strtok(NULL, "\n"), n++)
-		assert_string_equal(line, wanted);
+	for (char *line = text; *line != '\0'; line += strlen(wanted), n++)
+		assert_memory_equal(line, wanted, strlen(wanted));
 	free(text);
 	return n;
 }
@@ -58,7 +57,7 @@ static void test_all_lines_are_in_the_file_at_the_end(void **state)
 		    access_put(access_ring(a, 0), "a line of it\n", 13));
 	access_close(&a);
 	assert_null(a);
-	assert_int_equal(count_lines(path, "a line of it"), 31000);
+	assert_int_equal(count_lines(path, "a line of it\n"), 31000);
 }
 
 static void test_a_full_ring_takes_nothing(void **state)

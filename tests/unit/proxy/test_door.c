@@ -30,8 +30,13 @@ static void begin(const char *flags)
 	int argc = 1;
 
 	snprintf(copy, sizeof copy, "%s", flags);
-	for (char *s = strtok(copy, " "); s != NULL; s = strtok(NULL, " "))
+	for (char *s = copy; *s != '\0'; s++) {
 		argv[argc++] = s;
+		s += strcspn(s, " ");
+		if (*s == '\0')
+			break;
+		*s = '\0';
+	}
 	buf_init(&notes, 4096);
 	test_ok(
 	    config_parse(&config, argc, argv, &outcome, &notes, &err), &err);
