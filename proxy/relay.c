@@ -151,6 +151,13 @@ static void arm(struct tunnel *t)
 	    due_ms - worker_now_ms(t->worker), on_timer, t);
 }
 
+/* It has not been idle yet, and the cell hears of its first bytes at once. */
+static void begin_time(struct tunnel *t)
+{
+	t->touched_ms = worker_now_ms(t->worker) - TOUCH_MS;
+	arm(t);
+}
+
 /* Pass an end on when all before it is sent. */
 static void pass_end(
     struct tunnel *t, const struct transport *from, struct transport *to)
@@ -228,8 +235,7 @@ int relay_begin(struct worker *w, struct transport *client,
 		relay_close(t);
 		return -1;
 	}
-	t->touched_ms = worker_now_ms(w);
-	arm(t);
+	begin_time(t);
 	/* What was readable before the move is no new edge for everybody. */
 	defer_call(w->loop, &t->again, on_again, t);
 	worker_more_tunnels(w);
@@ -277,8 +283,7 @@ int relay_unbox(struct worker *w, struct box *b, struct err *err)
 		return -1;
 	}
 	door_readmit(w, &t->client);
-	t->touched_ms = worker_now_ms(w);
-	arm(t);
+	begin_time(t);
 	t->client.readable = t->target.readable = true;
 	defer_call(w->loop, &t->again, on_again, t);
 	return 0;

@@ -123,6 +123,16 @@ static void test_bytes_pass_and_are_counted(void **state)
 	assert_int_equal(metric_get(&w->metrics.open_tunnels), 0);
 }
 
+static void test_the_first_bytes_are_activity(void **state)
+{
+	(void)state;
+	cell_set(cell, 1);
+	open_tunnel();
+	assert_int_equal(cell_last_ms(cell), 1);
+	passes(client, target);
+	assert_int_equal(cell_last_ms(cell), 1700000000000);
+}
+
 static void test_one_end_leaves_the_other(void **state)
 {
 	(void)state;
@@ -234,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_bytes_pass_and_are_counted),
+		TEST(test_the_first_bytes_are_activity),
 		TEST(test_one_end_leaves_the_other),
 		TEST(test_idle_ones_stay_without_a_limit),
 		TEST(test_idle_ones_end_at_the_flags_limit),
