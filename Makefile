@@ -222,13 +222,14 @@ soak: all
 .PHONY: soak
 
 # ---- generated documents -------------------------------------------------
-# From hub/config.def and hub/routes.def; tests/table/generated.sh says when they are out of date.
-docs: $(B)/bin/carrel-hub
+# From hub/config.def, hub/routes.def and proxy/config.def; tests/table/generated.sh says when they are out of date.
+docs: $(B)/bin/carrel-hub $(B)/bin/carrel-proxy
 	$< --print-sample-config > etc/carrel.yaml
 	$< --print-config-manual > docs/config.md
 	$< --print-rest > docs/rest.md
 	$< --print-openapi > docs/openapi.json
 	$< --print-reference > docs/reference-options.md
+	$(B)/bin/carrel-proxy --print-config-manual > docs/proxy-flags.md
 .PHONY: sim docs
 
 lint:

@@ -12,9 +12,11 @@
 #include "proxy/config.h"
 #include "proxy/metrics.h"
 
+struct access;
 struct api;
 struct handover;
 struct journal;
+struct limits;
 struct redirect;
 struct table;
 struct takeover;
@@ -30,6 +32,8 @@ struct app {
 	struct journal *journal;
 	struct api *api;
 	struct tls_house *tls;
+	struct limits *limits;
+	struct access *access; /* NULL: no access log */
 	struct redirect *redirect;
 	struct worker *workers[WORKERS_MAX];
 	/* Of the workers, of the processes before, of the API */

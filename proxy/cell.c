@@ -17,6 +17,8 @@ struct cell {
 	_Atomic int64_t stored_ms; /* last store by traffic; 0: none yet */
 	_Atomic uint64_t bytes;
 	_Atomic int64_t n_open;
+	_Atomic int64_t n_tunnels;
+	_Atomic int32_t tunnel_idle_s, request_idle_s, max_open;
 	_Atomic uint32_t number;
 };
 
@@ -30,6 +32,7 @@ struct cell *cell_new(int64_t wall_ms)
 
 	atomic_init(&c->refs, 1);
 	atomic_init(&c->last_ms, wall_ms);
+	cell_set_limits(c, &route_limits_unset);
 	return c;
 }
 
@@ -83,6 +86,37 @@ void cell_opened(struct cell *c)
 void cell_closed(struct cell *c)
 {
 	ADD(c->n_open, -1);
+}
+
+void cell_tunnel_opened(struct cell *c)
+{
+	ADD(c->n_tunnels, 1);
+}
+
+void cell_tunnel_closed(struct cell *c)
+{
+	ADD(c->n_tunnels, -1);
+}
+
+int64_t cell_tunnel_count(const struct cell *c)
+{
+	return LOAD(c->n_tunnels);
+}
+
+void cell_set_limits(struct cell *c, const struct route_limits *limits)
+{
+	STORE(c->tunnel_idle_s, limits->tunnel_idle_s);
+	STORE(c->request_idle_s, limits->request_idle_s);
+	STORE(c->max_open, limits->max_open);
+}
+
+struct route_limits cell_limits(const struct cell *c)
+{
+	return (struct route_limits){
+		.tunnel_idle_s = LOAD(c->tunnel_idle_s),
+		.request_idle_s = LOAD(c->request_idle_s),
+		.max_open = LOAD(c->max_open),
+	};
 }
 
 int64_t cell_last_ms(const struct cell *c)

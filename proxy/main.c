@@ -19,12 +19,14 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/sysd.h"
+#include "proxy/access.h"
 #include "proxy/api.h"
 #include "proxy/app.h"
 #include "proxy/cell.h"
 #include "proxy/config.h"
 #include "proxy/handover.h"
 #include "proxy/journal.h"
+#include "proxy/limit.h"
 #include "proxy/listen.h"
 #include "proxy/load.h"
 #include "proxy/redirect.h"
@@ -33,6 +35,11 @@
 #include "proxy/takeover.h"
 #include "proxy/tls_house.h"
 #include "proxy/worker.h"
+
+/* Descriptors that are no client's and no target's. */
+#define FILES_OF_OURS     128
+#define FILES_OF_A_WORKER 16
+#define PLACES_MIN        16
 
 /* ---- messages at start --------------------------------------------------- */
 
@@ -52,12 +59,12 @@ static void print_notes(const struct buf *notes)
 			    line.p);
 }
 
-static int print_help(void)
+static int print(void (*write_text)(struct buf *b))
 {
 	struct buf b;
 
 	buf_init(&b, 65536);
-	config_write_help(&b);
+	write_text(&b);
 	fputs(buf_view(&b), stdout);
 	buf_fini(&b);
 	return 0;
@@ -251,8 +258,26 @@ static int load_routes(struct app *app, struct err *err)
 
 static void on_drained(struct worker *w, void *arg);
 
+/* Each connection of a client may need one to a target. */
+static int64_t count_places(const struct app *app)
+{
+	int64_t own =
+	    FILES_OF_OURS + FILES_OF_A_WORKER * (int64_t)app->n_workers;
+	struct rlimit l;
+	int64_t n;
+
+	if (app->config.max_connections > 0)
+		return app->config.max_connections;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= INT32_MAX)
+		return 0;
+	n = ((int64_t)l.rlim_cur - own) / 2;
+	return n < PLACES_MIN ? PLACES_MIN : n;
+}
+
 static void make_workers(struct app *app)
 {
+	app->limits =
+	    limits_new(count_places(app), app->config.max_client_connections);
 	for (size_t i = 0; i < app->n_workers; i++) {
 		app->workers[i] =
 		    worker_new((unsigned)i, &app->config, app->listeners[i]);
@@ -260,14 +285,27 @@ static void make_workers(struct app *app)
 		app->metrics[i] = &app->workers[i]->metrics;
 		app->workers[i]->on_drained = on_drained;
 		app->workers[i]->drained_arg = app;
+		app->workers[i]->limits = app->limits;
+		if (app->access != NULL)
+			app->workers[i]->access = access_ring(app->access, i);
 	}
 	app->metrics[app->n_workers] = &app->inherited;
 	tls_house_serve(app->tls, app->workers, app->n_workers);
 	table_serve(app->table, app->workers, app->n_workers, app->journal);
 }
 
+static int open_access_log(struct app *app, struct err *err)
+{
+	if (app->config.access_log == NULL)
+		return 0;
+	app->access = access_open(app->config.access_log, app->n_workers, err);
+	return app->access == NULL ? err_wrap(err, "--access-log") : 0;
+}
+
 static int run_workers(struct app *app, struct err *err)
 {
+	if (app->access != NULL && access_run(app->access, err) < 0)
+		return -1;
 	for (size_t i = 0; i < app->n_workers; i++) {
 		if (worker_run(app->workers[i], err) < 0)
 			return -1;
@@ -415,6 +453,17 @@ static void on_hup(int signo, void *arg)
 
 	(void)signo;
 	tls_house_reload(app->tls);
+	if (app->access != NULL)
+		access_reopen(app->access);
+}
+
+static void on_usr1(int signo, void *arg)
+{
+	struct app *app = arg;
+
+	(void)signo;
+	if (app->access != NULL)
+		access_reopen(app->access);
 }
 
 static int take_signals(struct app *app, struct err *err)
@@ -423,7 +472,8 @@ static int take_signals(struct app *app, struct err *err)
 		return err_sys(err, "ignore SIGPIPE");
 	if (loop_signal(app->loop, SIGTERM, on_signal, app, err) < 0 ||
 	    loop_signal(app->loop, SIGINT, on_signal, app, err) < 0 ||
-	    loop_signal(app->loop, SIGHUP, on_hup, app, err) < 0)
+	    loop_signal(app->loop, SIGHUP, on_hup, app, err) < 0 ||
+	    loop_signal(app->loop, SIGUSR1, on_usr1, app, err) < 0)
 		return -1;
 	return 0;
 }
@@ -438,6 +488,8 @@ static void close_all(struct app *app)
 	redirect_close(&app->redirect);
 	for (size_t i = 0; i < app->n_workers; i++)
 		worker_free(&app->workers[i]);
+	access_close(&app->access);
+	limits_free(&app->limits);
 	tls_house_free(&app->tls);
 	for (size_t i = 0; i < app->n_workers; i++)
 		fd_close(&app->listeners[i]);
@@ -519,7 +571,7 @@ static int start(struct app *app, struct err *err)
 	app->table = table_new(app->loop, app->config.host_routing);
 	if (take_signals(app, err) < 0 || app_copy_from_before(app, err) < 0 ||
 	    open_listeners(app, err) < 0 || load_routes(app, err) < 0 ||
-	    open_takeover_socket(app, err) < 0)
+	    open_takeover_socket(app, err) < 0 || open_access_log(app, err) < 0)
 		return -1;
 	make_workers(app);
 	if (open_api(app, err) < 0 || open_redirect(app, err) < 0 ||
@@ -596,7 +648,9 @@ int main(int argc, char **argv)
 	    config_read_token(&app.config, &err) < 0) {
 		rc = complain(&err);
 	} else if (outcome == CONFIG_HELP) {
-		rc = print_help();
+		rc = print(config_write_help);
+	} else if (outcome == CONFIG_MANUAL) {
+		rc = print(config_write_manual);
 	} else if (outcome == CONFIG_VERSION) {
 		rc = puts("carrel-proxy " CARREL_VERSION) < 0;
 	} else {

@@ -15,6 +15,7 @@
 #include "proxy/cell.h"
 #include "proxy/journal.h"
 #include "proxy/route.h"
+#include "proxy/route_limits.h"
 #include "proxy/worker.h"
 
 #define LINE_MAX ((size_t)1 << 22)
@@ -30,6 +31,7 @@ enum table_mode {
 
 struct entry {
 	struct route *route;
+	struct route_limits limits;
 	char *name;   /* the key as a JSON string, in quotes */
 	char *object; /* the JSON object without its last brace */
 };
@@ -185,6 +187,7 @@ static struct cell *cell_for(struct table *t, const char *key, int64_t ms)
 static struct entry *entry_new(struct table *t, const char *key,
     const json_t *data, int64_t at_ms, struct err *err)
 {
+	struct route_limits limits;
 	const char *target;
 	struct route *r;
 	struct entry *e;
@@ -197,13 +200,14 @@ static struct entry *entry_new(struct table *t, const char *key,
 	rc = json_get_str(data, "target", ROUTE_TARGET_MAX, &target, err);
 	if (rc == 0)
 		err_set(err, ERR_INVALID, "Must specify 'target' as string");
-	if (rc < 1)
+	if (rc < 1 || route_limits_read(data, &limits, err) < 0)
 		return NULL;
 	r = route_new(key, target, cell_for(t, key, at_ms), err);
 	if (r == NULL)
 		return NULL;
 	e = xcalloc(1, sizeof *e);
 	e->route = r;
+	e->limits = limits;
 	e->name = quoted(key);
 	e->object = object_text(t, key, data);
 	return e;
@@ -211,6 +215,7 @@ static struct entry *entry_new(struct table *t, const char *key,
 
 static void put(struct table *t, struct entry *e)
 {
+	cell_set_limits(e->route->cell, &e->limits);
 	entry_free(map_put(t->entries, slice_of(e->route->key), e));
 }
 

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/access.h"
 #include "proxy/config.h"
 #include "proxy/conn.h"
 #include "proxy/error.h"
@@ -38,9 +39,10 @@ struct worker *worker_new(
 	w->config = config;
 	w->loop = loop_new();
 	w->routes = routes_new(config->host_routing);
-	w->backends = backends_new(w->loop, on_upstream);
+	w->backends = backends_new(w->loop, on_upstream, &w->metrics);
 	w->scratch = xmalloc(WORKER_SCRATCH);
 	buf_init(&w->head, HEAD_MAX);
+	buf_init(&w->access_line, ACCESS_LINE_MAX);
 	list_init(&w->conns);
 	list_init(&w->tunnels);
 	list_init(&w->boxes);
@@ -113,6 +115,7 @@ void worker_free(struct worker **wp)
 		free(w->spare);
 	}
 	buf_fini(&w->head);
+	buf_fini(&w->access_line);
 	free(w->scratch);
 	loop_free(&w->loop);
 	free(w);
