@@ -46,6 +46,8 @@ struct metrics {
 	metric handshakes, handshakes_resumed;
 	metric bytes_in, bytes_out; /* to targets, to clients */
 	metric longest_turn_us;
+	/* The parent's, of engines that died (proxy/page.h) */
+	metric restarts, recovered, lost;
 	metric errors[METRICS_N_REASONS];
 	struct metrics_summary find_target, activity;
 };

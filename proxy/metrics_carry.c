@@ -35,6 +35,9 @@ static const struct family families[] = {
 	{ 16, ARRAY(find_target.bucket, METRICS_BUCKETS), SUM },
 	{ 17, MEMBER(activity.n), SUM },
 	{ 18, MEMBER(activity.sum_ns), SUM },
+	{ 40, MEMBER(restarts), SUM },
+	{ 41, MEMBER(recovered), SUM },
+	{ 42, MEMBER(lost), SUM },
 	{ 19, ARRAY(activity.bucket, METRICS_BUCKETS), SUM },
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
