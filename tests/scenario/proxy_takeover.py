@@ -339,7 +339,8 @@ def new_process_killed_anywhere():
     n_given_up = 0
     for n in range(80):
         out = open(w.dir + "/new", "wb")
-        p = subprocess.Popen(w.now.args + (["--takeover"] if "--takeover" not in w.now.args else []),
+        # As one process: that one stops and dies in the very moment.
+        p = subprocess.Popen(w.now.args + ["--takeover", "--no-parent"],
                              stdout=out, stderr=subprocess.STDOUT, env=w.now.env)
         time.sleep(n * 0.0005)
         p.send_signal(signal.SIGSTOP)
