@@ -12,11 +12,11 @@
 #include "proxy/lifeline.h"
 #include "proxy/transport.h"
 
-#define AGAIN_MS   20
-#define NO_SLOT_MS 1000
+#define SOON_MS   20
+#define LATER_MS  1000 /* when there is no slot */
 /* Room in a packet for one more tunnel. */
-#define ITEM_MAX   (64 + 4096)
-#define ITEMS_MAX  (DEPOSIT_MAX - 64)
+#define ITEM_MAX  (64 + 4096)
+#define ITEMS_MAX (DEPOSIT_MAX - 64)
 
 void held_drop(struct held *h)
 {
@@ -31,12 +31,12 @@ void held_drop(struct held *h)
 
 /* ---- depositing ---------------------------------------------------------- */
 
-static void flush(void *arg);
+static void on_time(struct timer *t, void *arg);
 
-static void on_again(struct timer *t, void *arg)
+static void flush_soon(struct holds *hs)
 {
-	(void)t;
-	flush(arg);
+	if (!timer_running(&hs->soon))
+		timer_start(hs->loop, &hs->soon, SOON_MS, on_time, hs);
 }
 
 /* Bytes wait for a socket. */
@@ -119,15 +119,19 @@ static void deposit_due(struct holds *hs)
 		rc = send_packet(hs, &p);
 	}
 	buf_fini(&p.items);
-	if (rc >= 0 && !list_empty(&hs->due))
-		timer_start(hs->loop, &hs->again,
-		    rc == 0 ? AGAIN_MS : NO_SLOT_MS, on_again, hs);
+	if (rc < 0 || list_empty(&hs->due))
+		return;
+	if (rc == 0)
+		flush_soon(hs);
+	else
+		timer_start(hs->loop, &hs->later, LATER_MS, on_time, hs);
 }
 
-static void flush(void *arg)
+static void on_time(struct timer *t, void *arg)
 {
 	struct holds *hs = arg;
 
+	(void)t;
 	lifeline_flush(hs->line);
 	deposit_due(hs);
 }
@@ -142,8 +146,8 @@ void holds_init(struct holds *hs, struct loop *l)
 
 void holds_fini(struct holds *hs)
 {
-	defer_cancel(&hs->flush);
-	timer_stop(&hs->again);
+	timer_stop(&hs->soon);
+	timer_stop(&hs->later);
 }
 
 /* ---- a tunnel ------------------------------------------------------------ */
@@ -165,7 +169,7 @@ void hold_ask(struct holds *hs, struct hold *h)
 	    !transport_is_plain(h->target))
 		return;
 	list_add_tail(&hs->due, &h->link);
-	defer_call(hs->loop, &hs->flush, flush, hs);
+	flush_soon(hs);
 }
 
 /* The parent has these too: to close ours would end nothing. */
@@ -184,7 +188,7 @@ void hold_over(struct holds *hs, struct hold *h)
 	end_socket(h->client);
 	end_socket(h->target);
 	lifeline_drop(hs->line, h->slot);
-	defer_call(hs->loop, &hs->flush, flush, hs);
+	flush_soon(hs);
 	h->slot = PAGE_NO_SLOT;
 	h->hand = &h->own;
 }

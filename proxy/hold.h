@@ -32,9 +32,8 @@ void held_drop(struct held *h);
 struct holds {
 	struct lifeline *line; /* NULL: there is no parent */
 	struct loop *loop;
-	struct list due; /* tunnels that are to be deposited */
-	struct defer flush;
-	struct timer again;
+	struct list due;          /* tunnels that are to be deposited */
+	struct timer soon, later; /* the next packets */
 };
 
 void holds_init(struct holds *hs, struct loop *l);
@@ -52,7 +51,8 @@ struct hold {
 
 void hold_init(struct hold *h, const struct transport *client,
     const struct transport *target, const struct cell *cell);
-/* Deposit it at the end of this turn. */
+/* Deposit it in a moment, together with others; one that is over by then costs
+ * the parent nothing. */
 void hold_ask(struct holds *hs, struct hold *h);
 /* The tunnel is over: end its sockets for good and let the parent drop them. */
 void hold_over(struct holds *hs, struct hold *h);
