@@ -48,7 +48,7 @@ struct lifeline {
 	struct watch watch;
 	struct timer again;
 	struct lifeline_callbacks cb;
-	_Atomic bool has_left;
+	_Atomic bool is_mute;
 	pthread_mutex_t lock; /* of the slots to be dropped */
 	uint32_t *drops;
 	size_t n_drops, cap_drops;
@@ -248,6 +248,12 @@ void lifeline_free(struct lifeline **lp)
 	free(l);
 }
 
+void lifeline_mute(struct lifeline *l)
+{
+	if (l != NULL)
+		l->is_mute = true;
+}
+
 bool lifeline_is_recovery(const struct lifeline *l)
 {
 	return l != NULL && l->generation > 0;
@@ -367,7 +373,7 @@ void lifeline_say(struct lifeline *l, enum deposit_type type)
 	if (l == NULL)
 		return;
 	if (type == DEPOSIT_LEFT)
-		l->has_left = true;
+		lifeline_mute(l);
 	say(l, &d, -1);
 }
 
@@ -401,7 +407,7 @@ int lifeline_deposit(
 	struct err err;
 	int rc;
 
-	if (l->has_left)
+	if (l->is_mute)
 		return -1;
 	rc = deposit_send(l->fd, &d, fds, n_fds, &err);
 	/* A parent that has gone takes this process with it. */
@@ -451,7 +457,7 @@ static int send_drops(struct lifeline *l, size_t n)
 	for (size_t i = 0; i < n; i++)
 		deposit_put_slot(&items, last[i]);
 	d.items = slice_make(items.data, items.len);
-	rc = l->has_left ? 1 : deposit_send(l->fd, &d, NULL, 0, &err);
+	rc = l->is_mute ? 1 : deposit_send(l->fd, &d, NULL, 0, &err);
 	buf_fini(&items);
 	if (rc > 0)
 		for (size_t i = 0; i < n; i++)

@@ -28,6 +28,8 @@ struct worker;
 bool lifeline_is_there(void);
 /* Get all that the parent has for us (blocking). */
 struct lifeline *lifeline_open(struct err *err);
+/* Tell the parent nothing more about tunnels: it keeps what it has. */
+void lifeline_mute(struct lifeline *l);
 /* After the workers have ended. */
 void lifeline_free(struct lifeline **l);
 /* Did an engine before this one die? */

@@ -232,6 +232,11 @@ static int open_takeover_socket(struct app *app, struct err *err)
 
 /* ---- routes -------------------------------------------------------------- */
 
+static bool goes_on(const struct app *app)
+{
+	return app->takeover != NULL || lifeline_is_recovery(app->lifeline);
+}
+
 static int load_default(struct app *app, struct err *err)
 {
 	const struct cell *before = table_cell(app->table, "/");
@@ -246,7 +251,7 @@ static int load_default(struct app *app, struct err *err)
 		return err_set(
 		    err, ERR_INVALID, "--default-target: it is no UTF-8 text");
 	/* Who took over, or goes on, begins nothing anew. */
-	if (app_came(app) != NULL && before != NULL)
+	if (goes_on(app) && before != NULL)
 		now = cell_last_ms(before);
 	rc = table_load(app->table, "/", data, now, err);
 	json_decref(data);
@@ -490,6 +495,9 @@ static void close_all(struct app *app)
 {
 	struct err err;
 
+	/* What we did not serve is for the next one. */
+	if (!app->is_serving)
+		lifeline_mute(app->lifeline);
 	timer_stop(&app->drain);
 	timer_stop(&app->api_end);
 	api_free(&app->api);

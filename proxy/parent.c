@@ -41,6 +41,7 @@
 /* An engine that does not end although it was told twice. */
 #define PATIENCE_MS    5000
 #define SEND_AGAIN_MS  5
+#define AT_ONCE        64 /* messages a turn */
 /* Descriptors that are not for tunnels: the program's own, and sockets. */
 #define OWN_FDS        64
 #define NAME_MAX_LEN   32
@@ -89,11 +90,14 @@ static void forget_word(struct parent *p)
 
 static int take_word(struct parent *p, struct err *err)
 {
+	int seals = fcntl(p->in.fds[0], F_GET_SEALS);
 	struct stat st;
 	void *m;
 
 	forget_word(p);
-	if (fstat(p->in.fds[0], &st) < 0 ||
+	/* Memory that can shrink could end us. */
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 ||
+	    fstat(p->in.fds[0], &st) < 0 ||
 	    st.st_size != (off_t)sizeof *p->word)
 		return err_set(err, ERR_PROTOCOL, "that is no word");
 	m = mmap(NULL, sizeof *p->word, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -124,13 +128,18 @@ static void take_ready(struct parent *p)
 	p->ready_ms = loop_now_ms(p->loop);
 }
 
+/* The service manager believes us: nothing but these. */
 static void notify(const struct deposit *d)
 {
-	char text[256];
+	char main_pid[32];
+	const char *const known[] = { "READY=1", "STOPPING=1", main_pid };
 
-	if (str_format(
-		text, sizeof text, "%.*s", (int)d->text.len, d->text.p) == 0)
-		sysd_notify(text);
+	if (str_format(main_pid, sizeof main_pid, "MAINPID=%d", (int)getpid()) <
+	    0)
+		return;
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (slice_eq(d->text, known[i]))
+			sysd_notify(known[i]);
 }
 
 static int take_message(
@@ -181,8 +190,8 @@ static void note_shortage(struct parent *p, const struct err *err)
 	p->was_short = true;
 }
 
-/* All that is there. Nonsense ends the engine, not us. */
-static void hear(struct parent *p)
+/* At most so many messages. Nonsense ends the engine, not us. */
+static void hear(struct parent *p, size_t max)
 {
 	struct deposit d;
 	struct err err;
@@ -194,8 +203,8 @@ static void hear(struct parent *p)
 			note_shortage(p, &err);
 		else if (rc < 0 || (rc > 0 && take_message(p, &d, &err) < 0))
 			break;
-	} while (rc != 0);
-	if (rc == 0)
+	} while (rc != 0 && --max > 0);
+	if (rc == 0 || max == 0)
 		return;
 	watch_stop(&p->channel);
 	if (rc < 0 && err.code == ERR_UNAVAILABLE)
@@ -229,7 +238,7 @@ static void on_channel(struct watch *w, uint32_t events, void *arg)
 {
 	(void)w;
 	(void)events;
-	hear(arg);
+	hear(arg, AT_ONCE);
 }
 
 static void tell(struct parent *p, enum deposit_type type)
@@ -314,7 +323,7 @@ static void hang_up(struct parent *p)
 	p->pid = -1;
 	watch_stop(&p->exit);
 	fd_close(&exit_fd);
-	hear(p); /* what it said last */
+	hear(p, SIZE_MAX); /* what it said last */
 	deposit_in_fini(&p->in);
 	watch_stop(&p->channel);
 	fd_close(&p->fd);
@@ -338,10 +347,8 @@ static void on_exit_of_engine(struct watch *w, uint32_t events, void *arg)
 		return;
 	}
 	if (was_taken_over(p)) {
-		log_error(NULL,
-		    "the engine died while another process took "
-		    "over",
-		    "signal=%d", status_of(status));
+		log_error(NULL, "the engine died after a takeover", "status=%d",
+		    status_of(status));
 		end(p, 0);
 		return;
 	}
@@ -497,7 +504,10 @@ static void on_hup(int signo, void *arg)
 /* Each tunnel costs us two descriptors. */
 static size_t count_slots(const struct config *c)
 {
-	size_t own = OWN_FDS + (size_t)(c->workers > 0 ? c->workers : 64);
+	long n_workers =
+	    c->workers > 0 ? (long)c->workers : sysconf(_SC_NPROCESSORS_ONLN);
+	/* Of each worker's socket there may be two for a moment. */
+	size_t own = OWN_FDS + 2 * (size_t)(n_workers > 0 ? n_workers : 1);
 	struct rlimit l;
 	size_t n;
 

@@ -33,18 +33,18 @@ def parent_fds(p):
     return len(os.listdir("/proc/%d/fd" % p.process.pid))
 
 
-def kill_engine(p):
+def kill_engine(p, signo=signal.SIGKILL):
     """Returns when it is dead; the next one may not be there yet."""
     pid = p.engine()
     claim(pid != p.process.pid, "there is a parent")
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signo)
     until("the engine to be dead", 10, lambda: child_of(p.process.pid) != pid, pause=0.002)
     return pid
 
 
-def crash(p):
+def crash(p, signo=signal.SIGKILL):
     """Kill the engine and ask the next one; the question waits in the listener's queue."""
-    pid = kill_engine(p)
+    pid = kill_engine(p, signo)
     equal(p.ask("/_chp_healthz")[0].status, 200, "an answer of the next engine")
     claim(p.engine() != pid, "it is another one")
 
@@ -127,7 +127,7 @@ def flowing_bytes_are_never_corrupted():
     protected(p, N_BUSY, before)
     for n in range(N_KILLS):
         served_a_second()
-        crash(p)
+        crash(p, (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)[n % 3])
         echoed = tunnels.echoed()
         until("bytes go on", 20, lambda: tunnels.echoed() > echoed)
         claim(not tunnels.corrupted(), "after kill %d: %s" % (n, tunnels.corrupted()[:3]))
