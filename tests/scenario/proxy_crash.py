@@ -141,6 +141,69 @@ def flowing_bytes_are_never_corrupted():
     w.stop()
 
 
+class Flood:
+    """As many seeded bytes as go, there and back; what comes back must be a prefix of them."""
+
+    def __init__(self, p, seed):
+        self.seed, self.n, self.state = seed, 0, "flows"
+        self.s = tunnel_to_echo(p, "/flood").sock
+        for run in (self._send, self._receive):
+            threading.Thread(target=run, daemon=True).start()
+
+    def _send(self):
+        rng = random.Random(self.seed)
+        try:
+            while True:
+                self.s.sendall(rng.randbytes(65536))
+        except OSError:
+            pass
+
+    def _receive(self):
+        rng, wanted = random.Random(self.seed), b""
+        try:
+            while True:
+                data = self.s.recv(65536)
+                if not data:
+                    break
+                while len(wanted) < len(data):
+                    wanted += rng.randbytes(65536)
+                if not wanted.startswith(data):
+                    self.state = "other bytes came back after %d" % self.n
+                    return
+                wanted = wanted[len(data):]
+                self.n += len(data)
+        except OSError:
+            pass
+        self.state = "closed"
+
+
+def floods_are_never_corrupted():
+    """Most of the time bytes are in hand here: some are closed, the others go on exactly."""
+    backend_port = free_port()
+    serve_echo(backend_port)
+    until("the backend", 5, lambda: listens(backend_port))
+    w = World()
+    p = w.now
+    p.add("/", "http://127.0.0.1:%d" % backend_port)
+    floods, n_closed, n_went_on = [], 0, 0
+    for n in range(N_KILLS):
+        before = parent_fds(p)
+        fresh = [Flood(p, 100 * n + i) for i in range(6 - len(floods))]
+        floods += fresh
+        protected(p, len(fresh), before)
+        served_a_second()
+        crash(p)
+        seen = {f: f.n for f in floods}
+        until("each goes on or is closed", 20, lambda: all(f.n > seen[f] or f.state != "flows" for f in floods))
+        wrong = [f.state for f in floods if f.state not in ("flows", "closed")]
+        claim(not wrong, "after kill %d: %s" % (n, wrong))
+        n_closed += sum(f.state == "closed" for f in floods)
+        n_went_on += sum(f.state == "flows" for f in floods)
+        floods = [f for f in floods if f.state == "flows"]
+    print("# %d times a flood went on, %d times it was closed" % (n_went_on, n_closed))
+    w.stop()
+
+
 def bytes_in_hand_close_a_tunnel():
     """A reader that does not read: the proxy's queue is full when the engine dies."""
     data = random.Random(5).randbytes(32000000)
@@ -526,14 +589,43 @@ def the_service_manager_hears_the_parent():
     shutil.rmtree(d)
 
 
+def an_upgrade_under_a_service_manager():
+    """An administrator starts the new program by hand; when the unit's own process has
+    ended, the manager starts the unit again (Restart=always), which takes over in turn."""
+    d = tempfile.mkdtemp(prefix="carrelt-crash-")
+    m = Manager(d)
+    unit = ("--journal", d + "/j", "--takeover")
+    first = Proxy(*unit, env={"NOTIFY_SOCKET": m.path})
+    equal(m.hear(), ("READY=1", first.process.pid), "the unit starts")
+    first.add("/ws", Backend(tunnel_backend).url)
+    before = parent_fds(first)
+    tunnels = [open_tunnel(first, "/ws")[0] for _ in range(20)]
+    by_hand = Proxy(*unit)
+    equal(first.process.wait(10), 0, "the unit's process ends in order")
+    echoes(tunnels, b"with the one by hand")
+    again = Proxy(*unit, env={"NOTIFY_SOCKET": m.path})
+    equal(m.hear()[0], "MAINPID=%d" % again.process.pid, "the unit's new process")
+    equal(m.hear(), ("READY=1", again.process.pid), "is ready")
+    equal(by_hand.process.wait(10), 0, "the one by hand ends")
+    echoes(tunnels, b"with the unit again")
+    protected(again, len(tunnels), before)
+    served_a_second()
+    crash(again)
+    echoes(tunnels, b"and after its crash")
+    again.stop()
+    shutil.rmtree(d)
+
+
 def main():
     report.group("proxy")
-    tests = (idle_websockets_outlive_the_engine, flowing_bytes_are_never_corrupted, bytes_in_hand_close_a_tunnel,
+    tests = (idle_websockets_outlive_the_engine, flowing_bytes_are_never_corrupted,
+             floods_are_never_corrupted, bytes_in_hand_close_a_tunnel,
              half_closed_tunnels_go_on, activity_is_not_forgotten, a_crash_loop_backs_off,
              what_kills_every_engine_is_let_go, a_start_that_fails_later_is_tried_again, crashes_and_takeovers,
              the_old_engine_dies_at_each_step_of_a_takeover, the_old_engine_dies_when_the_new_process_has_begun,
              the_parent_is_killed, signals_pass_through, signals_while_there_is_no_engine, without_a_parent,
-             a_parent_that_is_slow, more_tunnels_than_the_parent_can_keep, the_service_manager_hears_the_parent)
+             a_parent_that_is_slow, more_tunnels_than_the_parent_can_keep, the_service_manager_hears_the_parent,
+             an_upgrade_under_a_service_manager)
     wanted = sys.argv[1:]
     report.run([(f.__name__, f) for f in tests if not wanted or f.__name__ in wanted], say_all)
     for w in list(running):
