@@ -21,7 +21,10 @@
 
 #define DEPOSIT_MAX     65536 /* bytes of a packet */
 #define DEPOSIT_FDS_MAX 32
-#define DEPOSIT_AT_ONCE (DEPOSIT_FDS_MAX / 2) /* in one packet */
+#define DEPOSIT_AT_ONCE (DEPOSIT_FDS_MAX / 2) /* tunnels in one packet */
+/* With so many bytes of items there is room for one more, however long its key
+ * (ROUTE_KEY_MAX). */
+#define DEPOSIT_ROOM    (DEPOSIT_MAX - 8192)
 
 enum deposit_type {
 	DEPOSIT_PAGE = 1,   /* and which engine in turn it is, from 0 on */

@@ -12,11 +12,8 @@
 #include "proxy/lifeline.h"
 #include "proxy/transport.h"
 
-#define SOON_MS   20
-#define LATER_MS  1000 /* when there is no slot */
-/* Room in a packet for one more tunnel. */
-#define ITEM_MAX  (64 + 4096)
-#define ITEMS_MAX (DEPOSIT_MAX - 64)
+#define SOON_MS  20
+#define LATER_MS 1000 /* when there is no slot */
 
 void held_drop(struct held *h)
 {
@@ -76,8 +73,7 @@ static void fill(struct holds *hs, struct packet *p)
 	list_for_each (it, &hs->due) {
 		struct hold *h = LIST_ITEM(it, struct hold, link);
 
-		if (p->n == DEPOSIT_AT_ONCE ||
-		    p->items.len + ITEM_MAX > ITEMS_MAX)
+		if (p->n == DEPOSIT_AT_ONCE || p->items.len > DEPOSIT_ROOM)
 			return;
 		h->slot = page_slot_take(page);
 		if (h->slot == PAGE_NO_SLOT)

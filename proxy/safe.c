@@ -10,9 +10,6 @@
 #include "base/mem.h"
 #include "proxy/page.h"
 
-#define ITEM_MAX  (64 + 4096)
-#define ITEMS_MAX (DEPOSIT_MAX - 64)
-
 void safe_init(struct safe *s, size_t n_slots)
 {
 	*s = (struct safe){ .n_slots = n_slots };
@@ -212,8 +209,7 @@ static int give_tunnels(struct safe *s, int fd, struct err *err)
 	size_t n = 0;
 
 	buf_init(&items, DEPOSIT_MAX);
-	for (; at < s->cap && n < DEPOSIT_AT_ONCE &&
-	       items.len + ITEM_MAX <= ITEMS_MAX;
+	for (; at < s->cap && n < DEPOSIT_AT_ONCE && items.len <= DEPOSIT_ROOM;
 	     at++) {
 		const struct safe_tunnel *t = &s->tunnels[at];
 
