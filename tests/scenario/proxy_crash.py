@@ -7,6 +7,7 @@ engine's hands is closed, never corrupted (docs/architecture.md "Proxy crash").
 import mmap
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -356,6 +357,29 @@ def a_start_that_fails_later_is_tried_again():
     w.stop()
 
 
+def a_start_that_fails_late_loses_nothing():
+    """The engine has the tunnels in its hands already when it cannot go on."""
+    p = Proxy()
+    p.add("/ws", Backend(tunnel_backend).url)
+    before = parent_fds(p)
+    tunnels = [open_tunnel(p, "/ws")[0] for _ in range(20)]
+    protected(p, len(tunnels), before)
+    served_a_second()
+    # the last descriptors that it wants are those of the REST API
+    few = p.n_fds() - 1
+    resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (few, few))
+    kill_engine(p)
+    until("two failed starts", 10, lambda: p.output().count("carrel-proxy: REST API") >= 2)
+    claim(parent_fds(p) > before + len(tunnels), "the parent has the tunnels still")
+    for s in tunnels:
+        s.sock.setblocking(False)
+        try:
+            raise report.Failure("a tunnel has ended: %r" % s.sock.recv(1))
+        except BlockingIOError:
+            pass
+    p.kill()
+
+
 # ---- with takeovers --------------------------------------------------------
 
 def crashes_and_takeovers():
@@ -621,7 +645,8 @@ def main():
     tests = (idle_websockets_outlive_the_engine, flowing_bytes_are_never_corrupted,
              floods_are_never_corrupted, bytes_in_hand_close_a_tunnel,
              half_closed_tunnels_go_on, activity_is_not_forgotten, a_crash_loop_backs_off,
-             what_kills_every_engine_is_let_go, a_start_that_fails_later_is_tried_again, crashes_and_takeovers,
+             what_kills_every_engine_is_let_go, a_start_that_fails_later_is_tried_again,
+             a_start_that_fails_late_loses_nothing, crashes_and_takeovers,
              the_old_engine_dies_at_each_step_of_a_takeover, the_old_engine_dies_when_the_new_process_has_begun,
              the_parent_is_killed, signals_pass_through, signals_while_there_is_no_engine, without_a_parent,
              a_parent_that_is_slow, more_tunnels_than_the_parent_can_keep, the_service_manager_hears_the_parent,
