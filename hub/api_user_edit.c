@@ -13,7 +13,7 @@
 
 static void log_deed(struct req *r, const char *deed, const char *name)
 {
-	log_info(&(struct log_ctx){ .user = r->who.user_name },
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 	    "user administration", "deed=%s name=%s", deed, name);
 }
 

@@ -34,6 +34,7 @@ struct proxy_client;
 struct reconcile;
 struct routing;
 struct servers;
+struct services;
 struct spawner_client;
 struct throttle;
 struct web;
@@ -63,6 +64,7 @@ struct app {
 	struct proxy_client *proxy;
 	struct routing *routing;     /* hub/routing.c: the proxy's table */
 	struct servers *servers;     /* hub/server.c */
+	struct services *services;   /* hub/service.h; NULL: none */
 	struct reconcile *reconcile; /* hub/reconcile.c */
 	struct login *login;         /* hub/login.c: attempts under way */
 	struct metrics *metrics;     /* hub/metrics.h */

@@ -137,8 +137,8 @@ static struct record by_caller(const struct req *r, enum audit_event ev)
 		rec.via = "login";
 		break;
 	case PRINCIPAL_TOKEN:
-		rec.actor = r->who.user_name;
-		rec.via = "token";
+		rec.actor = principal_name(&r->who);
+		rec.via = r->who.service_id ? "service" : "token";
 		rec.token = r->who.token_id;
 		break;
 	}

@@ -306,6 +306,10 @@ static struct scope_resource resource(const struct req *r)
 	case TARGET_NONE:
 	case TARGET_USERS:
 	case TARGET_GROUPS:
+	case TARGET_SERVICES:
+		break;
+	case TARGET_SERVICE:
+		res.service = r->service_param;
 		break;
 	case TARGET_GROUP:
 		res.group = r->group_param;
@@ -343,6 +347,8 @@ static bool may_list(const struct req *r)
 
 	if (r->route->target == TARGET_GROUPS)
 		return scope_holds(held, id, FILTER_GROUP);
+	if (r->route->target == TARGET_SERVICES)
+		return scope_holds(held, id, FILTER_SERVICE);
 	return r->route->target == TARGET_USERS &&
 	       (scope_holds(held, id, FILTER_USER) ||
 		   scope_holds(held, id, FILTER_GROUP));

@@ -419,7 +419,7 @@ void page_logout(struct req *r)
 			reply_err(r, &err);
 			return;
 		}
-		log_info(&(struct log_ctx){ .user = r->who.user_name },
+		log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 		    "logged out", "from=%s", r->client);
 		audit_login(r, AUDIT_LOGOUT, r->who.user_name, NULL);
 	}

@@ -67,6 +67,7 @@ static int find_route(struct req *r, struct err *err)
 	r->user_param = m.user;
 	r->server_param = m.server;
 	r->group_param = m.group;
+	r->service_param = m.service;
 	r->tail = m.tail;
 	return 0;
 }
@@ -205,8 +206,9 @@ void route_done(struct http_req *http, int status, void *arg)
 	if (!r)
 		return;
 	http->user = NULL;
-	log_debug(&(struct log_ctx){ .user = r->who.user_name }, "request",
-	    "method=%s path=%s status=%d", http->method, http->path, status);
+	log_debug(&(struct log_ctx){ .user = principal_name(&r->who) },
+	    "request", "method=%s path=%s status=%d", http->method, http->path,
+	    status);
 	metrics_request(r, status);
 	audit_request(r, status);
 	reply_release(r);

@@ -32,11 +32,13 @@ enum gate_kind {
 /* What the scopes of a route are asked for. */
 enum route_target {
 	TARGET_NONE,
-	TARGET_USER,   /* :user; without it, who asks */
-	TARGET_SERVER, /* :user and :server; without it, the default server */
-	TARGET_GROUP,  /* :group */
-	TARGET_USERS,  /* a listing: the scope for some is enough */
-	TARGET_GROUPS, /* the same of groups */
+	TARGET_USER,     /* :user; without it, who asks */
+	TARGET_SERVER,   /* :user and :server; without it, the default server */
+	TARGET_GROUP,    /* :group */
+	TARGET_USERS,    /* a listing: the scope for some is enough */
+	TARGET_GROUPS,   /* the same of groups */
+	TARGET_SERVICE,  /* :service */
+	TARGET_SERVICES, /* a listing of them */
 };
 
 #define ROUTE_SCOPES_MAX 6
@@ -74,7 +76,7 @@ struct req {
 	bool is_https;      /* as the browser sees it */
 	const char *params[ROUTE_PARAMS_MAX]; /* captures, decoded */
 	/* those of that name, or NULL */
-	const char *user_param, *server_param, *group_param;
+	const char *user_param, *server_param, *group_param, *service_param;
 	const char *tail;       /* what '*' matched, raw; NULL: none */
 	struct url_pairs query; /* decoded */
 	struct url_pairs form;  /* urlencoded body, decoded */

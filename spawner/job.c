@@ -57,6 +57,7 @@ json_t *job_to_json(const struct job *job)
 	set_str(j, "kind", job->kind);
 	set_str(j, "pam_service", job->pam_service);
 	set_str(j, "pam_dir", job->pam_dir);
+	set_str(j, "cwd", job->cwd);
 	json_object_set_new(j, "command", strings_to_json(&job->command));
 	json_object_set_new(
 	    j, "create_command", strings_to_json(&job->create_command));
@@ -212,6 +213,9 @@ int job_from_json(struct job *job, const json_t *j, struct err *err)
 		return -1;
 	if (json_object_get(j, "pam_dir") &&
 	    get_str(job, j, "pam_dir", &job->pam_dir, err) != 0)
+		return -1;
+	if (json_object_get(j, "cwd") &&
+	    get_str(job, j, "cwd", &job->cwd, err) != 0)
 		return -1;
 	if (need(json_get_bool(j, "no_new_privs", &job->no_new_privs, err),
 		"no_new_privs", err) ||

@@ -30,6 +30,7 @@ struct job {
 	uint16_t port; /* on 127.0.0.1 */
 	const char *pam_service;
 	const char *pam_dir; /* NULL: the system's */
+	const char *cwd;     /* of a service; NULL: the account's home */
 	bool is_root;        /* the spawner is: ids are switched */
 	int64_t own_uid;     /* of the spawner */
 	bool create;         /* a missing account is asked for */
