@@ -130,6 +130,18 @@ CREATE TABLE login_identity (
 	PRIMARY KEY (user_id, source)
 ) STRICT, WITHOUT ROWID;
 
+-- What is kept of a person's last login (db/login_state.h).
+CREATE TABLE login_state (
+	user_id    INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
+	-- the provider of auth.providers; '' is the form of the login page
+	via        TEXT NOT NULL CHECK (length(CAST(via AS BLOB)) <= 64),
+	-- when it was asked last, and whether it said no then
+	checked_us INTEGER NOT NULL CHECK (checked_us >= 0),
+	refused    INTEGER NOT NULL CHECK (refused IN (0, 1)),
+	-- auth_state: what it said, and its tokens (auth/sealer.h)
+	sealed     TEXT CHECK (length(sealed) BETWEEN 1 AND 1048576)
+) STRICT;
+
 -- Logins of browsers. The cookie carries the secret, this row its digest; a
 -- session that was ended is over whatever cookie is shown.
 CREATE TABLE session (

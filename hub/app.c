@@ -11,6 +11,7 @@
 
 #include "auth/authenticator.h"
 #include "auth/rules.h"
+#include "auth/sealer.h"
 #include "auth/throttle.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -19,10 +20,12 @@
 #include "base/sysd.h"
 #include "db/user.h"
 #include "hub/audit.h"
+#include "hub/auth_state.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
 #include "hub/providers.h"
 #include "hub/rbac.h"
+#include "hub/refresh.h"
 #include "hub/route.h"
 #include "hub/server.h"
 #include "hub/service.h"
@@ -126,12 +129,17 @@ static int open_login(struct app *app, struct err *err)
 	if (open_authenticator(app, err) != 0)
 		return -1;
 	app->providers = providers_open(app, err);
-	return app->providers ? 0 : -1;
+	if (!app->providers || auth_state_open(app, err) != 0)
+		return -1;
+	app->refresh = refresh_open(app);
+	return 0;
 }
 
 static void close_login(struct app *app)
 {
+	refresh_close(&app->refresh);
 	providers_close(&app->providers);
+	sealer_close(&app->sealer);
 	if (app->login)
 		login_free(&app->login);
 	if (app->auth)

@@ -75,6 +75,8 @@ struct app {
 	const struct authenticator_kind *auth_kind;
 	struct authenticator *auth;
 	struct providers *providers; /* hub/providers.h: logins elsewhere */
+	struct sealer *sealer;       /* auth_state; NULL: none is kept */
+	struct refresh *refresh;     /* providers asked again; NULL: never */
 	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
 	struct httpd *http_servers;  /* 127.0.0.1:8081: they are not */
 	int64_t started_us;

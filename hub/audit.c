@@ -157,6 +157,19 @@ void audit_hub(struct app *app, enum audit_event ev, const char *detail)
 	write_record(app, &rec);
 }
 
+void audit_login_ended(struct app *app, const char *user, const char *why)
+{
+	const struct record rec = {
+		.event = AUDIT_LOGIN_ENDED,
+		.actor = "hub",
+		.via = "hub",
+		.target = user,
+		.detail = why,
+	};
+
+	write_record(app, &rec);
+}
+
 void audit_login(const struct req *r, enum audit_event ev, const char *user,
     const char *detail)
 {

@@ -146,6 +146,19 @@ static int read_args(struct req *r, struct err *err)
 
 /* ---- the request -------------------------------------------------- */
 
+static void pass_and_handle(struct req *r)
+{
+	if (!gate_pass(r))
+		return;
+	r->touches_user = r->gate != GATE_EITHER && r->gate != GATE_SCRAPE;
+	r->route->handler(r);
+}
+
+void route_again(struct req *r)
+{
+	pass_and_handle(r);
+}
+
 static void run(struct req *r)
 {
 	struct err err = { 0 };
@@ -166,10 +179,7 @@ static void run(struct req *r)
 		reply_refusal(r, 400, "%s", err.text);
 		return;
 	}
-	if (!gate_pass(r))
-		return;
-	r->touches_user = r->gate != GATE_EITHER && r->gate != GATE_SCRAPE;
-	r->route->handler(r);
+	pass_and_handle(r);
 }
 
 void route_request(struct http_req *http, void *arg)

@@ -81,6 +81,8 @@ struct req {
 	struct url_pairs query; /* decoded */
 	struct url_pairs form;  /* urlencoded body, decoded */
 	const char *next;       /* instead of the query's or form's; NULL */
+	const char *login_via;  /* the provider that a login came by; NULL */
+	bool is_refreshed;      /* the provider was asked; not again */
 	struct principal who;   /* set by the gate; kind NONE if nobody */
 	struct cookie_env cookie_env;
 	struct cookie_in cookies;
@@ -98,6 +100,8 @@ struct req {
 void route_head(struct http_req *http, void *arg);
 void route_request(struct http_req *http, void *arg);
 void route_done(struct http_req *http, int status, void *arg);
+/* The gate held the request back (hub/refresh.h): from the gate on again. */
+void route_again(struct req *r);
 
 /*
  * For handlers: the body as JSON. 1 with *out (freed with the request), 0 when

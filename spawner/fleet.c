@@ -337,13 +337,14 @@ static int choose_port(struct fleet *f, const struct fleet_request *r,
 
 /* The job is filled but for env and port. */
 static int begin(struct fleet *f, const struct fleet_request *r,
-    struct job *job, struct err *err)
+    const struct profile *profile, struct job *job, struct err *err)
 {
 	struct server *s;
 	char address[32] = "";
 	int rc;
 
-	if (job_read_env(&job->arena, r->env, &job->hub_env, err) != 0 ||
+	if (job_read_env(&job->arena, r->env, &profile->accept_environment,
+		&job->hub_env, err) != 0 ||
 	    choose_port(f, r, &job->port, err) != 0 ||
 	    (job->port && str_format(address, sizeof address, "127.0.0.1:%u",
 			      (unsigned)job->port) != 0))
@@ -387,7 +388,7 @@ void fleet_start(struct fleet *f, const struct fleet_request *r)
 	}
 	arena_init(&job.arena);
 	fill_job(f, r, profile, &job);
-	if (begin(f, r, &job, &err) != 0)
+	if (begin(f, r, profile, &job, &err) != 0)
 		refuse(f, r, code_of(&err), err.text);
 	job_fini(&job);
 }
@@ -430,7 +431,7 @@ void fleet_start_service(struct fleet *f, const struct fleet_request *asked)
 	arena_init(&job.arena);
 	fill_job(f, &r, &service->profile, &job);
 	job.cwd = service->cwd;
-	if (begin(f, &r, &job, &err) != 0)
+	if (begin(f, &r, &service->profile, &job, &err) != 0)
 		refuse(f, &r, code_of(&err), err.text);
 	job_fini(&job);
 }

@@ -49,10 +49,11 @@ int job_from_json(struct job *job, const json_t *j, struct err *err) MUST_CHECK;
 /* Wipes the environment. */
 void job_fini(struct job *job);
 /*
- * The hub's environment object into pairs in `a`: names by policy_env_name_ok,
- * values strings of at most 16 KiB.
+ * The hub's environment object into pairs in `a`: names by policy_env_name_ok
+ * or of the profile's `accepted`, values strings of at most 16 KiB.
  */
-int job_read_env(struct arena *a, const json_t *env, struct conf_pairs *out,
+int job_read_env(struct arena *a, const json_t *env,
+    const struct conf_strings *accepted, struct conf_pairs *out,
     struct err *err) MUST_CHECK;
 
 #endif

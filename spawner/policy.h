@@ -30,6 +30,7 @@ struct profile {
 	const char *kind;
 	struct conf_strings command;
 	struct conf_pairs environment;
+	struct conf_strings accept_environment;
 	bool no_new_privs;
 	int64_t memory, pids; /* as bound; read `limits` */
 	const char *cpu;

@@ -300,6 +300,8 @@ static void test_hub_environment_is_checked(void **state)
 	static const char *const bad[] = { "{\"PATH\":\"x\"}",
 		"{\"JUPYTERHUB_A\":1}", "{\"JUPYTERHUB_A\":null}",
 		"{\"JUPYTERHUB_A=B\":\"x\"}" };
+	static const char *token[] = { "CAMPUS_TOKEN" };
+	const struct conf_strings none = { 0 }, some = { token, 1 };
 	struct fixture *f = *state;
 	struct conf_pairs pairs;
 	json_t *j;
@@ -308,12 +310,20 @@ static void test_hub_environment_is_checked(void **state)
 		test_ok(
 		    json_parse(bad[i], strlen(bad[i]), &j, &f->err), &f->err);
 		assert_int_equal(
-		    job_read_env(&f->job.arena, j, &pairs, &f->err), -1);
+		    job_read_env(&f->job.arena, j, &none, &pairs, &f->err), -1);
 		json_decref(j);
 	}
 	j = json_pack("{ss ss}", "JPY_API_TOKEN", "t", "MEM_LIMIT", "1");
-	test_ok(job_read_env(&f->job.arena, j, &pairs, &f->err), &f->err);
+	test_ok(
+	    job_read_env(&f->job.arena, j, &none, &pairs, &f->err), &f->err);
 	assert_int_equal(pairs.n, 2);
+	json_decref(j);
+	j = json_pack("{ss}", "CAMPUS_TOKEN", "t");
+	assert_int_equal(
+	    job_read_env(&f->job.arena, j, &none, &pairs, &f->err), -1);
+	test_ok(
+	    job_read_env(&f->job.arena, j, &some, &pairs, &f->err), &f->err);
+	assert_int_equal(pairs.n, 1);
 	json_decref(j);
 }
 
