@@ -23,6 +23,7 @@
 #include "proxy/route.h"
 #include "proxy/sockets.h"
 #include "proxy/table.h"
+#include "proxy/tls_ticket.h"
 #include "proxy/worker.h"
 
 #define WAIT_MS   30000 /* for one message */
@@ -268,7 +269,8 @@ static int add_route(struct takeover *t, struct table *table,
 	return rc;
 }
 
-int takeover_copy(struct takeover *t, struct table *table, struct err *err)
+int takeover_copy(struct takeover *t, struct table *table,
+    struct tls_tickets *tickets, struct err *err)
 {
 	struct parcel p;
 	int rc = greet(t, err);
@@ -282,6 +284,8 @@ int takeover_copy(struct takeover *t, struct table *table, struct err *err)
 			rc = add_sockets(t, &p, err);
 		else if (p.type == PARCEL_ROUTE)
 			rc = add_route(t, table, &p, err);
+		else if (p.type == PARCEL_TICKETS)
+			rc = tls_tickets_load(tickets, p.text, err);
 		else
 			rc = out_of_turn(&p, err);
 	}
@@ -454,6 +458,7 @@ static int take_report(
 	case PARCEL_READY:
 	case PARCEL_GO:
 	case PARCEL_DONE:
+	case PARCEL_TICKETS:
 		break;
 	}
 	return out_of_turn(p, err);

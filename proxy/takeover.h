@@ -19,6 +19,7 @@ struct metrics;
 struct sockets;
 struct table;
 struct takeover;
+struct tls_tickets;
 struct worker;
 
 /*
@@ -28,9 +29,10 @@ struct worker;
 struct takeover *takeover_open(const char *path, struct err *err);
 void takeover_free(struct takeover **t);
 
-/* First: sockets, and routes with their activity into an empty table. */
-int takeover_copy(
-    struct takeover *t, struct table *table, struct err *err) MUST_CHECK;
+/* First: sockets, keys of TLS tickets, and routes with their activity into an
+ * empty table. */
+int takeover_copy(struct takeover *t, struct table *table,
+    struct tls_tickets *tickets, struct err *err) MUST_CHECK;
 /* The listening sockets that came over; what nobody took is closed later. */
 struct sockets *takeover_sockets(struct takeover *t);
 /* The old one's journal, or -1. The caller's from then on. */
