@@ -6,8 +6,10 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "proxy/page.h"
 
 #define STORE_EVERY_MS 1000
 
@@ -20,20 +22,39 @@ struct cell {
 	_Atomic int64_t n_tunnels;
 	_Atomic int32_t tunnel_idle_s, request_idle_s, max_open;
 	_Atomic uint32_t number;
+	struct page *page;
+	page_time *noted; /* NULL: there is no room for it */
+	char key[];
 };
 
 #define LOAD(x)     atomic_load_explicit(&(x), memory_order_relaxed)
 #define STORE(x, v) atomic_store_explicit(&(x), (v), memory_order_relaxed)
 #define ADD(x, v)   atomic_fetch_add_explicit(&(x), (v), memory_order_relaxed)
 
+static void set_last(struct cell *c, int64_t wall_ms)
+{
+	STORE(c->last_ms, wall_ms);
+	if (c->noted != NULL)
+		STORE(*c->noted, wall_ms);
+}
+
+struct cell *cell_new_for(const char *key, struct page *page, int64_t wall_ms)
+{
+	size_t len = strlen(key);
+	struct cell *c = xcalloc(1, sizeof *c + len + 1);
+
+	memcpy(c->key, key, len);
+	atomic_init(&c->refs, 1);
+	c->page = page;
+	c->noted = page != NULL ? page_time_take(page, key) : NULL;
+	cell_set_limits(c, &route_limits_unset);
+	set_last(c, wall_ms);
+	return c;
+}
+
 struct cell *cell_new(int64_t wall_ms)
 {
-	struct cell *c = xcalloc(1, sizeof *c);
-
-	atomic_init(&c->refs, 1);
-	atomic_init(&c->last_ms, wall_ms);
-	cell_set_limits(c, &route_limits_unset);
-	return c;
+	return cell_new_for("", NULL, wall_ms);
 }
 
 struct cell *cell_ref(struct cell *c)
@@ -52,8 +73,11 @@ void cell_unref(struct cell **cp)
 		return;
 	before = atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel);
 	assert(before > 0);
-	if (before == 1)
-		free(c);
+	if (before > 1)
+		return;
+	if (c->noted != NULL)
+		page_time_give(c->page, c->noted);
+	free(c);
 }
 
 void cell_touch(struct cell *c, int64_t wall_ms)
@@ -64,12 +88,12 @@ void cell_touch(struct cell *c, int64_t wall_ms)
 	if (wall_ms >= stored && wall_ms - stored < STORE_EVERY_MS)
 		return;
 	STORE(c->stored_ms, wall_ms);
-	STORE(c->last_ms, wall_ms);
+	set_last(c, wall_ms);
 }
 
 void cell_set(struct cell *c, int64_t wall_ms)
 {
-	STORE(c->last_ms, wall_ms);
+	set_last(c, wall_ms);
 	STORE(c->stored_ms, 0);
 }
 
@@ -119,6 +143,11 @@ struct route_limits cell_limits(const struct cell *c)
 	};
 }
 
+const char *cell_key(const struct cell *c)
+{
+	return c->key;
+}
+
 int64_t cell_last_ms(const struct cell *c)
 {
 	return LOAD(c->last_ms);
@@ -137,7 +166,7 @@ int64_t cell_open_count(const struct cell *c)
 void cell_raise(struct cell *c, int64_t wall_ms)
 {
 	if (wall_ms > LOAD(c->last_ms))
-		STORE(c->last_ms, wall_ms);
+		set_last(c, wall_ms);
 }
 
 void cell_set_number(struct cell *c, uint32_t number)

@@ -15,9 +15,13 @@
 #include "proxy/route_limits.h"
 
 struct cell;
+struct page;
 
 /* One reference; last activity is wall_ms. */
 struct cell *cell_new(int64_t wall_ms);
+/* The same for the route of this key; its times are noted in the page as well
+ * (NULL: there is none), which must live longer. */
+struct cell *cell_new_for(const char *key, struct page *page, int64_t wall_ms);
 struct cell *cell_ref(struct cell *c);
 /* Drops one reference and sets NULL; accepts NULL inside. */
 void cell_unref(struct cell **c);
@@ -41,6 +45,8 @@ void cell_raise(struct cell *c, int64_t wall_ms);
 void cell_set_number(struct cell *c, uint32_t number);
 uint32_t cell_number(const struct cell *c);
 
+/* The key of its route; as long as the cell lives. */
+const char *cell_key(const struct cell *c);
 int64_t cell_last_ms(const struct cell *c);
 uint64_t cell_bytes(const struct cell *c);
 int64_t cell_open_count(const struct cell *c);

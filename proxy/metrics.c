@@ -242,6 +242,19 @@ static void write_traffic(struct buf *b, const struct sum *s)
 	    "Bytes of answers sent to clients", (double)TOTAL(s, bytes_out));
 }
 
+static void write_deaths(struct buf *b, const struct sum *s)
+{
+	prom_write_value(b, "proxy_engine_restarts", "counter",
+	    "Times the engine died and was started again",
+	    (double)TOTAL(s, restarts));
+	prom_write_value(b, "proxy_tunnels_recovered", "counter",
+	    "Tunnels that went on in another engine",
+	    (double)TOTAL(s, recovered));
+	prom_write_value(b, "proxy_tunnels_lost", "counter",
+	    "Tunnels that were closed because a dead engine had bytes of them",
+	    (double)TOTAL(s, lost));
+}
+
 static uint64_t longest_turn(const struct sum *s)
 {
 	uint64_t longest = 0;
@@ -282,6 +295,7 @@ void metrics_write(struct buf *out, struct metrics *const *sets, size_t n_sets,
 	    offsetof(struct metrics, requests_api));
 	write_reasons(out, &s);
 	write_traffic(out, &s);
+	write_deaths(out, &s);
 	write_http2(out, &s);
 	write_states(out, &s);
 	write_limits(out, &s);

@@ -71,6 +71,8 @@ struct metrics {
 	metric handshakes, handshakes_resumed;
 	metric bytes_in, bytes_out; /* to targets, to clients */
 	metric longest_turn_us;
+	/* The parent's, of engines that died (proxy/page.h) */
+	metric restarts, recovered, lost;
 	metric h2_connections, h2_tunnels; /* open ones */
 	metric h2_streams, h2_floods[METRICS_N_FLOODS];
 	metric shaking, requests_open;     /* of open_connections */

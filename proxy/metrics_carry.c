@@ -48,6 +48,9 @@ static const struct family families[] = {
 	{ 45, MEMBER(gave_way), SUM },
 	{ 46, MEMBER(access_lines), SUM },
 	{ 47, MEMBER(access_dropped), SUM },
+	{ 50, MEMBER(restarts), SUM },
+	{ 51, MEMBER(recovered), SUM },
+	{ 52, MEMBER(lost), SUM },
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
 

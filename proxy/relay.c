@@ -24,6 +24,7 @@ struct tunnel {
 	struct list link;
 	struct worker *worker;
 	struct cell *cell;
+	struct hold hold;
 	int64_t touched_ms; /* when the cell was told last */
 	uint64_t n_bytes;   /* that the cell was not told yet */
 	struct defer again;
@@ -43,6 +44,7 @@ void relay_close(struct tunnel *t)
 
 	tell_cell(t);
 	cell_tunnel_closed(t->cell);
+	hold_over(&w->holds, &t->hold);
 	cell_closed(t->cell);
 	cell_unref(&t->cell);
 	defer_cancel(&t->again);
@@ -176,17 +178,27 @@ static void pass_end(
 
 static void on_again(void *arg);
 
+static void rest(struct tunnel *t, bool more)
+{
+	hold_end(&t->hold, transport_is_blocked(&t->client) ||
+			       transport_is_blocked(&t->target));
+	if (more)
+		defer_call(t->worker->loop, &t->again, on_again, t);
+}
+
 static void run(struct tunnel *t)
 {
-	bool more = pump(t, &t->client, &t->target);
+	bool more;
 
+	hold_begin(&t->hold);
+	more = pump(t, &t->client, &t->target);
 	more = pump(t, &t->target, &t->client) || more;
 	pass_end(t, &t->client, &t->target);
 	pass_end(t, &t->target, &t->client);
 	if (t->is_over || (t->client.shut && t->target.shut))
 		relay_close(t);
-	else if (more)
-		defer_call(t->worker->loop, &t->again, on_again, t);
+	else
+		rest(t, more);
 }
 
 static void on_again(void *arg)
@@ -219,6 +231,7 @@ static struct tunnel *tunnel_new(struct worker *w, struct cell *cell)
 
 	t->worker = w;
 	t->cell = cell;
+	hold_init(&t->hold, &t->client, &t->target, cell);
 	cell_opened(cell);
 	cell_tunnel_opened(cell);
 	list_add_tail(&w->tunnels, &t->link);
@@ -243,6 +256,7 @@ int relay_begin(struct worker *w, struct transport *client,
 	begin_time(t);
 	/* What was readable before the move is no new edge for everybody. */
 	defer_call(w->loop, &t->again, on_again, t);
+	hold_ask(&w->holds, &t->hold);
 	worker_more_tunnels(w);
 	return 0;
 }
@@ -255,6 +269,7 @@ static struct box *box_up(struct tunnel *t)
 
 	list_init(&b->link);
 	b->cell = cell_ref(t->cell);
+	b->held = hold_leave(&t->worker->holds, &t->hold);
 	b->client = transport_leave(&t->client);
 	b->target = transport_leave(&t->target);
 	relay_close(t);
@@ -282,6 +297,8 @@ int relay_unbox(struct worker *w, struct box *b, struct err *err)
 	if (rc == 0)
 		rc = transport_enter(
 		    &t->target, w->loop, &b->target, on_target, t, err);
+	if (rc == 0)
+		hold_enter(&w->holds, &t->hold, &b->held);
 	relay_box_free(b);
 	if (rc < 0) {
 		relay_close(t);
@@ -297,6 +314,7 @@ int relay_unbox(struct worker *w, struct box *b, struct err *err)
 void relay_box_free(struct box *b)
 {
 	list_del(&b->link);
+	held_drop(&b->held);
 	cell_unref(&b->cell);
 	transport_rest_free(&b->client);
 	transport_rest_free(&b->target);

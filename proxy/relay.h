@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "proxy/hold.h"
 #include "proxy/transport.h"
 
 struct cell;
@@ -30,6 +31,7 @@ struct box {
 	struct list link;
 	struct worker *worker; /* whose it was, or whose it will be */
 	struct cell *cell;
+	struct held held; /* by the parent */
 	struct transport_rest client, target;
 };
 

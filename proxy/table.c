@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "proxy/cell.h"
 #include "proxy/journal.h"
+#include "proxy/page.h"
 #include "proxy/route.h"
 #include "proxy/route_limits.h"
 #include "proxy/worker.h"
@@ -39,6 +40,7 @@ struct entry {
 struct table {
 	struct loop *loop;
 	bool by_host;
+	struct page *page; /* NULL: no parent */
 	struct map *entries;
 	/* The cell of each key as long as somebody uses it: a deleted route
 	 * that comes again meets its tunnels there. */
@@ -179,7 +181,7 @@ static struct cell *cell_for(struct table *t, const char *key, int64_t ms)
 	if (c != NULL)
 		return cell_ref(c);
 	sweep_cells(t);
-	c = cell_new(ms);
+	c = cell_new_for(key, t->page, ms);
 	(void)map_put(t->cells, slice_of(key), c);
 	return cell_ref(c);
 }
@@ -235,6 +237,11 @@ struct table *table_new(struct loop *l, bool by_host)
 	return t;
 }
 
+void table_set_page(struct table *t, struct page *page)
+{
+	t->page = page;
+}
+
 static void change_free(struct change *c)
 {
 	list_del(&c->link);
@@ -287,6 +294,9 @@ int table_load(struct table *t, const char *key, const json_t *data,
 	if (e == NULL)
 		return -1;
 	cell_set(e->route->cell, at_ms);
+	/* An engine that died saw it used later than the journal knows. */
+	if (t->page != NULL)
+		cell_raise(e->route->cell, page_time_before(t->page, key));
 	put(t, e);
 	return 0;
 }

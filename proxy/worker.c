@@ -47,6 +47,7 @@ struct worker *worker_new(
 	list_init(&w->tunnels);
 	list_init(&w->boxes);
 	list_init(&w->shakes);
+	holds_init(&w->holds, w->loop);
 	w->errors = errors_new(w);
 	w->held_fd = listen_fd;
 	return w;
@@ -104,6 +105,7 @@ void worker_free(struct worker **wp)
 	while (!list_empty(&w->conns))
 		conn_free(LIST_ITEM(w->conns.next, struct conn, link));
 	relay_close_all(w);
+	holds_fini(&w->holds);
 	defer_cancel(&w->shake_turn);
 	tls_unref(&w->tls);
 	errors_free(&w->errors);

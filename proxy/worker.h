@@ -16,6 +16,7 @@
 #include "base/httphead.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "proxy/hold.h"
 #include "proxy/metrics.h"
 
 struct backends;
@@ -56,6 +57,7 @@ struct worker {
 	struct defer shake_turn;
 
 	struct list conns, tunnels;
+	struct holds holds;
 	size_t n_conns, n_tunnels, n_shaking;
 	bool is_draining;
 	/* Runs on this thread when the last one is gone while draining. */
