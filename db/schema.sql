@@ -306,7 +306,7 @@ CREATE INDEX token_session ON token (session_id) WHERE session_id IS NOT NULL;
 -- the hourly purge
 CREATE INDEX token_expires ON token (expires_us) WHERE expires_us > 0;
 
--- Authorization codes: five minutes, one use.
+-- Authorization codes: five minutes, one use. Used ones stay until the purge.
 CREATE TABLE oauth_code (
 	digest           BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
 	client_id        TEXT NOT NULL
@@ -321,6 +321,12 @@ CREATE TABLE oauth_code (
 	challenge        TEXT CHECK (length(challenge) BETWEEN 1 AND 128),
 	challenge_method TEXT CHECK (challenge_method IN ('S256', 'plain')),
 	expires_us       INTEGER NOT NULL CHECK (expires_us > 0),
+	-- of an OpenID request, for its ID token; NULL: none
+	nonce            TEXT CHECK (length(nonce) BETWEEN 1 AND 1024),
+	-- when the person logged in
+	login_us         INTEGER NOT NULL DEFAULT 0 CHECK (login_us >= 0),
+	-- what the code became; a second use ends that token. NULL: not used
+	token_id         INTEGER REFERENCES token (id) ON DELETE CASCADE,
 	CHECK ((challenge IS NULL) = (challenge_method IS NULL))
 ) STRICT, WITHOUT ROWID;
 -- Codes are few and short-lived, but each of these is a cascade or a logout
@@ -328,6 +334,8 @@ CREATE TABLE oauth_code (
 CREATE INDEX oauth_code_client ON oauth_code (client_id);
 CREATE INDEX oauth_code_user ON oauth_code (user_id, session_id);
 CREATE INDEX oauth_code_expires ON oauth_code (expires_us);
+CREATE INDEX oauth_code_token ON oauth_code (token_id)
+	WHERE token_id IS NOT NULL;
 
 -- Penalties for failed logins that survive a restart (auth/throttle.h). The key
 -- is a digest: people type passwords into the field for names.

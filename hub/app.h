@@ -29,6 +29,7 @@ struct httpd;
 struct login;
 struct metrics;
 struct offload;
+struct openid;
 struct providers;
 struct proxy_client;
 struct reconcile;
@@ -70,6 +71,7 @@ struct app {
 	struct metrics *metrics;     /* hub/metrics.h */
 	struct audit *audit;         /* hub/audit.h */
 	struct web *web;             /* hub/web.h: routes, pages, files */
+	struct openid *openid;       /* hub/openid.h; NULL: it is off */
 	struct throttle *throttle;
 	struct auth_rules *rules;
 	const struct authenticator_kind *auth_kind;

@@ -13,6 +13,7 @@
 #include "hub/attempt.h"
 #include "hub/front.h"
 #include "hub/handlers.h"
+#include "hub/match.h"
 #include "hub/redirect.h"
 #include "hub/refresh.h"
 #include "hub/reply.h"
@@ -391,18 +392,34 @@ static bool pass_scopes(struct req *r)
 	return false;
 }
 
+/* RFC 9110 15.5.6: what the path does have. */
+static void set_allow(struct req *r)
+{
+	const char *list = r->is_api ? "OPTIONS" : "";
+	size_t n;
+	const struct route *table = match_table(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (r->any && !strcmp(table[i].pattern, r->any->pattern))
+			list = arena_printf(&r->http->arena, "%s%s%s",
+			    table[i].method, *list ? ", " : "", list);
+	http_set(r->http, "Allow", list);
+}
+
 static bool pass_path(struct req *r)
 {
 	if (r->route)
 		return true;
-	if (r->is_outside && !is_method(r, "HEAD"))
+	if (r->is_outside && !is_method(r, "HEAD")) {
 		reply_refusal(r, 403,
 		    "Nothing can be sent to this address: no notebook server "
 		    "runs here.");
-	else if (r->path_known || r->is_outside)
+	} else if (r->path_known || r->is_outside) {
+		set_allow(r);
 		reply_refusal(r, 405, "Method Not Allowed");
-	else
+	} else {
 		reply_refusal(r, 404, "Not Found");
+	}
 	return false;
 }
 

@@ -24,6 +24,7 @@
 #include "hub/providers.h"
 #include "hub/redirect.h"
 #include "hub/refresh.h"
+#include "hub/server.h"
 #include "hub/web.h"
 
 #define USERNAME_MAX 255
@@ -418,6 +419,8 @@ void page_logout(struct req *r)
 		log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 		    "logged out", "from=%s", r->client);
 		audit_login(r, AUDIT_LOGOUT, r->who.user_name, NULL);
+		if (r->app->cfg.shutdown_on_logout)
+			servers_stop_of(r->app, r->who.user_id);
 	}
 	measure(r, METRIC_LOGOUT, NULL);
 	gate_clear_login(r);
