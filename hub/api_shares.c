@@ -195,6 +195,8 @@ static int read_wish(struct req *r, struct wish *out)
 	out->user = json_string_value(json_object_get(body, "user"));
 	out->group = json_string_value(json_object_get(body, "group"));
 	out->scopes = json_object_get(body, "scopes");
+	if (body_strings(r, "scopes", out->scopes) != 0)
+		return -1;
 	bool has_user = out->user && *out->user;
 	bool has_group = out->group && *out->group;
 	if (has_user != has_group)
