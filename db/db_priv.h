@@ -39,6 +39,9 @@ struct db {
 	int depth;     /* of transactions */
 	int n_walking; /* callbacks over rows: nothing may be written */
 
+	/* share.c: most hubs share nothing, and every request asks. */
+	bool knows_shares, has_shares;
+
 	/* durable.c */
 	int wal_fd;
 	uint64_t committed, durable; /* numbers of commits */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/json.h"
+#include "db/group.h"
 #include "db/server.h"
 #include "db/user.h"
 #include "hub/route.h"
@@ -19,6 +20,8 @@
  * (404, 500).
  */
 int req_user(struct req *r, struct user *out) MUST_CHECK;
+/* The group in the path; the same. */
+int req_group(struct req *r, struct group *out) MUST_CHECK;
 /* The server's name in the path; "" is the default server. */
 const char *req_server_name(const struct req *r);
 /* "<prefix>/alice" or "<prefix>/alice/name" below the hub's, escaped. */

@@ -42,12 +42,11 @@ static int read_number(
 	return 0;
 }
 
-int paging_read(struct req *r, struct paging *out)
+static int read_page(struct req *r, struct paging *out)
 {
 	const struct config *cfg = &r->app->cfg;
 	int64_t limit;
 
-	out->has_envelope = accepts_envelope(r);
 	limit =
 	    out->has_envelope ? cfg->page_default_limit : cfg->page_max_limit;
 	if (read_number(r, "offset", 0, &out->offset) != 0 ||
@@ -61,6 +60,18 @@ int paging_read(struct req *r, struct paging *out)
 	if (out->limit > cfg->page_max_limit)
 		out->limit = cfg->page_max_limit;
 	return 0;
+}
+
+int paging_read(struct req *r, struct paging *out)
+{
+	out->has_envelope = r->form_done || accepts_envelope(r);
+	return read_page(r, out);
+}
+
+int paging_read_always(struct req *r, struct paging *out)
+{
+	out->has_envelope = true;
+	return read_page(r, out);
 }
 
 /* What the client said of itself and of the address stays, so that it can

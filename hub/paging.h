@@ -14,6 +14,8 @@ struct paging {
 
 /* -1: the request was answered. */
 int paging_read(struct req *r, struct paging *out) MUST_CHECK;
+/* The same where the envelope is all there is. */
+int paging_read_always(struct req *r, struct paging *out) MUST_CHECK;
 /* `items` is a list (or, for routes, an object) of one page out of total. */
 void paging_reply(
     struct req *r, const struct paging *p, json_t *take_items, int64_t total);

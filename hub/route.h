@@ -59,6 +59,7 @@ struct route {
 };
 
 struct held_reply;
+typedef void answer_fn(struct req *r, int status, json_t *take);
 
 /* One request inside the hub; lives in http->arena, is http->user. */
 struct req {
@@ -90,9 +91,12 @@ struct req {
 	const char *form_action; /* CSP; NULL: 'self' */
 	bool touches_user;       /* counts as the user's activity */
 	struct db_waiter waiter;
-	struct held_reply *held;        /* waits for the disk */
-	json_t *json;                   /* req_json's */
-	void *state;                    /* the handler's own */
+	struct held_reply *held; /* waits for the disk */
+	json_t *json;            /* req_json's */
+	route_fn *then;          /* goes on after a login by password */
+	answer_fn *on_answer;    /* takes the API's answer (page_form.c) */
+	answer_fn *form_done; /* a form that calls the API: what comes then */
+	void *state;          /* the handler's own */
 	void (*on_gone)(struct req *r); /* frees state; also after the reply */
 };
 
