@@ -7,6 +7,7 @@
 #   make unit       the unit tests alone; SAN=1: under ASan and UBSan
 #   make sim        the hub in a simulated world: SIM="--seed 7 --trace"
 #   make fuzz       every fuzz target for FUZZ_SECONDS (600)
+#   make bench      speed and memory beside other programs: ONLY=proxy-http
 #   make docs       write etc/carrel.yaml and docs/config.md anew
 #   make install    programs, units and samples, below DESTDIR
 #   make clean      delete what was built
@@ -197,6 +198,30 @@ $(IDP): $(addprefix tests/idp/,package.json package-lock.json .npmrc)
 idp: $(IDP)
 .PHONY: idp
 
+# ---- benchmarks ----------------------------------------------------------
+# make bench [ONLY=proxy-http,hub-api]: side by side with nginx, haproxy, h2o,
+# configurable-http-proxy and JupyterHub; docs/performance.md has the tables.
+BENCH_TOOLS := $(B)/bench/load $(B)/bench/backend
+$(B)/bench/load: $(call obj,tests/bench/load.c tests/bench/link.c) $(B)/libbase.a
+	$(call link)
+$(B)/bench/backend: $(call obj,tests/bench/backend.c) $(B)/libbase.a
+	$(call link)
+CHP := $(B)/chp/node_modules/.package-lock.json
+$(CHP): $(addprefix tests/bench/chp/,package.json package-lock.json .npmrc)
+	@mkdir -p $(B)/chp
+	@cp $^ $(B)/chp/
+	@echo "  NPM $(B)/chp"
+	@cd $(B)/chp && npm ci --silent --no-progress --ignore-scripts
+chp: $(CHP)
+bench-deps:
+	@sh etc/deps.sh bench
+bench: bench-deps
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory chp || \
+	  echo "npm could not install configurable-http-proxy"; fi
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH_TOOLS)
+	@CARREL_BUILD=$(abspath $(B)) tests/bench/bench.py --only '$(ONLY)'
+.PHONY: chp bench bench-deps
+
 # ---- generated documents -------------------------------------------------
 # From hub/config.def and hub/routes.def; tests/table/generated.sh says when they are out of date.
 docs: $(B)/bin/carrel-hub
@@ -257,7 +282,7 @@ clean:
 	rm -rf build build-san build-fuzz
 
 help:
-	@sed -n 's/^#   //p' Makefile | head -20
+	@sed -n 's/^#   //p' Makefile | head -21
 
 .PHONY: all unit unit-build clean run deps deps-check install help
 .PRECIOUS: $(B)/gen/%.c
