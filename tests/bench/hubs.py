@@ -26,6 +26,8 @@ auth:
   admin_users: [boss]
   options:
     password: x
+audit:
+  file: %%(dir)s/state/audit.jsonl
 """
 JUPYTERHUB = """\
 c.JupyterHub.bind_url = "http://127.0.0.1:%(port)d"
@@ -81,6 +83,8 @@ class Ours(Hub):
         more = {"policy": policy} if policy else {}
         self.programs = Programs(["/bin/false"], config, **more)
         self.hub_port = self.programs.hub_port
+        with open(self.programs.dir + "/carrel.yaml") as f:
+            self.programs._write("carrel.yaml", f.read() % {"dir": self.programs.dir})
         self.programs.begin("spawner")
         self.programs.begin("proxy")
         if n_users or n_servers:
