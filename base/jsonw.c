@@ -27,6 +27,20 @@ char *jsonw_steal(struct jsonw *w, size_t *len_out)
 	return buf_steal(&w->buf);
 }
 
+struct jsonw_mark jsonw_mark(const struct jsonw *w)
+{
+	return (struct jsonw_mark){ w->buf.len, w->needs_comma };
+}
+
+void jsonw_undo(struct jsonw *w, struct jsonw_mark mark)
+{
+	assert(mark.len <= w->buf.len);
+	w->buf.len = mark.len;
+	if (w->buf.data != NULL)
+		w->buf.data[mark.len] = '\0';
+	w->needs_comma = mark.needs_comma;
+}
+
 static void separate(struct jsonw *w)
 {
 	if (w->needs_comma)
@@ -134,6 +148,12 @@ void jsonw_bool(struct jsonw *w, bool truth)
 void jsonw_null(struct jsonw *w)
 {
 	jsonw_str(w, NULL);
+}
+
+void jsonw_text(struct jsonw *w, const char *json, size_t len)
+{
+	separate(w);
+	buf_append(&w->buf, json, len);
 }
 
 /* jansson knows best how a fraction is written. */

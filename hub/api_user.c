@@ -8,46 +8,54 @@
 void api_user_get(struct req *r)
 {
 	struct user user;
-	json_t *model;
-	struct err err = { 0 };
 
-	if (req_user(r, &user) != 0)
-		return;
-	if (model_user(r, &user, model_stopped(r), &model, &err) != 0)
-		reply_err(r, &err);
-	else
-		reply_json(r, 200, model);
+	if (req_user(r, &user) == 0)
+		model_reply_user(r, 200, &user, model_stopped(r));
 }
 
 /* "a12", or null for a cookie. */
-static json_t *token_id(const struct req *r)
+static const char *token_id(struct req *r)
 {
 	if (!r->who.token_id)
-		return json_null();
-	return json_sprintf("a%lld", (long long)r->who.token_id);
+		return NULL;
+	return arena_printf(
+	    &r->http->arena, "a%lld", (long long)r->who.token_id);
+}
+
+static int put_self(
+    struct req *r, const struct user *user, struct jsonw *w, struct err *err)
+{
+	json_t *scopes = scope_set_json(&r->who.scopes);
+	int rc = scope_add_identify(&r->who.scopes, user->name, err);
+
+	jsonw_open(w, '{');
+	if (rc == 0)
+		rc = model_user(r, user, MODEL_ACTIVE_ONLY, w, err);
+	jsonw_key(w, "token_id");
+	jsonw_str(w, token_id(r));
+	jsonw_key(w, "session_id");
+	jsonw_str(w, r->who.session_id);
+	jsonw_key(w, "scopes");
+	jsonw_value(w, scopes);
+	jsonw_close(w, '}');
+	json_decref(scopes);
+	return rc;
 }
 
 /* `scopes` tells what the request may do; the model tells at least who it is,
  * even for a token that permits nothing (contract/hub.md 1.5). */
 void api_user_self(struct req *r)
 {
-	json_t *scopes = scope_set_json(&r->who.scopes), *model;
 	struct user user;
+	struct jsonw w;
 	struct err err = { 0 };
 
-	if (req_user(r, &user) != 0) {
-		json_decref(scopes);
+	if (req_user(r, &user) != 0)
 		return;
-	}
-	if (scope_add_identify(&r->who.scopes, user.name, &err) != 0 ||
-	    model_user(r, &user, MODEL_ACTIVE_ONLY, &model, &err) != 0) {
-		json_decref(scopes);
+	jsonw_init(&w);
+	if (put_self(r, &user, &w, &err) == 0)
+		reply_jsonw(r, 200, &w);
+	else
 		reply_err(r, &err);
-		return;
-	}
-	json_object_set_new(model, "token_id", token_id(r));
-	json_object_set_new(model, "session_id",
-	    r->who.session_id ? json_string(r->who.session_id) : json_null());
-	json_object_set_new(model, "scopes", scopes);
-	reply_json(r, 200, model);
+	jsonw_fini(&w);
 }

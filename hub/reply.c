@@ -132,6 +132,16 @@ static void send_json(struct req *r, int status, json_t *take)
 	deliver(r, status, text, len);
 }
 
+void reply_jsonw(struct req *r, int status, struct jsonw *w)
+{
+	size_t len;
+	char *text = jsonw_steal(w, &len);
+
+	set_api(r);
+	set(r, "Content-Type", "application/json");
+	deliver(r, status, text, len);
+}
+
 void reply_json(struct req *r, int status, json_t *take)
 {
 	set_api(r);
