@@ -12,7 +12,7 @@ FORM = "Content-Type: application/x-www-form-urlencoded"
 
 
 # Few are enough: the CPU of a call hardly varies. What JupyterHub was never asked costs it more.
-OPERATIONS = {"carrel": 5000, "jupyterhub": 300}
+OPERATIONS = {"carrel": 2000, "jupyterhub": 200}
 CONNECTIONS = (1, 16)
 
 
@@ -58,7 +58,7 @@ class Calls:
     def cost(self, data, options):
         """Per number of connections; JupyterHub's first look at a user is its dearest, so all are seen before."""
         if self.hub.name != "carrel" and "range" in options:
-            measure.once(self.hub.pid, self.hub.hub_port, data, warm=True, operations=1000,
+            measure.once(self.hub.pid, self.hub.hub_port, data, warm=True, operations=600,
                          connections=4, seconds=8, **dict(options, first=10000))
         self.once(data, options, 4, warm=True)
         return {n: measure.best([self.once(data, options, n) for _ in range(measure.REPEATS)]) for n in CONNECTIONS}

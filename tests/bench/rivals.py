@@ -29,6 +29,7 @@ http {
   keepalive_requests 100000000;
   keepalive_timeout 3600;
   ssl_session_timeout 1h;
+  ssl_protocols TLSv1.2 TLSv1.3;
   upstream backend { server 127.0.0.1:%(backend)d; keepalive 256; keepalive_requests 100000000; }
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   server {
