@@ -217,7 +217,7 @@ def pam_logins(hub, password):
     samples = []
     for _ in range(measure.REPEATS):
         load = measure.Load(hub.hub_port, data, expect=302, range=16, operations=64, connections=16, seconds=60,
-                            first=1600)
+                            first=100)
         before = cpu_with_gone(hub.pids)
         r = load.go()
         used = cpu_with_gone(hub.pids) - before

@@ -8,7 +8,7 @@
  *
  * A request is read from a file and sent as it is, but that each '#' is
  * replaced by a digit of a number: a random one below --range, or one after the
- * other from --first on.
+ * other from --first on, over again after --range of them.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -107,6 +107,8 @@ static void fill_in(char *request, size_t n, uint64_t number)
 
 static uint64_t next_number(void)
 {
+	if (opt.first > 0 && opt.range > 1)
+		return (uint64_t)(opt.first + all.n_begun % opt.range);
 	if (opt.first > 0)
 		return (uint64_t)(opt.first + all.n_begun);
 	return next_random() % (uint64_t)opt.range;
