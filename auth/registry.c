@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "auth/dummy.h"
+#include "auth/header.h"
 #include "auth/ldap.h"
 #include "auth/none.h"
 #include "auth/pam.h"
@@ -18,6 +19,7 @@ static const struct authenticator_kind *const kinds[] = {
 	&authenticator_pam,
 	&authenticator_ldap,
 	&authenticator_shared,
+	&authenticator_header,
 	&authenticator_dummy,
 	&authenticator_none,
 };

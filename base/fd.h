@@ -5,6 +5,7 @@
 #ifndef CARREL_BASE_FD_H
 #define CARREL_BASE_FD_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,8 @@ int sock_listen_tcp(const char *host, uint16_t port, bool reuseport,
     struct err *err) MUST_CHECK;
 /* The port a socket is bound to; 0 when it is none of IP. */
 uint16_t sock_port(int fd);
+/* Is it an address of this machine (IPv4 in mapped form)? */
+bool sock_is_own_address(const struct in6_addr *addr);
 /*
  * Begins: 0 with *fd_out connected or connecting (EINPROGRESS). ERR_UNAVAILABLE
  * when nobody listens, ERR_BUSY when the queue of the listener is full.

@@ -199,6 +199,28 @@ uint16_t sock_port(int fd)
 	return 0;
 }
 
+/* The kernel binds to own addresses only. With net.ipv6.ip_nonlocal_bind it
+ * takes every one; then every address counts as ours. */
+bool sock_is_own_address(const struct in6_addr *addr)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+		.sin6_addr = *addr };
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	bool is_v4 = IN6_IS_ADDR_V4MAPPED(addr);
+	bool is_own;
+	int fd;
+
+	memcpy(&v4.sin_addr, addr->s6_addr + 12, sizeof v4.sin_addr);
+	fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno != EAFNOSUPPORT;
+	is_own = (is_v4 ? bind(fd, (struct sockaddr *)&v4, sizeof v4)
+			: bind(fd, (struct sockaddr *)&v6, sizeof v6)) == 0 ||
+		 errno != EADDRNOTAVAIL;
+	fd_close(&fd);
+	return is_own;
+}
+
 /* The text of a bind or listen that failed says what a person can do. */
 static int fail_listen(
     int saved, const char *host, uint16_t port, struct err *err)

@@ -13,7 +13,7 @@ libyaml-dev libpam0g-dev libcap-dev libssl-dev libldap-dev libcjose-dev"
 notebook="jupyterhub jupyter-notebook python3-ipykernel"
 test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
 python3 python3-websocket python3-selenium chromium chromium-driver
-iproute2 util-linux procps passwd libpam-modules
+iproute2 util-linux procps passwd libpam-modules libpam-oath oathtool
 openssl libltdl7 libsasl2-2 libwrap0"
 
 bench_tools="nginx haproxy h2o nghttp2-client strace python3 openssl passwd procps"

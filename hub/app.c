@@ -77,7 +77,7 @@ static int open_authenticator(struct app *app, struct err *err)
 		.loop = app->loop,
 		.spawner = app->spawner,
 		.offload = app->auth_offload,
-		.sink = login_sink(app->login),
+		.sink = app->login ? login_sink(app->login) : NULL,
 		.is_admin = is_admin,
 		.is_admin_arg = app,
 		.options = app->cfg.auth_options,
@@ -91,6 +91,20 @@ static int open_authenticator(struct app *app, struct err *err)
 		    "\"auth.type\" must be one of %s", authenticator_names());
 	app->auth = app->auth_kind->open(&env, err);
 	return app->auth ? 0 : -1;
+}
+
+int app_check_auth(struct app *app, struct err *err)
+{
+	int rc;
+
+	app->loop = loop_new();
+	app->auth_offload = offload_new(app->loop, 1, 1);
+	rc = open_authenticator(app, err);
+	if (rc == 0)
+		app->auth_kind->close(&app->auth);
+	offload_free(&app->auth_offload);
+	loop_free(&app->loop);
+	return rc;
 }
 
 static int open_login(struct app *app, struct err *err)

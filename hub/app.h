@@ -95,6 +95,10 @@ int core_open(struct app *app, const char *token, struct err *err) MUST_CHECK;
 void core_begin(struct app *app);
 void core_close(struct app *app);
 
+/* Would the authenticator take its options? For a fresh app with cfg and places
+ * only. */
+int app_check_auth(struct app *app, struct err *err) MUST_CHECK;
+
 /*
  * Everything: the core, login, both listeners; the first reconcile is under way
  * when it returns. app->loop, cfg and places are set. app_close is due also

@@ -9,7 +9,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/session.h"
 #include "hub/attempt.h"
+#include "hub/front.h"
 #include "hub/handlers.h"
 #include "hub/redirect.h"
 #include "hub/reply.h"
@@ -149,10 +151,21 @@ static bool has_foreign_body(const struct req *r)
 
 static int by_cookie(struct req *r, struct err *err)
 {
+	int found;
+
 	if (!r->cookies.login[0] || has_foreign_body(r))
 		return 0;
-	return principal_by_session(r->app->db, &r->http->arena,
+	found = principal_by_session(r->app->db, &r->http->arena,
 	    r->cookies.login, clock_wall_us(), &r->who, err);
+	if (found != 1 || !front_names_another(r, r->who.user_name))
+		return found;
+	if (session_end(r->app->db, &r->who.session, err) != 0)
+		return -1;
+	log_info(&(struct log_ctx){ .user = r->who.user_name },
+	    "session over: the front end names somebody else", "from=%s",
+	    r->client);
+	r->who = (struct principal){ 0 };
+	return 0;
 }
 
 /* A token that is not valid falls through to the cookie. */

@@ -234,6 +234,12 @@ static int check_auth(
 		return err_set(err, ERR_INVALID,
 		    "\"auth.type\" must be one of %s; found \"%.32s\"",
 		    authenticator_names(), cfg->auth_type);
+	if (str_eq(cfg->account_names, "escaped") &&
+	    str_eq(cfg->auth_type, "pam"))
+		return err_set(err, ERR_INVALID,
+		    "\"auth.account_names: escaped\" is for logins elsewhere: "
+		    "with \"auth.type: pam\" people have accounts, under their "
+		    "own names");
 	if (providers_check(cfg, file, err) != 0)
 		return -1;
 	rules = rules_open(&cfg->rules, err);
@@ -283,8 +289,15 @@ static int load_config(const struct args *a, struct arena *arena,
 	return rc;
 }
 
-static int check_only(const struct app *app, const struct buf *problems, int rc)
+static int check_only(struct app *app, struct buf *problems, int rc)
 {
+	struct err err = { .code = ERR_NONE };
+
+	if (rc == 0 && app_check_auth(app, &err) != 0) {
+		buf_printf(
+		    problems, "%s: %s\n", app->places.config_file, err.text);
+		rc = -1;
+	}
 	if (rc != 0) {
 		fputs(buf_view(problems), stderr);
 		return EXIT_CONFIG;

@@ -16,6 +16,7 @@
 #include "db/user.h"
 #include "hub/attempt.h"
 #include "hub/audit.h"
+#include "hub/front.h"
 #include "hub/gate.h"
 #include "hub/handlers.h"
 #include "hub/metrics.h"
@@ -75,6 +76,8 @@ void page_login(struct req *r)
 
 	if (r->who.kind == PRINCIPAL_USER)
 		reply_redirect(r, 302, next ? next : redirect_default(r));
+	else if (front_is_used(r->app))
+		front_login(r);
 	else if (providers_auto(r->app->providers))
 		reply_redirect(r, 302,
 		    providers_url(r, providers_auto(r->app->providers), next));
@@ -87,15 +90,34 @@ void page_login_expired(struct req *r)
 	show_form(r, 403, url_pair_get(&r->form, "username"), TEXT_EXPIRED);
 }
 
+/* Lines: the question is the last one; before it stands what was said. */
+static const char *split_prompt(const char *text, json_t *said)
+{
+	struct slice rest = slice_of(text), line, last = rest;
+	char shown[PROMPT_MAX];
+
+	for (bool first = true; slice_split(&rest, '\n', &line);
+	     first = false) {
+		if (!first) {
+			str_printable(shown, sizeof shown, last.p, last.len);
+			json_array_append_new(said, json_string(shown));
+		}
+		last = line;
+	}
+	return last.p;
+}
+
 void page_login_prompt(struct req *r, const struct attempt_prompt *p)
 {
 	char text[PROMPT_MAX];
 	json_t *data = form_data(r, p->username);
+	json_t *said = json_array();
+	const char *question = split_prompt(p->text, said);
 
-	str_printable(text, sizeof text, p->text, strlen(p->text));
+	str_printable(text, sizeof text, question, strlen(question));
 	json_object_set_new(data, "step",
-	    json_pack("{s:s, s:s, s:b}", "attempt", p->attempt, "text", text,
-		"echo", p->echo));
+	    json_pack("{s:s, s:s, s:b, s:o}", "attempt", p->attempt, "text",
+		text, "echo", p->echo, "said", said));
 	reply_page(r, 200, "login", data);
 }
 

@@ -63,7 +63,6 @@ struct server_start_args {
 	const char *name;      /* "" is the default server */
 	const char *profile;   /* NULL: cfg.default_profile */
 	const json_t *options; /* NULL: those of the last time */
-	const char *account;   /* Unix account; NULL: the user's name */
 };
 
 struct servers *servers_new(struct app *app);

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "auth/account_name.h"
 #include "base/clock.h"
 #include "base/rand.h"
 #include "db/oauth.h"
@@ -100,6 +101,16 @@ static int save_rows(struct server *s, struct arena *a,
 	return user_touch(s->app->db, s->user_id, s->started_us, err);
 }
 
+static void set_account(struct server *s)
+{
+	char escaped[ACCOUNT_NAME_MAX + 1];
+	bool is_same = str_eq(s->app->cfg.account_names, "same");
+
+	if (!is_same)
+		account_name_escape(s->user, escaped);
+	server_object_set_text(&s->account, is_same ? s->user : escaped);
+}
+
 int server_start_save(
     struct server *s, const struct server_start_args *args, struct err *err)
 {
@@ -110,8 +121,7 @@ int server_start_save(
 	int rc;
 
 	server_object_set_text(&s->profile, profile);
-	server_object_set_text(
-	    &s->account, args->account ? args->account : s->user);
+	set_account(s);
 	rand_hex(key, SPAWNER_KEY_LEN);
 	server_object_set_key(s, key);
 	s->started_us = s->activity_us = clock_wall_us();
@@ -145,6 +155,7 @@ int server_start_send(struct server *s, struct err *err)
 		.account = s->account,
 		.profile = s->profile,
 		.options = s->options,
+		.create = s->app->cfg.create_system_users,
 	};
 	struct arena a;
 	json_t *env;

@@ -11,10 +11,10 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/cidr.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/url.h"
-#include "proxy/cidr.h"
 
 #define CONFIG_PORT_UNSET (-1)
 

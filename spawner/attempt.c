@@ -184,6 +184,7 @@ _Noreturn static void child_main(const struct attempts_config *config, int fd,
 		.refuse_delay_ms = config->refuse_delay_ms,
 		.prompt = child_prompt,
 		.arg = &fd,
+		.changes_passwords = config->changes_passwords,
 		.keeps_handle = config->keep_ms > 0,
 	};
 

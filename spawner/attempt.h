@@ -29,6 +29,7 @@ struct attempt_end {
 struct attempts_config {
 	struct pam_place place;
 	int64_t min_uid;
+	bool changes_passwords;   /* that are due */
 	const char *only_account; /* NULL: all */
 	size_t max, max_per_account;
 	int64_t module_timeout_ms, answer_timeout_ms, refuse_delay_ms;

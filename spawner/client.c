@@ -421,6 +421,8 @@ int spawner_start(
 	if (msg && s->options)
 		json_object_set(
 		    msg, "options", (json_t *)(uintptr_t)s->options);
+	if (msg && s->create)
+		json_object_set_new(msg, "create", json_true());
 	return say(c, msg, err);
 }
 

@@ -109,7 +109,6 @@ struct spawner_callbacks {
 	void (*tail)(const char *key, const char *text, void *arg);
 	void *arg;
 };
-
 struct spawner_client *spawner_client_new(struct loop *l,
     const char *socket_path, const struct spawner_callbacks *cb);
 void spawner_client_free(struct spawner_client **c);
@@ -129,11 +128,12 @@ int spawner_auth_cancel(
 
 struct spawner_start {
 	const char *key, *account, *profile;
-	/* JUPYTERHUB_*, JPY_API_TOKEN and MEM_ and CPU_ names only; the spawner
-	 * adds JUPYTERHUB_SERVICE_URL with the port it picks, and the
+	/* Strings by JUPYTERHUB_*, JPY_API_TOKEN, MEM_ and CPU_ names; the
+	 * spawner adds JUPYTERHUB_SERVICE_URL with the port it picks, and the
 	 * profile's own environment. */
-	const json_t *env;     /* object of strings */
+	const json_t *env;
 	const json_t *options; /* the person's choices; may be NULL */
+	bool create;           /* the account, when there is none */
 };
 int spawner_start(struct spawner_client *c, const struct spawner_start *s,
     struct err *err) MUST_CHECK;

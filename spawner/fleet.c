@@ -299,6 +299,8 @@ static void fill_job(struct fleet *f, const struct fleet_request *r,
 	job->stop_grace_ms = profile->stop_grace_s * 1000;
 	job->listen_timeout_ms = policy->listen_timeout_s * 1000;
 	job->min_uid = policy->min_uid;
+	job->create = r->create;
+	job->create_command = policy->create_account;
 	job->pam_service = policy->pam_service;
 	job->pam_dir = f->config.pam_dir;
 	job->is_root = f->config.is_root;

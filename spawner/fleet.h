@@ -39,6 +39,7 @@ struct fleet_callbacks {
 struct fleet_request {
 	const char *key, *account, *profile;
 	const json_t *env, *options; /* options may be NULL */
+	bool create;                 /* a missing account is made */
 };
 
 struct fleet *fleet_new(struct loop *l, const struct fleet_config *config,

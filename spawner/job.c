@@ -58,6 +58,9 @@ json_t *job_to_json(const struct job *job)
 	set_str(j, "pam_service", job->pam_service);
 	set_str(j, "pam_dir", job->pam_dir);
 	json_object_set_new(j, "command", strings_to_json(&job->command));
+	json_object_set_new(
+	    j, "create_command", strings_to_json(&job->create_command));
+	json_object_set_new(j, "create", json_boolean(job->create));
 	json_object_set_new(j, "environment", pairs_to_json(&job->environment));
 	json_object_set_new(j, "hub_env", pairs_to_json(&job->hub_env));
 	json_object_set_new(j, "no_new_privs", json_boolean(job->no_new_privs));
@@ -102,21 +105,21 @@ static int get_int(const json_t *j, const char *name, int64_t hi, int64_t *out,
 	return need(json_get_int(j, name, 0, hi, out, err), name, err);
 }
 
-static int get_command(struct job *job, const json_t *j, struct err *err)
+static int get_strings(struct job *job, const json_t *j, const char *name,
+    struct conf_strings *out, struct err *err)
 {
 	json_t *list, *item;
 	size_t i;
 
-	if (need(json_get_array(j, "command", 1024, &list, err), "command",
-		err) != 0)
+	if (need(json_get_array(j, name, 1024, &list, err), name, err) != 0)
 		return -1;
-	job->command.items = arena_array(
-	    &job->arena, json_array_size(list) + 1, sizeof *job->command.items);
+	out->items = arena_array(
+	    &job->arena, json_array_size(list) + 1, sizeof *out->items);
 	json_array_foreach (list, i, item) {
 		if (!json_is_string(item))
 			return err_set(err, ERR_INVALID,
-			    "member \"command\" must be a list of strings");
-		job->command.items[job->command.n++] =
+			    "member \"%s\" must be a list of strings", name);
+		out->items[out->n++] =
 		    arena_strdup(&job->arena, json_string_value(item));
 	}
 	return 0;
@@ -201,7 +204,9 @@ int job_from_json(struct job *job, const json_t *j, struct err *err)
 	    get_str(job, j, "profile", &job->profile, err) ||
 	    get_str(job, j, "kind", &job->kind, err) ||
 	    get_str(job, j, "pam_service", &job->pam_service, err) ||
-	    get_command(job, j, err) || get_numbers(job, j, err) ||
+	    get_strings(job, j, "command", &job->command, err) ||
+	    get_strings(job, j, "create_command", &job->create_command, err) ||
+	    get_numbers(job, j, err) ||
 	    get_pairs(job, j, "environment", &job->environment, err) ||
 	    get_pairs(job, j, "hub_env", &job->hub_env, err))
 		return -1;
@@ -210,6 +215,8 @@ int job_from_json(struct job *job, const json_t *j, struct err *err)
 		return -1;
 	if (need(json_get_bool(j, "no_new_privs", &job->no_new_privs, err),
 		"no_new_privs", err) ||
+	    need(
+		json_get_bool(j, "create", &job->create, err), "create", err) ||
 	    need(json_get_bool(j, "is_root", &job->is_root, err), "is_root",
 		err) ||
 	    json_get_obj(j, "options", &options, err) < 0)

@@ -32,8 +32,10 @@ struct job {
 	const char *pam_dir; /* NULL: the system's */
 	bool is_root;        /* the spawner is: ids are switched */
 	int64_t own_uid;     /* of the spawner */
-	bool uses_login;     /* only for the launch: keep_login_handle */
-	json_t *options;     /* the person's choices; an object */
+	bool create;         /* a missing account is asked for */
+	struct conf_strings create_command; /* empty: none is made */
+	bool uses_login; /* only for the launch: keep_login_handle */
+	json_t *options; /* the person's choices; an object */
 	struct arena arena;
 };
 

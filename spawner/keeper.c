@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "spawner/child.h"
+#include "spawner/create.h"
 #include "spawner/keeper_run.h"
 #include "spawner/kind.h"
 #include "spawner/words.h"
@@ -72,6 +73,22 @@ static void fill_state(struct keeper *k)
 	s->keeper_start_time = proc_start_time(s->keeper_pid);
 }
 
+static int make_account(struct keeper *k, struct err *err)
+{
+	int rc, servers_fd = openat(
+		    KEEPER_FD_DIR, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (servers_fd < 0)
+		return err_sys(err, "open the directory of the servers");
+	rc = create_account(
+	    &k->job.create_command, k->job.account, servers_fd, err);
+	fd_close(&servers_fd);
+	if (rc == 0)
+		logring_note(
+		    &k->log, "the account %s was made", k->job.account);
+	return rc;
+}
+
 static int find_account(struct keeper *k, const struct kind *kind,
     struct account *out, struct err *err)
 {
@@ -80,12 +97,20 @@ static int find_account(struct keeper *k, const struct kind *kind,
 			? account_find_uid(a, getuid(), out, err)
 			: account_find(a, k->job.account, out, err);
 
+	if (found == 0 && k->job.create && k->job.create_command.n > 0) {
+		if (make_account(k, err) != 0)
+			return -1;
+		found = account_find(a, k->job.account, out, err);
+	}
 	if (found < 0)
 		return -1;
 	if (found == 0)
 		return err_set(err, ERR_NOT_FOUND,
-		    "there is no account %.64s on this machine",
-		    k->job.account);
+		    "there is no account %.64s on this machine%s",
+		    k->job.account,
+		    k->job.create ? ", and root's spawner.yaml has no "
+				    "\"create_account\" to make it"
+				  : "");
 	return 0;
 }
 

@@ -403,6 +403,7 @@ static void make_attempts(struct spawner *s)
 	const struct attempts_config config = {
 		.place = { p->pam_service, s->options.pam_dir },
 		.min_uid = s->is_root ? p->min_uid : 1,
+		.changes_passwords = p->auth_change_password,
 		.only_account = s->is_root ? NULL : s->self.name,
 		.max = (size_t)p->auth_max_attempts,
 		.max_per_account = (size_t)p->auth_max_per_account,

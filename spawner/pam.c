@@ -22,8 +22,9 @@
 /* What the conversation function of either use works on. */
 struct talk {
 	const struct pam_login *login; /* NULL: nobody can be asked */
-	struct buf text;
-	bool gave_up; /* the person did, or nobody is there */
+	struct buf text;               /* what modules said */
+	size_t n_told; /* bytes of it that went out with a prompt */
+	bool gave_up;  /* the person did, or nobody is there */
 };
 
 /* ---- conversation -------------------------------------------------------- */
@@ -40,13 +41,38 @@ static void collect(struct talk *talk, const char *text)
 	buf_str(&talk->text, shown);
 }
 
+/* What modules said since the last prompt: "BAD PASSWORD: ..." comes as a
+ * message before the prompt that it belongs to. */
+static const char *untold(const struct talk *talk)
+{
+	const char *text = buf_view(&talk->text) + talk->n_told;
+
+	return *text == '\n' ? text + 1 : text;
+}
+
+/* Lines; the last one is the question. */
+static void write_prompt(
+    struct talk *talk, const char *text, char *out, size_t cap)
+{
+	char said[PAM_TEXT_MAX / 2], question[PAM_MAX_MSG_SIZE];
+	const char *news = untold(talk);
+
+	str_printable(question, sizeof question, text, strlen(text));
+	if (str_copy(said, sizeof said, news) != 0)
+		*said = '\0';
+	if (str_format(out, cap, "%s%s%s", said, *said ? "\n" : "", question) !=
+	    0)
+		*out = '\0';
+	talk->n_told = talk->text.len;
+}
+
 /* malloc'ed, as PAM wants it; NULL when there is no answer. */
 static char *ask(struct talk *talk, const char *text, bool echo)
 {
-	char shown[PAM_MAX_MSG_SIZE], reply[PAM_MAX_RESP_SIZE];
+	char shown[PAM_TEXT_MAX], reply[PAM_MAX_RESP_SIZE];
 	char *copy = NULL;
 
-	str_printable(shown, sizeof shown, text, strlen(text));
+	write_prompt(talk, text, shown, sizeof shown);
 	if (talk->login && talk->login->prompt(shown, echo, reply, sizeof reply,
 			       talk->login->arg) == 0)
 		copy = xstrdup(reply);
@@ -181,7 +207,11 @@ static enum spawner_auth_code code_of(int rc, const struct talk *talk)
 static void explain(struct talk *talk, enum spawner_auth_code code,
     pam_handle_t *handle, int rc)
 {
-	if (code == AUTH_PASSWORD_EXPIRED)
+	if (code == AUTH_PASSWORD_EXPIRED && talk->login->changes_passwords)
+		collect(talk,
+		    "Your password was not changed. Log in again to try once "
+		    "more.");
+	else if (code == AUTH_PASSWORD_EXPIRED)
 		collect(talk,
 		    "Your password must be changed before you can log in: "
 		    "change it with passwd on a terminal of this machine.");
@@ -257,6 +287,22 @@ static void fill_success(pam_handle_t *handle, const struct pam_login *login,
 		    account_groups(a, &account, PAM_GROUPS_MAX, &out->groups);
 }
 
+static bool is_due(int rc)
+{
+	return rc == PAM_NEW_AUTHTOK_REQD || rc == PAM_AUTHTOK_EXPIRED;
+}
+
+/* The modules ask for the old and the new password. Whatever they say of a
+ * change that was not made, the password is due still. */
+static int change_password(struct pam_session *s)
+{
+	int rc = pam_chauthtok(s->handle, PAM_CHANGE_EXPIRED_AUTHTOK);
+
+	if (rc == PAM_SUCCESS)
+		return pam_acct_mgmt(s->handle, PAM_DISALLOW_NULL_AUTHTOK);
+	return PAM_NEW_AUTHTOK_REQD;
+}
+
 static void run_stack(const struct pam_login *login, struct arena *a,
     struct pam_login_result *out)
 {
@@ -270,12 +316,15 @@ static void run_stack(const struct pam_login *login, struct arena *a,
 		rc = pam_authenticate(s->handle, PAM_DISALLOW_NULL_AUTHTOK);
 	if (rc == PAM_SUCCESS)
 		rc = pam_acct_mgmt(s->handle, PAM_DISALLOW_NULL_AUTHTOK);
+	if (is_due(rc) && login->changes_passwords)
+		rc = change_password(s);
 	out->code = code_of(rc, &s->talk);
 	explain(&s->talk, out->code, s->handle, rc);
 	if (out->code == AUTH_SUCCESS)
 		fill_success(s->handle, login, a, out);
-	out->text = arena_strdup(a, buf_view(&s->talk.text));
+	out->text = arena_strdup(a, untold(&s->talk));
 	buf_reset(&s->talk.text);
+	s->talk.n_told = 0;
 	/* Nobody can be asked from here on. */
 	s->talk.login = NULL;
 	s->rc = rc;

@@ -33,11 +33,14 @@ struct pam_login {
 	/* What a refusal of ours waits, as pam_unix does after a wrong
 	 * password. */
 	int64_t refuse_delay_ms;
-	/* Ask the person. 0 with the reply (cap bytes with NUL), -1 to give
-	 * up. */
+	/* Ask the person: lines, of which the last one is the question and
+	 * those before it what modules said. 0 with the reply (cap bytes with
+	 * NUL), -1 to give up. */
 	int (*prompt)(
 	    const char *text, bool echo, char *reply, size_t cap, void *arg);
 	void *arg;
+	/* A password that is due is changed as part of the login. */
+	bool changes_passwords;
 	/* After a success, keep the handle for a session. */
 	bool keeps_handle;
 };

@@ -275,6 +275,20 @@ static void read_services(struct reader *r)
 	}
 }
 
+static void check_create(struct reader *r, const struct conf_node *tree)
+{
+	const struct conf_strings *command = &r->p->create_account;
+	size_t n_places = 0;
+
+	for (size_t i = 1; i < command->n; i++)
+		n_places += strstr(command->items[i], "{account}") != NULL;
+	if (command->n == 0 || (command->items[0][0] == '/' && n_places == 1))
+		return;
+	problem(r, tree ? conf_child(tree, "create_account") : NULL,
+	    "\"create_account\" must begin with the absolute path of a program "
+	    "and have {account} in one of its arguments");
+}
+
 int policy_parse(struct policy *p, const char *text, size_t len,
     const char *file, bool is_root, struct buf *problems, struct err *err)
 {
@@ -301,6 +315,7 @@ int policy_parse(struct policy *p, const char *text, size_t len,
 	if (parse_port_range(p, &range) != 0)
 		problem(&r, tree ? conf_child(tree, "port_range") : NULL, "%s",
 		    range.text);
+	check_create(&r, tree);
 	read_profiles(&r);
 	read_services(&r);
 	return r.rc;

@@ -49,7 +49,8 @@ struct policy {
 	int64_t start_timeout_s, listen_timeout_s;
 	int64_t auth_max_attempts, auth_max_per_account;
 	int64_t auth_module_timeout_s, auth_answer_timeout_s;
-	bool allow_fake;
+	bool auth_change_password, allow_fake;
+	struct conf_strings create_account;
 	struct conf_strings extra_capabilities;
 	struct conf_node *profiles, *services; /* as bound */
 

@@ -350,6 +350,7 @@ HANDLER(START)
 		.profile = text_of(msg, "profile"),
 		.env = json_object_get(msg, "env"),
 		.options = json_object_get(msg, "options"),
+		.create = json_is_true(json_object_get(msg, "create")),
 	};
 
 	(void)w, (void)fds, (void)n_fds;

@@ -231,13 +231,13 @@ class UserSpawner(Spawner):
 class Server:
     """A server that the hub has started."""
 
-    def __init__(self, spawner, account, profile="default", env=None):
+    def __init__(self, spawner, account, profile="default", env=None, **more):
         self.spawner = spawner
         self.key = "%016x" % random.getrandbits(64)
         self.account = account
         self.pid = 0
         spawner.hub.say("START", key=self.key, account=account,
-                        profile=profile, env=env or {})
+                        profile=profile, env=env or {}, **more)
 
     def started(self):
         hub = self.spawner.hub
@@ -375,6 +375,12 @@ class Bench:
 
 
 IDS = itertools.count(1)
+
+
+def with_service(b, name, stack, policy=""):
+    b.service(name, stack)
+    return contextlib.closing(
+        Spawner(b, "pam_service: %s\n%s" % (name, policy)))
 
 
 def login(hub, account, *replies):

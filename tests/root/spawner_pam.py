@@ -15,7 +15,7 @@ from accounts import run
 from report import claim
 from spawner_bench import (
     IDS, POLICY, Server, Skip, Spawner, children, expect_login, is_alive,
-    login, read, until)
+    login, read, until, with_service)
 
 
 def test_right_password_logs_in(b):
@@ -112,21 +112,6 @@ def test_expired_account_is_told(b):
         claim(end["text"], "no text")
     finally:
         run("usermod", "-e", "", b.bob.name)
-
-
-def test_expired_password_says_what_to_do(b):
-    run("chage", "-d", "0", b.bob.name)
-    try:
-        end, _ = expect_login(b, b.bob.name, b.bob.password, "password_expired")
-        claim("passwd" in end["text"], "text %r" % end["text"])
-    finally:
-        run("chage", "-d", time.strftime("%Y-%m-%d"), b.bob.name)
-
-
-def with_service(b, name, stack, policy=""):
-    b.service(name, stack)
-    return contextlib.closing(
-        Spawner(b, "pam_service: %s\n%s" % (name, policy)))
 
 
 def test_module_that_hangs_ends_in_timeout(b):

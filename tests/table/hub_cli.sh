@@ -33,6 +33,7 @@ printf 'server:\n  command: [sh]\n' >"$dir/command.yaml"
 printf 'auth:\n  type: pma\n' >"$dir/kind.yaml"
 printf 'auth:\n  username_regex: "(("\n' >"$dir/regex.yaml"
 printf 'auth: {allow_all: true}\n' >"$dir/good.yaml"
+printf 'auth: {type: header, options: {username_header: X-User}}\n' >"$dir/options.yaml"
 printf '{}\n' >"$dir/nobody.yaml"
 expect "version" 0 "carrel-hub " --version
 expect "help" 0 "--config FILE" --help
@@ -45,6 +46,7 @@ expect "check, typo" 78 "typo.yaml:2:3: unknown key \"prot\" in \"hub\"; did you
 	--check --config "$dir/typo.yaml"
 expect "check, command" 78 "/etc/carrel/spawner.yaml" --check --config "$dir/command.yaml"
 expect "check, kind" 78 '"auth.type" must be one of' --check --config "$dir/kind.yaml"
+expect "check, options of the kind" 78 '"from" is missing' --check --config "$dir/options.yaml"
 expect "check, regular expression" 78 "username_regex" --check --config "$dir/regex.yaml"
 expect "check, no file" 78 "No such file" --check --config "$dir/none.yaml"
 if [ "$(id -u)" = 0 ]; then

@@ -1,12 +1,9 @@
 /*
- * proxy/cell and proxy/cidr: activity cells; whom to believe.
+ * proxy/cell: activity cells.
  */
 #include "test_util.h"
 
-#include <arpa/inet.h>
-
 #include "proxy/cell.h"
-#include "proxy/cidr.h"
 
 static void test_the_first_traffic_is_stored_at_once(void **state)
 {
@@ -66,67 +63,6 @@ static void test_counts_live_as_long_as_a_reference(void **state)
 	cell_unref(&second);
 }
 
-static struct in6_addr address(const char *text)
-{
-	struct in6_addr a = IN6ADDR_ANY_INIT;
-
-	if (inet_pton(AF_INET6, text, &a) == 1)
-		return a;
-	a.s6_addr[10] = a.s6_addr[11] = 0xff;
-	assert_int_equal(inet_pton(AF_INET, text, a.s6_addr + 12), 1);
-	return a;
-}
-
-static void test_ranges(void **state)
-{
-	static const struct {
-		const char *range, *address;
-		bool is_in;
-	} table[] = {
-		{ "127.0.0.0/8", "127.9.9.9", true },
-		{ "127.0.0.0/8", "128.0.0.1", false },
-		{ "10.0.0.128/25", "10.0.0.129", true },
-		{ "10.0.0.128/25", "10.0.0.127", false },
-		{ "192.0.2.7", "192.0.2.7", true },
-		{ "192.0.2.7", "192.0.2.8", false },
-		{ "0.0.0.0/0", "8.8.8.8", true },
-		{ "0.0.0.0/0", "2001:db8::1", false },
-		{ "::/0", "8.8.8.8", true },
-		{ "::1", "::1", true },
-		{ "2001:db8::/33", "2001:db8:7fff::1", true },
-		{ "2001:db8::/33", "2001:db8:8000::1", false },
-		{ "::ffff:10.0.0.0/104", "10.1.2.3", true },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < N_OF(table); i++) {
-		struct in6_addr a = address(table[i].address);
-		struct cidr c;
-		struct err err;
-
-		test_ok(cidr_parse(table[i].range, &c, &err), &err);
-		if (cidr_has(&c, 1, &a) != table[i].is_in)
-			fail_msg("%s %s", table[i].range, table[i].address);
-		assert_false(cidr_has(&c, 0, &a));
-	}
-}
-
-static void test_bad_ranges_are_refused(void **state)
-{
-	static const char *const table[] = { "", "/", "10.0.0", "10.0.0.0/33",
-		"10.0.0.0/", "10.0.0.0/-1", "::/129", "host", "10.0.0.0/8/8",
-		"10.0.0.0 /8" };
-
-	(void)state;
-	for (size_t i = 0; i < N_OF(table); i++) {
-		struct cidr c;
-		struct err err;
-
-		assert_int_equal(cidr_parse(table[i], &c, &err), -1);
-		assert_int_equal(err.code, ERR_INVALID);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,8 +70,6 @@ int main(void)
 		cmocka_unit_test(test_traffic_is_stored_once_a_second),
 		cmocka_unit_test(test_a_route_set_anew_stores_always),
 		cmocka_unit_test(test_counts_live_as_long_as_a_reference),
-		cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_bad_ranges_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

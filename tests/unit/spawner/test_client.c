@@ -357,7 +357,7 @@ static void test_bounds_are_answers(void **state)
 	struct fixture *f = *state;
 	char long_text[600];
 	json_t *env = json_object();
-	struct spawner_start s = { "short", "a", "default", env, NULL };
+	struct spawner_start s = { "short", "a", "default", env, NULL, false };
 
 	memset(long_text, 'a', sizeof long_text - 1);
 	long_text[sizeof long_text - 1] = '\0';

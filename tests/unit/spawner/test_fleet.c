@@ -189,7 +189,8 @@ static void start(struct fixture *f, const char *profile)
 {
 	json_t *env = json_pack("{ss ss}", "JUPYTERHUB_SERVICE_PREFIX",
 	    "/user/x/", "JPY_API_TOKEN", "secret");
-	const struct fleet_request r = { KEY, "somebody", profile, env, NULL };
+	const struct fleet_request r = { KEY, "somebody", profile, env, NULL,
+		false };
 
 	fleet_start(f->fleet, &r);
 	json_decref(env);

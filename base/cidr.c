@@ -1,7 +1,7 @@
 /*
  * Address ranges: see cidr.h.
  */
-#include "proxy/cidr.h"
+#include "base/cidr.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -43,6 +43,13 @@ int cidr_parse(const char *text, struct cidr *out, struct err *err)
 	return 0;
 }
 
+int cidr_address(const char *text, struct in6_addr *out)
+{
+	unsigned bits;
+
+	return parse_address(text, out, &bits);
+}
+
 static bool is_in(const struct cidr *c, const struct in6_addr *addr)
 {
 	unsigned whole = c->bits / 8, rest = c->bits % 8;
@@ -54,6 +61,11 @@ static bool is_in(const struct cidr *c, const struct in6_addr *addr)
 		return true;
 	diff = (unsigned)(c->net.s6_addr[whole] ^ addr->s6_addr[whole]);
 	return diff >> (8 - rest) == 0;
+}
+
+bool cidr_overlap(const struct cidr *a, const struct cidr *b)
+{
+	return a->bits <= b->bits ? is_in(a, &b->net) : is_in(b, &a->net);
 }
 
 bool cidr_has(const struct cidr *list, size_t n, const struct in6_addr *addr)
