@@ -89,7 +89,8 @@ def idle(p):
     crowd = Load(p.port, UPGRADE, websocket=64, tls=tls, connections=N_IDLE, operations=N_IDLE, seconds=30)
     try:
         after = measure.memory(p.pid)[1]
-        busy = measure.once(p.pid, p.port, UPGRADE, websocket=64, tls=tls, seconds=1)
+        busy = measure.best([measure.once(p.pid, p.port, UPGRADE, websocket=64, tls=tls, seconds=1)
+                             for _ in range(measure.REPEATS)])
         done = crowd.go()
         report.claim(not done["errors"], "%d of the idle tunnels were gone" % done["errors"])
     finally:
