@@ -6,8 +6,10 @@
 #   make lint       format, include matrix, SQL only in db/, sizes, banned calls
 #   make unit       the unit tests alone; SAN=1: under ASan and UBSan
 #   make sim        the hub in a simulated world: SIM="--seed 7 --trace"
-#   make fuzz       every fuzz target for FUZZ_SECONDS (600)
+#   make fuzz       every fuzz target for FUZZ_SECONDS (600), or FUZZ_RUNS times
 #   make bench      speed and memory beside other programs: ONLY=proxy-http
+#   make conformance CHP=DIR  configurable-http-proxy's own tests, against ours
+#   make soak       churn of everything for SECONDS (600), and what it left behind
 #   make docs       write etc/carrel.yaml and docs/config.md anew
 #   make install    programs, units and samples, below DESTDIR
 #   make clean      delete what was built
@@ -164,12 +166,14 @@ install: all
 # groups of REQUIRE is a failure. A test that is no cmocka program prints
 # "ok NAME" lines (tests/run.py) and stands, executable, in one of SUITES; one
 # that is built, in $(B), joins SUITES by itself.
-SUITES := $(wildcard tests/run_test.py tests/lint/selftest.py tests/table \
-	tests/contract tests/scenario tests/root tests/browser)
+SUITES := $(wildcard tests/run_test.py tests/lint/selftest.py tests/table tests/fuzz/differential.py \
+	tests/contract tests/conformance tests/scenario tests/root tests/browser)
 JOBS ?= $(shell nproc)
 check: deps-check
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory idp || \
-	  echo "npm could not install the tests' OpenID provider"; fi
+	  echo "npm could not install the tests' OpenID provider"; \
+	  $(MAKE) --no-print-directory chp || \
+	  echo "npm could not install configurable-http-proxy"; fi
 	@$(MAKE) --no-print-directory -j$(JOBS) all unit-build fuzz-build \
 	  $(filter $(B)/%,$(SUITES))
 	@CARREL_BUILD=$(abspath $(B)) tests/run.py --jobs $(JOBS) \
@@ -198,6 +202,26 @@ $(IDP): $(addprefix tests/idp/,package.json package-lock.json .npmrc)
 idp: $(IDP)
 .PHONY: idp
 
+# ---- configurable-http-proxy ------------------------------------------------
+# From npm: what the tests compare carrel-proxy with, and what our hub drives in
+# its place. It wants Node 20; without it those stories say so.
+CHP_NPM := $(B)/chp/node_modules/.package-lock.json
+$(CHP_NPM): $(addprefix tests/chp/,package.json package-lock.json .npmrc)
+	@mkdir -p $(B)/chp
+	@cp $^ $(B)/chp/
+	@echo "  NPM $(B)/chp"
+	@cd $(B)/chp && npm ci --silent --no-progress --ignore-scripts
+chp: $(CHP_NPM)
+# Its own suite: CHP=DIR, a checkout with its packages (npm install there).
+CHP :=
+conformance: all
+	@CHP='$(CHP)' CARREL_BIN=$(abspath $(B))/bin tests/run.py tests/conformance
+.PHONY: chp conformance
+# Ten minutes of churn; make check has twenty seconds of it.
+soak: all
+	@CARREL_BIN=$(abspath $(B))/bin SOAK_SECONDS=$(or $(SECONDS),600) tests/scenario/soak.py
+.PHONY: soak
+
 # ---- benchmarks ----------------------------------------------------------
 # make bench [ONLY=proxy-http,hub-api]: side by side with nginx, haproxy, h2o,
 # configurable-http-proxy and JupyterHub; docs/performance.md has the tables.
@@ -206,13 +230,6 @@ $(B)/bench/load: $(call obj,tests/bench/load.c tests/bench/link.c) $(B)/libbase.
 	$(call link)
 $(B)/bench/backend: $(call obj,tests/bench/backend.c) $(B)/libbase.a
 	$(call link)
-CHP := $(B)/chp/node_modules/.package-lock.json
-$(CHP): $(addprefix tests/bench/chp/,package.json package-lock.json .npmrc)
-	@mkdir -p $(B)/chp
-	@cp $^ $(B)/chp/
-	@echo "  NPM $(B)/chp"
-	@cd $(B)/chp && npm ci --silent --no-progress --ignore-scripts
-chp: $(CHP)
 bench-deps:
 	@sh etc/deps.sh bench
 bench: bench-deps
@@ -220,7 +237,7 @@ bench: bench-deps
 	  echo "npm could not install configurable-http-proxy"; fi
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH_TOOLS)
 	@CARREL_BUILD=$(abspath $(B)) tests/bench/bench.py --only '$(ONLY)'
-.PHONY: chp bench bench-deps
+.PHONY: bench bench-deps
 
 # ---- generated documents -------------------------------------------------
 # From hub/config.def and hub/routes.def; tests/table/generated.sh says when they are out of date.
@@ -271,9 +288,19 @@ fuzz-build: $(FUZZERS)
 # 10,000 runs each, the same every time.
 fuzz-brief: fuzz-build
 	@tests/run.py --jobs $(JOBS) $(FUZZERS)
-# FUZZ_SECONDS each; what was learned stays in build-fuzz/corpus.
+# FUZZ_SECONDS each, or FUZZ_RUNS times each; ONLY=fuzz_head: one target. What was
+# learned stays in build-fuzz/corpus.
+FUZZ_RUNS :=
 fuzz: fuzz-build
-	@tests/run.py --jobs $(JOBS) --fuzz-seconds $(FUZZ_SECONDS) $(FUZZERS)
+	@tests/run.py --jobs $(JOBS) --only '$(ONLY)' $(FUZZERS) \
+	  $(if $(FUZZ_RUNS),--fuzz-long $(FUZZ_RUNS),--fuzz-seconds $(FUZZ_SECONDS))
+
+# What is forwarded, read by Node and tornado: RUNS cases from SEED on.
+RUNS ?= 20000
+SEED ?= 1
+fuzz-differential: all
+	@CARREL_BIN=$(abspath $(B))/bin RUNS=$(RUNS) SEED=$(SEED) tests/fuzz/differential.py
+.PHONY: fuzz-differential
 
 .PHONY: check lint fuzz fuzz-build fuzz-brief
 -include $(shell find $(FUZZ_B) -name '*.d' 2>/dev/null)
@@ -282,7 +309,7 @@ clean:
 	rm -rf build build-san build-fuzz
 
 help:
-	@sed -n 's/^#   //p' Makefile | head -21
+	@sed -n 's/^#   //p' Makefile | head -23
 
 .PHONY: all unit unit-build clean run deps deps-check install help
 .PRECIOUS: $(B)/gen/%.c

@@ -238,10 +238,14 @@ def run_fuzz(path, options, report):
     seeds = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                          "fuzz", "seeds", name)
     with tempfile.TemporaryDirectory() as scratch:
-        corpus = scratch
-        if options.fuzz_seconds:
+        corpus, limit_s = scratch, options.fuzz_seconds + 300
+        if options.fuzz_seconds or options.fuzz_long:
             corpus = os.path.join(folder, "corpus", name)
             os.makedirs(corpus, exist_ok=True)
+        if options.fuzz_long:
+            limit_s = 300 + options.fuzz_long // 500
+            bounds = [f"-runs={options.fuzz_long}"]
+        elif options.fuzz_seconds:
             bounds = [f"-max_total_time={options.fuzz_seconds}"]
         else:
             bounds = [f"-runs={options.fuzz_runs}", "-seed=1",
@@ -251,8 +255,7 @@ def run_fuzz(path, options, report):
                    f"-artifact_prefix={folder}/found-{name}-", corpus]
         if os.path.isdir(seeds):
             command.append(seeds)
-        run_command(command, name, options.fuzz_seconds + 300,
-                    FuzzParser(name, report), None)
+        run_command(command, name, limit_s, FuzzParser(name, report), None)
 
 
 def expand(paths, only):
@@ -289,6 +292,8 @@ def parse_arguments():
     parser.add_argument("--fuzz-runs", type=int, default=10000, metavar="N")
     parser.add_argument("--fuzz-seconds", type=int, default=0,
                         help="fuzz for this long and keep the corpus")
+    parser.add_argument("--fuzz-long", type=int, default=0, metavar="N",
+                        help="fuzz N times and keep the corpus")
     return parser.parse_args()
 
 

@@ -1,6 +1,10 @@
-"""A proxy that does it wrong on purpose: deleting a route closes its tunnels.
+"""A proxy that does it wrong on purpose.
 
-A test of tunnels that passes with this one tests nothing.
+Deleting a route closes its tunnels; the end of one direction ends the other; and
+with a third argument everything takes at most that many seconds. A test that
+passes with this one tests nothing.
+
+    control_proxy.py PORT API_PORT [SECONDS]
 """
 import asyncio
 import json
@@ -10,6 +14,7 @@ import urllib.parse
 from tunnels import read_head
 
 routes, tunnels = {}, {}
+limit_s = float(sys.argv[3]) if len(sys.argv) > 3 else None
 
 
 async def api(reader, writer):
@@ -52,7 +57,11 @@ async def public(reader, writer):
     r, w = await asyncio.open_connection(routes[best].hostname, routes[best].port)
     tunnels.setdefault(best, []).append(writer)
     w.write(head)
-    await asyncio.gather(copy(reader, w), copy(r, writer))
+    try:
+        await asyncio.wait_for(asyncio.gather(copy(reader, w), copy(r, writer)), limit_s)
+    except asyncio.TimeoutError:
+        w.close()
+        writer.close()
 
 
 async def main(port, api_port):

@@ -5,6 +5,7 @@ dummy ones, servers of the kind `simple`: every person's server runs as the
 account of the test.
 """
 import atexit
+import http.client
 import os
 import pwd
 import secrets
@@ -100,10 +101,14 @@ class Programs:
                                   "CONFIGPROXY_AUTH_TOKEN": self.token,
                                   **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}})
         os.close(exe)
-        self.running[name] = p
-        threading.Thread(target=self._read, args=(name, p), daemon=True).start()
+        self.watch(name, p)
         if ready:
             self.wait(name)
+
+    def watch(self, name, p):
+        """Keep its lines, and end it with the others."""
+        self.running[name] = p
+        threading.Thread(target=self._read, args=(name, p), daemon=True).start()
 
     def _read(self, name, p):
         for raw in p.stdout:
@@ -121,14 +126,23 @@ class Programs:
                     return os.path.exists(self.dir + "/run/spawner.sock")
                 port = self.port if name == "proxy" else self.hub_port
                 socket.create_connection(("127.0.0.1", port), 1).close()
-                return True
-            except OSError:
+                return name != "hub" or "proxy" not in self.running or self._is_routed()
+            except (OSError, http.client.HTTPException):
                 return False
         try:
             until("%s is up" % name, 20, up, pause=0.02)
         except Failure:
             self.print_lines()
             raise
+
+    def _is_routed(self):
+        """Has the hub its route? Without one the proxy answers 404."""
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            c.request("GET", "/hub/login")
+            return c.getresponse().status not in (404, 502, 503)
+        finally:
+            c.close()
 
     def end(self, name, signo=signal.SIGTERM):
         p = self.running.pop(name)

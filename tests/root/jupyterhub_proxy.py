@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A stock JupyterHub (Debian's) with carrel-proxy in the place of
-configurable-http-proxy: log in, start, run a kernel over a WebSocket, a hub that
-is started again; and the same with its internal TLS, where it has certipy."""
+configurable-http-proxy: log in, start, run a kernel over a WebSocket, named
+servers, a hub that is killed and one that is started again; and the same with its
+internal TLS, where it has certipy."""
 # timeout: 240
 import os
 import shutil
@@ -76,6 +77,12 @@ class Hub:
         with open(os.path.join(self.dir, "out"), "rb") as f:
             return f.read().decode("utf-8", "replace")[-6000:]
 
+    def kill(self):
+        """kill -9: its proxy goes on, and the next hub ends it by its pid file."""
+        self.process.kill()
+        self.process.wait()
+        self.out.close()
+
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -109,21 +116,30 @@ def named_server(b, account):
     until("the named server", 90, lambda: b.get("/user/%s/second/tree" % name).status == 200, pause=0.5)
 
 
+def after_restart(hub, b, account, with_named):
+    hub.start()
+    for path in ["/user/%s/tree" % account.name] + ["/user/%s/second/tree" % account.name] * with_named:
+        until(path + " behind the next hub", 30, lambda: b.get(path).status == 200, pause=0.5)
+    kernel = Kernel(b, account.name)
+    equal(kernel.execute("40 + 2"), "42", "a kernel after the hub was started again")
+    return kernel
+
+
 def story(internal):
-    account = accounts.Account("carrelttls1")
+    # of this run alone: others may test on this machine
+    account = accounts.Account("carreltj%d" % os.getpid())
     hub = Hub(internal).start()
     try:
         b, kernel = first_reader(hub, account)
-        kernel.close()
         if not internal:
             named_server(b, account)
-        hub.stop()
-        hub.start()
-        until("the server behind the next hub", 30,
-              lambda: b.get("/user/%s/tree" % account.name).status == 200, pause=0.5)
-        kernel = Kernel(b, account.name)
-        equal(kernel.execute("40 + 2"), "42", "a kernel after the hub was started again")
+        hub.kill()
+        equal(kernel.execute("1 + 1"), "2", "the open WebSocket without a hub")
+        kernel.ws.close()
+        kernel = after_restart(hub, b, account, not internal)
         kernel.close()
+        hub.stop()
+        after_restart(hub, b, account, not internal).close()
     except Exception:
         print("---- JupyterHub said:\n" + hub.output())
         raise
