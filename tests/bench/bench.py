@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 import traceback
@@ -68,6 +69,8 @@ def main():
         sys.exit("bench: no measurement %s; there are %s" % (", ".join(unknown), ", ".join(SECTIONS)))
     folder = os.path.join(measure.BUILD, "bench")
     os.makedirs(folder, exist_ok=True)
+    # whoever ends us ends what we started, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended by a signal"))
     facts = about()
     with open(os.path.join(folder, "about.json"), "w") as f:
         json.dump(facts, f, indent=1)
