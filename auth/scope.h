@@ -128,6 +128,10 @@ int scope_effective_token(const struct scope_set *raw,
 int scope_add_identify(
     struct scope_set *s, const char *user, struct err *err) MUST_CHECK;
 
+/* read:services:name of that service, added. */
+int scope_add_identify_service(
+    struct scope_set *s, const char *service, struct err *err) MUST_CHECK;
+
 enum scope_verdict scope_check(const struct scope_set *s, enum scope_id id,
     const struct scope_resource *res, scope_member_fn *member, void *arg);
 

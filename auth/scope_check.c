@@ -260,6 +260,15 @@ int scope_add_identify(struct scope_set *s, const char *user, struct err *err)
 	return add_reduced(s, groups, err);
 }
 
+int scope_add_identify_service(
+    struct scope_set *s, const char *service, struct err *err)
+{
+	const struct scope name = { SCOPE_READ_SERVICES_NAME, FILTER_SERVICE,
+		service };
+
+	return add_reduced(s, name, err);
+}
+
 /* A client's tokens may always be used at the client itself. */
 static int add_access(
     struct scope_set *s, const struct scope_context *ctx, struct err *err)

@@ -34,31 +34,36 @@ int oauth_client_put(struct db *db, const struct oauth_client *c,
 {
 	static const struct db_sql sql = { "oauth_client",
 		"INSERT INTO oauth_client (id, secret_digest, redirect_uri,"
-		" description, allowed_scopes, server_id)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE"
-		" SET secret_digest = excluded.secret_digest,"
+		" description, allowed_scopes, server_id, service_id)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+		" ON CONFLICT (id) DO UPDATE SET secret_digest ="
+		" ifnull(excluded.secret_digest, secret_digest),"
 		" redirect_uri = excluded.redirect_uri,"
 		" description = excluded.description,"
 		" allowed_scopes = excluded.allowed_scopes,"
-		" server_id = excluded.server_id" };
+		" server_id = excluded.server_id,"
+		" service_id = excluded.service_id" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 
 	if (refuse_own(c->id, err) < 0)
 		return -1;
-	if (!secret_digest(secret, digest))
+	if (secret && !secret_digest(secret, digest))
 		return err_set(err, ERR_INVALID,
 		    "the secret of OAuth client %.100s must have 8 to %d bytes",
 		    c->id, SECRET_TEXT_MAX);
 	if (db_query(db, &sql, &q, err) < 0)
 		return -1;
 	db_bind_text(&q, 1, c->id);
-	db_bind_blob(&q, 2, digest, sizeof digest);
+	if (secret)
+		db_bind_blob(&q, 2, digest, sizeof digest);
 	db_bind_text(&q, 3, c->redirect_uri);
 	db_bind_text(&q, 4, c->description);
 	db_bind_text(&q, 5, c->allowed_scopes);
 	if (c->server_id != 0)
 		db_bind_int(&q, 6, c->server_id);
+	if (c->service_id != 0)
+		db_bind_int(&q, 7, c->service_id);
 	return db_run(&q, NULL, err);
 }
 
@@ -67,7 +72,8 @@ int oauth_client_find(struct db *db, struct arena *a, const char *id,
 {
 	static const struct db_sql sql = { "oauth_client",
 		"SELECT id, redirect_uri, description, allowed_scopes,"
-		" ifnull(server_id, 0) AS server_id"
+		" ifnull(server_id, 0) AS server_id,"
+		" ifnull(service_id, 0) AS service_id"
 		" FROM oauth_client WHERE id = ?1" };
 	struct db_stmt q;
 	int rc;
@@ -82,6 +88,7 @@ int oauth_client_find(struct db *db, struct arena *a, const char *id,
 		out->description = db_text(&q, 2, a, TEXT_MAX);
 		out->allowed_scopes = db_text(&q, 3, a, SCOPES_MAX);
 		out->server_id = db_int(&q, 4, 0, INT64_MAX);
+		out->service_id = db_int(&q, 5, 0, INT64_MAX);
 	}
 	return db_done(&q, rc, err);
 }

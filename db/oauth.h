@@ -13,6 +13,7 @@ struct oauth_client {
 	const char *description;
 	const char *allowed_scopes; /* JSON list */
 	int64_t server_id;          /* 0: not a server's */
+	int64_t service_id;         /* 0: not a service's */
 };
 
 struct oauth_code {
@@ -28,7 +29,7 @@ struct oauth_code {
 
 #define OAUTH_CODE_LEN 30
 
-/* Insert or replace by id. */
+/* Insert or replace by id. secret NULL: the one that it has stays. */
 int oauth_client_put(struct db *db, const struct oauth_client *c,
     const char *secret, struct err *err) MUST_CHECK;
 int oauth_client_find(struct db *db, struct arena *a, const char *id,

@@ -189,8 +189,8 @@ void api_token_delete(struct req *r)
 		reply_err(r, &err);
 		return;
 	}
-	log_info(&(struct log_ctx){ .user = r->who.user_name }, "token revoked",
-	    "owner=%s id=a%" PRId64, u.name, t.token.id);
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
+	    "token revoked", "owner=%s id=a%" PRId64, u.name, t.token.id);
 	reply_empty(r, 204);
 }
 
@@ -222,8 +222,10 @@ static int read_note(struct req *r, const json_t *body, struct wish *w)
 		return refuse(r, "note must be a string");
 	w->note = "Requested via api";
 	if (strcmp(r->who.user_name, r->user_param) != 0)
-		w->note = arena_printf(&r->http->arena,
-		    "Requested via api by user %s", r->who.user_name);
+		w->note =
+		    arena_printf(&r->http->arena, "Requested via api by %s %s",
+			r->who.service_id ? "service" : "user",
+			principal_name(&r->who));
 	return 0;
 }
 
@@ -449,7 +451,8 @@ static int find_owner(struct req *r, struct user *out)
 		reply_err(r, &err);
 	else
 		reply_error(r, 403,
-		    "User %s not found or no permissions to generate tokens",
+		    "%s %s not found or no permissions to generate tokens",
+		    r->who.service_id ? "Service" : "User",
 		    arena_strndup(&r->http->arena, r->user_param, 64));
 	return -1;
 }
@@ -491,8 +494,8 @@ void api_tokens_post(struct req *r)
 		reply_err(r, &err);
 		return;
 	}
-	log_info(&(struct log_ctx){ .user = r->who.user_name }, "token made",
-	    "owner=%s id=a%" PRId64, u.name, t.token.id);
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
+	    "token made", "owner=%s id=a%" PRId64, u.name, t.token.id);
 	reply_token(r, 201, &u, &t, plain);
 	mem_wipe(plain, sizeof plain);
 }

@@ -4,6 +4,7 @@
  */
 #include "hub/handlers.h"
 #include "hub/model.h"
+#include "hub/model_service.h"
 
 void api_user_get(struct req *r)
 {
@@ -22,40 +23,58 @@ static const char *token_id(struct req *r)
 	    &r->http->arena, "a%lld", (long long)r->who.token_id);
 }
 
-static int put_self(
-    struct req *r, const struct user *user, struct jsonw *w, struct err *err)
-{
-	json_t *scopes = scope_set_json(&r->who.scopes);
-	int rc = scope_add_identify(&r->who.scopes, user->name, err);
-
-	jsonw_open(w, '{');
-	if (rc == 0)
-		rc = model_user(r, user, MODEL_ACTIVE_ONLY, w, err);
-	jsonw_key(w, "token_id");
-	jsonw_str(w, token_id(r));
-	jsonw_key(w, "session_id");
-	jsonw_str(w, r->who.session_id);
-	jsonw_key(w, "scopes");
-	jsonw_value(w, scopes);
-	jsonw_close(w, '}');
-	json_decref(scopes);
-	return rc;
-}
-
-/* `scopes` tells what the request may do; the model tells at least who it is,
- * even for a token that permits nothing (contract/hub.md 1.5). */
-void api_user_self(struct req *r)
+/* A minimum for whoever asks, even by a token that permits nothing. */
+static int put_person(struct req *r, struct jsonw *w)
 {
 	struct user user;
-	struct jsonw w;
 	struct err err = { 0 };
 
 	if (req_user(r, &user) != 0)
-		return;
-	jsonw_init(&w);
-	if (put_self(r, &user, &w, &err) == 0)
-		reply_jsonw(r, 200, &w);
-	else
+		return -1;
+	if (scope_add_identify(&r->who.scopes, user.name, &err) == 0 &&
+	    model_user(r, &user, MODEL_ACTIVE_ONLY, w, &err) == 0)
+		return 0;
+	reply_err(r, &err);
+	return -1;
+}
+
+static int put_service(struct req *r, struct jsonw *w)
+{
+	const char *name = r->who.service_name, *key;
+	json_t *model, *value;
+	struct err err = { 0 };
+
+	if (scope_add_identify_service(&r->who.scopes, name, &err) != 0 ||
+	    model_service(r, name, &model, &err) != 0) {
 		reply_err(r, &err);
+		return -1;
+	}
+	json_object_foreach (model, key, value) {
+		jsonw_key(w, key);
+		jsonw_value(w, value);
+	}
+	json_decref(model);
+	return 0;
+}
+
+/* `scopes` tells what the request may do (contract/hub.md 1.5). */
+void api_user_self(struct req *r)
+{
+	json_t *scopes = scope_set_json(&r->who.scopes);
+	struct jsonw w;
+
+	jsonw_init(&w);
+	jsonw_open(&w, '{');
+	if ((r->who.service_id ? put_service(r, &w) : put_person(r, &w)) == 0) {
+		jsonw_key(&w, "token_id");
+		jsonw_str(&w, token_id(r));
+		jsonw_key(&w, "session_id");
+		jsonw_str(&w, r->who.session_id);
+		jsonw_key(&w, "scopes");
+		jsonw_value(&w, scopes);
+		jsonw_close(&w, '}');
+		reply_jsonw(r, 200, &w);
+	}
 	jsonw_fini(&w);
+	json_decref(scopes);
 }

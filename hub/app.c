@@ -11,6 +11,7 @@
 
 #include "auth/authenticator.h"
 #include "auth/rules.h"
+#include "auth/sealer.h"
 #include "auth/throttle.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -19,12 +20,15 @@
 #include "base/sysd.h"
 #include "db/user.h"
 #include "hub/audit.h"
+#include "hub/auth_state.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
 #include "hub/providers.h"
 #include "hub/rbac.h"
+#include "hub/refresh.h"
 #include "hub/route.h"
 #include "hub/server.h"
+#include "hub/service.h"
 #include "hub/web.h"
 
 #define FIRST_PASSED_FD 3
@@ -125,12 +129,17 @@ static int open_login(struct app *app, struct err *err)
 	if (open_authenticator(app, err) != 0)
 		return -1;
 	app->providers = providers_open(app, err);
-	return app->providers ? 0 : -1;
+	if (!app->providers || auth_state_open(app, err) != 0)
+		return -1;
+	app->refresh = refresh_open(app);
+	return 0;
 }
 
 static void close_login(struct app *app)
 {
+	refresh_close(&app->refresh);
 	providers_close(&app->providers);
+	sealer_close(&app->sealer);
 	if (app->login)
 		login_free(&app->login);
 	if (app->auth)
@@ -285,10 +294,12 @@ int app_open(struct app *app, const char *token, struct err *err)
 		return -1;
 	app->offload = offload_new(app->loop, 2, 1024);
 	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
-	if (core_open(app, token, err) != 0 || rbac_load(app, err) != 0 ||
-	    open_login(app, err) != 0 || open_listeners(app, err) != 0)
+	if (core_open(app, token, err) != 0 || services_open(app, err) != 0 ||
+	    rbac_load(app, err) != 0 || open_login(app, err) != 0 ||
+	    open_listeners(app, err) != 0)
 		return -1;
 	core_begin(app);
+	services_begin(app);
 	metrics_took(app, METRIC_HUB_STARTUP, clock_wall_us() - app->started_us,
 	    NULL, NULL);
 	audit_hub(app, AUDIT_HUB_STARTED, CARREL_VERSION);
@@ -359,7 +370,9 @@ static void on_ending(struct timer *t, void *arg)
 	struct app *app = arg;
 
 	servers_stop_all(app);
-	if (server_count_active(app) == 0 ||
+	services_stop_all(app);
+	if ((server_count_active(app) == 0 &&
+		services_count_active(app) == 0) ||
 	    loop_now_ms(app->loop) >= app->ending_until_ms)
 		app_stop(app);
 	else

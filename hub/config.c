@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "hub/rbac_conf.h"
+#include "hub/service_conf.h"
 
 static const struct conf_option options[] = {
 #define OPT(member, kind, path_, fallback_, lo_, hi_, words_, restart_, doc_)  \
@@ -94,22 +95,59 @@ static const struct conf_node *node_at(
 
 /* ---- programs do not belong here ----------------------------------------- */
 
-static bool names_a_program(const char *key)
+static bool is_one_of(const char *key, const char *const *names, size_t n)
 {
-	static const char *const names[] = { "command", "cmd", "args" };
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (str_eq(key, names[i]))
 			return true;
 	}
 	return false;
 }
 
+static bool names_a_program(const char *key)
+{
+	static const char *const names[] = { "command", "cmd", "args" };
+
+	return is_one_of(key, names, sizeof names / sizeof *names);
+}
+
+/* What JupyterHub says of a managed service, and here root does. */
+static bool is_root_s_word(const char *key)
+{
+	static const char *const names[] = { "command", "cmd", "args", "cwd",
+		"user", "environment" };
+
+	return is_one_of(key, names, sizeof names / sizeof *names);
+}
+
+static void find_programs_of_service(
+    struct checker *c, const struct conf_node *service)
+{
+	for (const struct conf_node *n = service->child; n; n = n->next) {
+		struct conf_node at = *n;
+
+		if (!n->key || !is_root_s_word(n->key))
+			continue;
+		at.line = n->key_line;
+		at.column = n->key_column;
+		problem(c, &at,
+		    "\"%s\" of a service has no place in this file: what is "
+		    "executed, where and as whom is root's choice and stands "
+		    "in /etc/carrel/spawner.yaml below \"services\"; name its "
+		    "entry here with \"managed\"",
+		    n->key);
+	}
+}
+
 /* Depth is bounded by conf_parse (32). */
 static void find_programs(struct checker *c, const struct conf_node *map)
 {
 	for (const struct conf_node *n = map->child; n; n = n->next) {
-		if (n->key && names_a_program(n->key)) {
+		if (map == c->tree && str_eq(n->key, "services")) {
+			for (const struct conf_node *s = n->child; s;
+			     s = s->next)
+				find_programs_of_service(c, s);
+		} else if (n->key && names_a_program(n->key)) {
 			struct conf_node at = *n;
 
 			at.line = n->key_line;
@@ -223,6 +261,7 @@ int config_load(struct arena *a, const char *text, size_t len, const char *file,
 {
 	struct checker c = { .arena = a, .file = file, .problems = problems };
 	struct conf_node *tree = NULL;
+	struct service_confs services;
 	struct rbac rbac;
 
 	memset(out, 0, sizeof *out);
@@ -241,6 +280,8 @@ int config_load(struct arena *a, const char *text, size_t len, const char *file,
 		return -1;
 	check_values(&c, out);
 	if (check(&c, err) != 0)
+		return -1;
+	if (service_conf_read(a, out, file, &services, problems, err) != 0)
 		return -1;
 	return rbac_read(a, out, file, &rbac, problems, err);
 }

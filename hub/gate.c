@@ -14,6 +14,7 @@
 #include "hub/front.h"
 #include "hub/handlers.h"
 #include "hub/redirect.h"
+#include "hub/refresh.h"
 #include "hub/reply.h"
 #include "hub/web.h"
 
@@ -173,6 +174,7 @@ static int identify(struct req *r, struct err *err)
 {
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH)
 		return 0;
+	r->who = (struct principal){ 0 };
 	cookie_read(cookie_header(r), &r->cookie_env, &r->cookies);
 	int found = by_token(r, err);
 	if (found == 0)
@@ -306,6 +308,10 @@ static struct scope_resource resource(const struct req *r)
 	case TARGET_NONE:
 	case TARGET_USERS:
 	case TARGET_GROUPS:
+	case TARGET_SERVICES:
+		break;
+	case TARGET_SERVICE:
+		res.service = r->service_param;
 		break;
 	case TARGET_GROUP:
 		res.group = r->group_param;
@@ -343,6 +349,8 @@ static bool may_list(const struct req *r)
 
 	if (r->route->target == TARGET_GROUPS)
 		return scope_holds(held, id, FILTER_GROUP);
+	if (r->route->target == TARGET_SERVICES)
+		return scope_holds(held, id, FILTER_SERVICE);
 	return r->route->target == TARGET_USERS &&
 	       (scope_holds(held, id, FILTER_USER) ||
 		   scope_holds(held, id, FILTER_GROUP));
@@ -389,6 +397,33 @@ static bool pass_path(struct req *r)
 	return false;
 }
 
+static bool is_start(const struct req *r)
+{
+	return r->route && is_method(r, "POST") &&
+	       (r->route->handler == api_server_post ||
+		   r->route->handler == page_spawn);
+}
+
+/* Are they still who they were? */
+static bool pass_refresh(struct req *r, struct err *err)
+{
+	bool now = r->app->cfg.refresh_pre_spawn && is_start(r);
+
+	switch (refresh_check(r, now, err)) {
+	case REFRESH_FRESH:
+		break;
+	case REFRESH_WAITS:
+		return false;
+	case REFRESH_REFUSED:
+		r->who = (struct principal){ 0 };
+		break;
+	case REFRESH_ERROR:
+		reply_err(r, err);
+		return false;
+	}
+	return true;
+}
+
 bool gate_pass(struct req *r)
 {
 	struct err err = { 0 };
@@ -397,6 +432,8 @@ bool gate_pass(struct req *r)
 		reply_err(r, &err);
 		return false;
 	}
+	if (!pass_refresh(r, &err))
+		return false;
 	return pass_xsrf(r) && pass_path(r) && pass_login(r) && pass_scopes(r);
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "db/group.h"
 #include "db/role.h"
+#include "hub/auth_state.h"
 #include "hub/model.h"
 
 struct names {
@@ -28,6 +29,8 @@ struct crowd {
 	size_t n, last; /* last: where the walk was */
 	enum model_stopped stopped;
 	bool of_all[SCOPE_N_IDS]; /* scopes held without a filter */
+	/* Of one user alone; lists have null there (contract/hub.md 1.4). */
+	json_t *auth_state;
 };
 
 enum model_stopped model_stopped(const struct req *r)
@@ -303,7 +306,10 @@ static bool put_seen(const struct crowd *c, struct person *p, struct jsonw *w)
 		put_servers(p, w);
 	if (may(c, p, SCOPE_ADMIN_AUTH_STATE, NULL)) {
 		jsonw_key(w, "auth_state");
-		jsonw_null(w);
+		if (c->auth_state)
+			jsonw_value(w, c->auth_state);
+		else
+			jsonw_null(w);
 	}
 	return w->buf.len > before;
 }
@@ -349,10 +355,13 @@ int model_user(struct req *r, const struct user *u, enum model_stopped stopped,
 
 	crowd_begin(&c, u, 1);
 	rc = crowd_read(&c, err);
+	if (rc == 0 && may(&c, &c.people[0], SCOPE_ADMIN_AUTH_STATE, NULL))
+		rc = auth_state_get(r->app, u->id, &c.auth_state, err);
 	if (rc == 0) {
 		(void)put_seen(&c, &c.people[0], out);
 		put_identity(u, out);
 	}
+	json_decref(c.auth_state);
 	crowd_end(&c);
 	return rc;
 }

@@ -19,6 +19,8 @@ struct oauth_request {
 	struct oauth_client client;
 	const char *owner, *server_name; /* of the client's server */
 	bool is_own;                     /* the requester's own server */
+	const char *service; /* whose client it is; NULL: a server's */
+	bool never_asks;     /* oauth_no_confirm */
 	const char *redirect_uri, *state, *challenge, *challenge_method;
 	struct scope_context ctx;
 	struct scope_set wanted;  /* raw, as asked */

@@ -51,8 +51,8 @@ static void send_code(struct req *r, const struct oauth_request *q)
 	buf_fini(&b);
 	if (q->owner && !q->is_own)
 		audit_server(r, AUDIT_SERVER_ENTER, q->owner, q->server_name);
-	log_info(&(struct log_ctx){ .user = r->who.user_name },
-	    "let into a server", "client=%s", q->client.id);
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) }, "let in",
+	    "client=%s", q->client.id);
 }
 
 /* ---- the question ------------------------------------------------- */

@@ -8,8 +8,10 @@
 
 #include "base/mac.h"
 #include "hub/model.h"
+#include "hub/model_service.h"
 #include "hub/oauth.h"
 #include "hub/server.h"
+#include "hub/service.h"
 
 #define STATE_MAX 8192
 
@@ -79,7 +81,22 @@ static int find_client(struct req *r, struct oauth_request *q)
 	return 0;
 }
 
-/* Until services exist, every client is a notebook server's. */
+static int find_service(struct req *r, struct oauth_request *q)
+{
+	const struct service *s = service_by_id(r->app, q->client.service_id);
+
+	if (!s)
+		return fatal(
+		    r, 500, "The service that asks you to log in has gone.");
+	q->service = s->conf.name;
+	q->never_asks = s->conf.no_confirm;
+	q->ctx = (struct scope_context){
+		.user = r->who.user_name,
+		.service = s->conf.name,
+	};
+	return 0;
+}
+
 static int find_server(struct req *r, struct oauth_request *q)
 {
 	struct arena *a = &r->http->arena;
@@ -96,6 +113,12 @@ static int find_server(struct req *r, struct oauth_request *q)
 		.server = arena_printf(a, "%s/%s", q->owner, q->server_name),
 	};
 	return 0;
+}
+
+/* Whose client it is: a service's, or a notebook server's. */
+static int find_owner(struct req *r, struct oauth_request *q)
+{
+	return q->client.service_id ? find_service(r, q) : find_server(r, q);
 }
 
 /* ---- what is told to the client ----------------------------------- */
@@ -148,12 +171,15 @@ static int read_core(struct req *r, struct oauth_request *q)
 
 /* ---- scopes ------------------------------------------------------- */
 
-/* What every client of a server gets: who it is, and that they may use it. */
+/* What every client gets: who it is, and that they may use it. */
 static int add_base(struct req *r, const struct oauth_request *q,
     struct scope_set *set, struct err *err)
 {
-	const char *access = arena_printf(
-	    &r->http->arena, "access:servers!server=%s", q->ctx.server);
+	struct arena *a = &r->http->arena;
+	const char *access =
+	    q->service
+		? arena_printf(a, "access:services!service=%s", q->service)
+		: arena_printf(a, "access:servers!server=%s", q->ctx.server);
 
 	if (scope_set_add(set, "read:users:name!user", err) != 0 ||
 	    scope_set_add(set, "read:users:groups!user", err) != 0)
@@ -271,14 +297,21 @@ static int read_scopes(struct req *r, bool is_confirm, struct oauth_request *q)
 
 /* ---- all together ------------------------------------------------- */
 
+static bool may_access(struct req *r, const struct oauth_request *q)
+{
+	if (q->service)
+		return req_may_service(r, SCOPE_ACCESS_SERVICES, q->service);
+	return req_may(r, SCOPE_ACCESS_SERVERS, q->owner, q->server_name);
+}
+
 int oauth_request_read(
     struct req *r, bool is_confirm, struct oauth_request *out)
 {
 	*out = (struct oauth_request){ 0 };
 	if (find_client(r, out) != 0 || read_core(r, out) != 0 ||
-	    find_server(r, out) != 0)
+	    find_owner(r, out) != 0)
 		return -1;
-	if (!req_may(r, SCOPE_ACCESS_SERVERS, out->owner, out->server_name)) {
+	if (!may_access(r, out)) {
 		reply_page_error(r, 403,
 		    "You do not have permission to access %s",
 		    out->client.description);
@@ -293,7 +326,7 @@ int oauth_request_wants_consent(
 	struct scope_set raw, before;
 	const char *json;
 
-	if (q->is_own)
+	if (q->is_own || q->never_asks)
 		return 0;
 	int any = oauth_client_scopes_granted(r->app->db, &r->http->arena,
 	    q->client.id, r->who.user_id, &json, err);

@@ -9,6 +9,7 @@
 #include "base/rand.h"
 #include "db/oauth.h"
 #include "hub/app.h"
+#include "hub/auth_state.h"
 #include "hub/server_env.h"
 #include "hub/server_turn.h"
 #include "spawner/client.h"
@@ -164,7 +165,9 @@ int server_start_send(struct server *s, struct err *err)
 	arena_init(&a);
 	env = server_env_build(&a, &e, s->token);
 	start.env = env;
-	rc = spawner_start(s->app->spawner, &start, err);
+	rc = auth_state_environment(s->app, s->user_id, env, err);
+	if (rc == 0)
+		rc = spawner_start(s->app->spawner, &start, err);
 	json_decref(env);
 	arena_fini(&a);
 	return rc;

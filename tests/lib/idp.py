@@ -41,10 +41,10 @@ def missing():
 
 
 class World:
-    def __init__(self):
-        self.carrel = Programs(profile=["/bin/false"])
+    def __init__(self, config=CONFIG, profile=("/bin/false",)):
+        self.carrel = Programs(profile=profile)
         self.port = free_port()
-        self.carrel._write("carrel.yaml", CONFIG % {
+        self.carrel._write("carrel.yaml", config % {
             "hub_port": self.carrel.hub_port, "port": self.carrel.port, "idp_port": self.port})
         self.accounts = self.carrel.dir + "/accounts.json"
         self.set_groups("staff")
