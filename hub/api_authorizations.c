@@ -20,45 +20,50 @@ static bool refuse_caller(struct req *r)
 	return true;
 }
 
+static void reply_service(struct req *r, const char *name)
+{
+	struct err err = { 0 };
+	json_t *model;
+
+	if (scope_add_identify_service(&r->who.scopes, name, &err) != 0 ||
+	    model_service(r, name, &model, &err) != 0)
+		reply_err(r, &err);
+	else
+		reply_json(r, 200, model);
+}
+
 /* At least who it is, whatever else the caller may see. */
-static int owner_model(
-    struct req *r, const struct principal *owner, json_t **out, struct err *err)
+static void reply_person(struct req *r, const char *name)
 {
 	struct user user;
-	int found;
+	struct err err = { 0 };
+	int found = user_find(r->app->db, &r->http->arena, name, &user, &err);
 
-	if (owner->service_id) {
-		if (scope_add_identify_service(
-			&r->who.scopes, owner->service_name, err) != 0)
-			return -1;
-		return model_service(r, owner->service_name, out, err);
-	}
-	found = user_find(
-	    r->app->db, &r->http->arena, owner->user_name, &user, err);
 	if (found == 0)
-		return err_set(err, ERR_NOT_FOUND, "Not Found");
-	if (found < 0 ||
-	    scope_add_identify(&r->who.scopes, user.name, err) != 0)
-		return -1;
-	return model_user(r, &user, MODEL_ACTIVE_ONLY, out, err);
+		reply_error(r, 404, "Not Found");
+	else if (found < 0 ||
+		 scope_add_identify(&r->who.scopes, user.name, &err) != 0)
+		reply_err(r, &err);
+	else
+		model_reply_user(r, 200, &user, MODEL_ACTIVE_ONLY);
 }
 
 static void reply_found(
     struct req *r, int found, struct principal *p, const struct err *why)
 {
 	struct err err = { 0 };
-	json_t *model;
 
 	if (found < 0)
 		reply_err(r, why);
 	else if (found == 0)
 		reply_error(r, 404, "Not Found");
 	else if (principal_touch(r->app->db, p, clock_wall_us(), true, &err) !=
-		     0 ||
-		 owner_model(r, p, &model, &err) != 0)
+		 0)
 		reply_err(r, &err);
+	else if (p->service_id)
+		reply_service(r, p->service_name);
 	else
-		reply_json(r, 200, model);
+		reply_person(r, p->user_name);
 }
 
 void api_authorizations_token(struct req *r)

@@ -144,6 +144,23 @@ static bool is_for_page(struct req *r, int status, json_t *take)
 	return fn != NULL;
 }
 
+void reply_jsonw(struct req *r, int status, struct jsonw *w)
+{
+	size_t len;
+	char *text = jsonw_steal(w, &len);
+	json_t *value = NULL;
+
+	/* A page wants the value; what we wrote is JSON. */
+	if (r->on_answer && json_parse(text, len, &value, NULL) == 0 &&
+	    is_for_page(r, status, value)) {
+		free(text);
+		return;
+	}
+	set_api(r);
+	set(r, "Content-Type", "application/json");
+	deliver(r, status, text, len);
+}
+
 void reply_json(struct req *r, int status, json_t *take)
 {
 	if (is_for_page(r, status, take))

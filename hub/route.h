@@ -14,6 +14,7 @@
 #include "auth/principal.h"
 #include "base/httpd.h"
 #include "base/json.h"
+#include "base/jsonw.h"
 #include "base/url.h"
 #include "db/db.h"
 #include "hub/app.h"
@@ -125,6 +126,8 @@ const char *req_server_log_name(
  * (db_when_durable), so an acknowledged write is never lost.
  */
 void reply_json(struct req *r, int status, json_t *take);
+/* What was written is taken; w can be used again. */
+void reply_jsonw(struct req *r, int status, struct jsonw *w);
 /* {"status": .., "message": ..} (contract/hub.md 0.4) */
 void reply_error(struct req *r, int status, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
