@@ -206,7 +206,6 @@ def a_code_counts_once():
     claim(not any(s.startswith("admin") for s in model["scopes"]), "too much was granted")
     equal(change(code).status, 400, "the same code again")
     equal(Browser(inside).api("GET", "/user", token=token).status, 403, "what came of a code that two people had")
-    state["oauth token"] = change(code_of(ask_code(at_ann))).json()["access_token"]
 
 
 def a_code_is_its_clients():
