@@ -17,10 +17,9 @@ struct failure {
 	json_t *told;
 };
 
-static void drop(struct servers *all, struct failure *f)
+static void drop(struct failure *f)
 {
 	list_del(&f->link);
-	all->n_failures--;
 	json_decref(f->told);
 	free(f);
 }
@@ -33,7 +32,7 @@ void server_failures_init(struct servers *all)
 void server_failures_fini(struct servers *all)
 {
 	while (!list_empty(&all->failures))
-		drop(all, LIST_ITEM(all->failures.next, struct failure, link));
+		drop(LIST_ITEM(all->failures.next, struct failure, link));
 }
 
 static struct failure *find(struct servers *all, int64_t id)
@@ -44,6 +43,15 @@ static struct failure *find(struct servers *all, int64_t id)
 			return f;
 	}
 	return NULL;
+}
+
+static size_t count(struct servers *all)
+{
+	size_t n = 0;
+
+	list_for_each (it, &all->failures)
+		n++;
+	return n;
 }
 
 /* ---- what is told -------------------------------------------------------- */
@@ -146,14 +154,13 @@ void server_failure_note(struct server *s)
 	struct failure *f = find(all, s->id);
 
 	if (f)
-		drop(all, f);
-	if (all->n_failures == SERVER_FAILURES_MAX)
-		drop(all, LIST_ITEM(all->failures.prev, struct failure, link));
+		drop(f);
+	if (count(all) == SERVER_FAILURES_MAX)
+		drop(LIST_ITEM(all->failures.prev, struct failure, link));
 	f = xcalloc(1, sizeof *f);
 	f->id = s->id;
 	f->told = tell(s);
 	list_add_head(&all->failures, &f->link);
-	all->n_failures++;
 }
 
 const json_t *server_failure_of(struct app *app, int64_t id)

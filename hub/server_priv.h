@@ -84,7 +84,6 @@ struct servers {
 	size_t n_active;
 	struct turn_pool starts, checks;
 	struct list failures; /* newest first */
-	size_t n_failures;
 	struct defer bury, pump;
 	struct timer retry, places;
 };

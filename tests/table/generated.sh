@@ -22,4 +22,6 @@ compare docs/config.md --print-config-manual
 compare docs/rest.md --print-rest
 compare docs/openapi.json --print-openapi
 compare docs/reference-options.md --print-reference
+hub=${CARREL_BUILD:-build}/bin/carrel
+compare docs/carrel.md --print-manual
 exit $failed
