@@ -325,6 +325,9 @@ static struct told tell(
 	if (wants_nobody(probe->gate))
 		return (struct told){ true, 0,
 			"This route asks nobody who they are." };
+	if (v->best == SCOPE_GRANTED && v->n == 0 && probe->gate == GATE_SCRAPE)
+		return (struct told){ true, 0,
+			"The configuration shows this to everybody." };
 	if (probe->who.kind == PRINCIPAL_NONE)
 		return (struct told){ false, probe->is_api ? 403 : 302,
 			"Nobody is logged in and no token is shown." };

@@ -131,7 +131,9 @@ int api_run(struct call *c, int (*fn)(struct api *api))
 		rc = fn(&api);
 	} else {
 		(void)cli_fail(&err);
-		rc = err.code == ERR_UNAVAILABLE ? EXIT_NO_HUB : EXIT_FORBIDDEN;
+		rc = err.code == ERR_UNAVAILABLE ? EXIT_NO_HUB
+		     : err.code == ERR_INVALID   ? EXIT_WRONG_USE
+						 : EXIT_FORBIDDEN;
 	}
 	fetcher_free(&api.fetcher);
 	loop_free(&api.loop);

@@ -152,6 +152,8 @@ def explains_logins():
           (True, "allow_all", ["crew", "a&b"], "query", False), "a stranger")
     no = told("explain", "user", "a/b")
     equal((no["allowed"], no["name"]), (False, None), "a name that cannot be")
+    boss.ok(400, "GET", "/explain/user/a?" + "&".join(["group=a"] * 300))
+    boss.ok(400, "GET", "/explain/user/a?group=%ff")
 
 
 def explains_tokens():
@@ -197,6 +199,7 @@ def explains_requests():
     equal(token.call("POST", "/users/carl/server").status, 403, "as the hub does")
     has(run(DONE, "explain", "request", "POST", "/hub/api/users/carl/server", "--token", token.id),
         "Any one of these is enough", "servers", "answered 403")
+    equal(asked("GET", "/hub/api/health")["passes"], True, "a route that asks nobody")
     run(REFUSED, "explain", "request", "GET", "/elsewhere")
     run(NOT_FOUND, "explain", "request", "GET", "/hub/api/info", "--as", "none")
     run(WRONG_USE, "explain", "request", "GET", "/hub/api/info", "--token", token.token)
@@ -235,6 +238,8 @@ def is_used_rightly():
     has(run(WRONG_USE, "users", "show", "a", "b", local=False), 'unexpected "b"')
     has(run(DONE, "users", "add", "--help", local=False), "examples:", "--admin")
     has(run(NO_HUB, "users", "--run-dir", "/nonexistent", local=False), "CARREL_API_URL")
+    run(WRONG_USE, "users", env={"CARREL_API_URL": "nonsense", "CARREL_TOKEN": "x"}, local=False)
+    run(FORBIDDEN, "users", "--token-file", "/nonexistent", local=False)
     has(run(NO_HUB, "users", env={"CARREL_API_URL": "http://127.0.0.1:1/hub/api", "CARREL_TOKEN": "x"}, local=False),
         "does not answer")
     policy = os.path.join(source_dir(), "etc") if os.geteuid() == 0 else carrel.dir
