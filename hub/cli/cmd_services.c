@@ -25,7 +25,10 @@ static void print_services(struct api *api, json_t *all)
 		table_add(&t, name);
 		table_add(&t, api_text(api, service, "admin"));
 		table_add(&t, api_text(api, service, "url"));
-		table_add(&t, api_text(api, service, "pid"));
+		table_add(
+		    &t, json_integer_value(json_object_get(service, "pid")) > 0
+			    ? api_text(api, service, "pid")
+			    : NULL);
 		table_add(&t, api_text(api, service, "roles"));
 	}
 	table_print(&t, table_terminal_width(stdout), stdout);

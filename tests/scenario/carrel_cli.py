@@ -79,6 +79,7 @@ def groups():
     run(DONE, "groups", "join", "physics", "alice", "carl")
     equal(told("groups", "show", "physics")["users"], ["alice", "carl"], "members")
     run(DONE, "groups", "leave", "physics", "carl")
+    equal(told("groups", "show", "physics")["users"], ["alice"], "who is left")
     has(run(DONE, "groups"), "physics", "crew", "alice")
     run(DONE, "groups", "remove", "physics")
     run(NOT_FOUND, "groups", "show", "physics")
