@@ -25,6 +25,15 @@ static int show(struct api *api, json_t *take,
 	return EXIT_DONE;
 }
 
+/* "a12": the id of a token, which is no secret. A token itself is one, and must
+ * not stand where others can read it. */
+static bool is_token_id(const char *text)
+{
+	size_t n = *text == 'a' ? strspn(text + 1, "0123456789") : 0;
+
+	return n > 0 && n < 20 && text[1 + n] == '\0';
+}
+
 /* A line of standard input: never an argument, which others can see. -1: there
  * is none, and the person knows. */
 static int read_token(char out[TOKEN_MAX])
@@ -129,6 +138,9 @@ static int do_token(struct api *api)
 	json_t *answer;
 	int rc;
 
+	if (!str_eq(arg, "-") && !is_token_id(arg))
+		return cli_usage("explain token",
+		    "it wants an id like a12, or - for standard input");
 	if (!str_eq(arg, "-")) {
 		rc = api_ask(api, "GET",
 		    api_path(api, "/explain/token/%s", api_escape(api, arg)),
@@ -194,7 +206,7 @@ static int add_who(const struct call *c, json_t *body)
 		json_object_set_new(body, "service", json_string(service));
 	if (!token)
 		return 0;
-	if (!str_eq(token, "-") && token[0] != 'a') {
+	if (!str_eq(token, "-") && !is_token_id(token)) {
 		(void)cli_usage("explain request",
 		    "--token wants an id like a12, or - for standard input");
 		return -1;

@@ -203,7 +203,9 @@ def explains_requests():
     equal(asked("GET", "/hub/api/health")["passes"], True, "a route that asks nobody")
     run(REFUSED, "explain", "request", "GET", "/elsewhere")
     run(NOT_FOUND, "explain", "request", "GET", "/hub/api/info", "--as", "none")
-    run(WRONG_USE, "explain", "request", "GET", "/hub/api/info", "--token", token.token)
+    for text in (token.token, "a" + "1f" * 15 + "1", "a" + "1" * 31, "a"):  # never on a command line
+        run(WRONG_USE, "explain", "request", "GET", "/hub/api/info", "--token", text)
+        run(WRONG_USE, "explain", "token", text)
 
 
 def tells_why():
