@@ -39,7 +39,7 @@ CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DCARREL_VERSION='"$(VERSION)"'
 CFLAGS   := -std=c11 $(WARN) $(if $(CI),-Werror) $(HARD) $(OPTIM)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDOPT)
 LDLIBS   := -lmicrohttpd -lcurl -lsqlite3 -ljansson -lyaml -lpam -lcap -lldap -llber \
-	-lcjose -lsodium -lssl -lcrypto -lpthread
+	-lcjose -lsodium -lssl -lcrypto -lnghttp2 -lpthread
 
 # ---- what is built -------------------------------------------------------
 # Each room is one archive; a program is its main plus the archives it needs.
@@ -222,13 +222,14 @@ soak: all
 .PHONY: soak
 
 # ---- generated documents -------------------------------------------------
-# From hub/config.def and hub/routes.def; tests/table/generated.sh says when they are out of date.
-docs: $(B)/bin/carrel-hub
+# From hub/config.def, hub/routes.def and proxy/config.def; tests/table/generated.sh says when they are out of date.
+docs: $(B)/bin/carrel-hub $(B)/bin/carrel-proxy
 	$< --print-sample-config > etc/carrel.yaml
 	$< --print-config-manual > docs/config.md
 	$< --print-rest > docs/rest.md
 	$< --print-openapi > docs/openapi.json
 	$< --print-reference > docs/reference-options.md
+	$(B)/bin/carrel-proxy --print-config-manual > docs/proxy-flags.md
 .PHONY: sim docs
 
 lint:
