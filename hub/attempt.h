@@ -23,6 +23,9 @@ struct attempt_prompt {
 void page_login_prompt(struct req *r, const struct attempt_prompt *p);
 void page_login_ended(struct req *r, const char *username, enum auth_result res,
     const struct auth_identity *id, const char *text);
+/* A provider (r->login_via) says no, or its restrictions do: whom it named is
+ * not known. */
+void page_login_denied(struct req *r, const char *text);
 /* The login page with that text above. */
 void page_login_problem(struct req *r, int status, const char *text);
 /* The form again: its XSRF token was missing, wrong or over. */

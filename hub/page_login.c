@@ -372,7 +372,16 @@ void page_login_ended(struct req *r, const char *username, enum auth_result res,
 	    "tell the administrator if it stays so.");
 }
 
-/* What a provider refused, or what came back from nowhere. */
+void page_login_denied(struct req *r, const char *text)
+{
+	const char *via = r->login_via ? r->login_via : "a provider";
+
+	audit_login(r, AUDIT_LOGIN_FAILED, NULL,
+	    arena_printf(&r->http->arena, "%s: %s", via, text));
+	page_login_problem(r, 403, text);
+}
+
+/* What could not be asked, or what came back from nowhere. */
 void page_login_problem(struct req *r, int status, const char *text)
 {
 	measure_failure(r);

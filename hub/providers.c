@@ -179,8 +179,10 @@ static void on_done(uint64_t id, enum auth_result res,
 		return;
 	if (res == AUTH_RES_OK)
 		page_login_ended(r, identity->name, res, identity, "");
+	else if (res == AUTH_RES_DENIED)
+		page_login_denied(r, text);
 	else
-		page_login_problem(r, res == AUTH_RES_DENIED ? 403 : 503, text);
+		page_login_problem(r, 503, text);
 }
 
 /* ---- cookies ------------------------------------------------------- */
