@@ -6,6 +6,7 @@
 #define CARREL_HUB_ATTEMPT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "auth/authenticator.h"
 #include "hub/route.h"
@@ -28,12 +29,17 @@ void page_login_ended(struct req *r, const char *username, enum auth_result res,
 void page_login_denied(struct req *r, const char *text);
 /* The login page with that text above. */
 void page_login_problem(struct req *r, int status, const char *text);
+/* Seconds until that name may be tried from the request's address; 0: now. */
+int64_t page_login_wait_s(struct req *r, const char *username);
+/* The form, which says so. */
+void page_login_must_wait(struct req *r, const char *username);
 /* The form again: its XSRF token was missing, wrong or over. */
 void page_login_expired(struct req *r);
 
 /*
- * Begin; the request waits and is answered by one of the above. -1 with err:
- * LIMIT (too many at a time).
+ * Begin, when it is its turn; the request waits and is answered by one of the
+ * above. username and password live as long as the request. -1 with err: LIMIT
+ * (too many at a time).
  */
 int attempt_begin(struct req *r, const char *username, const char *password,
     struct err *err) MUST_CHECK;

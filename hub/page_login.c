@@ -144,10 +144,19 @@ static const char *trimmed(struct req *r, const char *s)
 	return arena_strndup(&r->http->arena, t.p, t.len);
 }
 
-static void refuse_wait(struct req *r, const char *username, int64_t wait_s)
+int64_t page_login_wait_s(struct req *r, const char *username)
 {
+	return throttle_wait_s(
+	    r->app->throttle, throttle_name(r, username), r->client);
+}
+
+void page_login_must_wait(struct req *r, const char *username)
+{
+	int64_t wait_s = page_login_wait_s(r, username);
 	char text[160];
 
+	if (wait_s < 1)
+		wait_s = 1;
 	throttle_text(wait_s, text, sizeof text);
 	http_set(r->http, "Retry-After",
 	    arena_printf(&r->http->arena, "%lld", (long long)wait_s));
@@ -170,10 +179,8 @@ static void first_step(struct req *r)
 		show_form(r, 403, NULL, TEXT_DENIED);
 		return;
 	}
-	int64_t wait_s = throttle_wait_s(
-	    r->app->throttle, throttle_name(r, username), r->client);
-	if (wait_s > 0)
-		refuse_wait(r, username, wait_s);
+	if (page_login_wait_s(r, username) > 0)
+		page_login_must_wait(r, username);
 	else if (attempt_begin(r, username, password, &err) != 0)
 		show_form(r, 503, username, err.text);
 }

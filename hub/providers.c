@@ -113,7 +113,9 @@ static struct visit *visit_new(
 	struct providers *p = r->app->providers;
 	struct visit *v;
 
-	if (p->n_visits >= (size_t)r->app->cfg.max_logins) {
+	/* The fetcher has a queue of its own. */
+	if (p->n_visits >=
+	    (size_t)(r->app->cfg.max_logins + r->app->cfg.max_waiting_logins)) {
 		(void)err_set(err, ERR_LIMIT,
 		    "Too many people are logging in right now. Try again in a "
 		    "few seconds.");

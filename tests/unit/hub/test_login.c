@@ -317,10 +317,117 @@ static void test_logins_at_once_are_bounded(void **state)
 	assert_answer(try_login(&b[4], "username=alice&password=right"), 503,
 	    "Several logins with this name");
 	app.cfg.max_logins = 4;
+	app.cfg.max_waiting_logins = 0;
 	assert_answer(try_login(&b[5], "username=bob&password=right"), 503,
 	    "Too many people are logging in");
 	for (int i = 0; i < 4; i++)
 		call_drop(&calls[i]);
+}
+
+/* ---- more than begin at once --------------------------------------- */
+
+static struct call come(struct browser *b, const char *form)
+{
+	*b = (struct browser){ 0 };
+	browse(b, "/hub/login");
+	return post_begin(b, "/hub/login", form);
+}
+
+static void wait_until_queued(struct call *c, size_t n)
+{
+	for (int i = 0; i < 100 && login_count_waiting(app.login) < n; i++)
+		call_turn(c);
+	assert_int_equal(login_count_waiting(app.login), n);
+}
+
+/* A class at nine o'clock: the second waits for the first, the third for it. */
+static void test_logins_beyond_the_limit_wait_their_turn(void **state)
+{
+	struct browser b[3];
+	struct call first, second, third;
+
+	(void)state;
+	app.cfg.max_logins = 1;
+	first = come(&b[0], "username=alice&password=hang");
+	assert_true(call_waits(&first));
+	second = come(&b[1], "username=bob&password=hang");
+	wait_until_queued(&second, 1);
+	third = come(&b[2], "username=carol&password=right");
+	wait_until_queued(&third, 2);
+	assert_int_equal(script->n_begun, 1);
+	assert_int_equal(login_count(app.login), 1);
+	call_drop(&first);
+	for (int i = 0; i < 100 && script->n_begun < 2; i++)
+		call_turn(&third);
+	/* Bob came before carol. */
+	assert_string_equal(script->username, "bob");
+	call_drop(&second);
+	assert_answer(call_end(&third), 302, NULL);
+	assert_string_equal(script->username, "carol");
+	assert_int_equal(login_count_waiting(app.login), 0);
+}
+
+static void test_who_leaves_the_queue_is_never_asked_about(void **state)
+{
+	struct browser b[2];
+	struct call first, second;
+
+	(void)state;
+	app.cfg.max_logins = 1;
+	first = come(&b[0], "username=alice&password=hang");
+	assert_true(call_waits(&first));
+	second = come(&b[1], "username=bob&password=right");
+	wait_until_queued(&second, 1);
+	call_drop(&second);
+	for (int i = 0; i < 100 && login_count_waiting(app.login); i++)
+		call_turn(&first);
+	assert_int_equal(login_count_waiting(app.login), 0);
+	assert_int_equal(script->n_cancelled, 0);
+	call_drop(&first);
+	loop_turn(app.loop, 0);
+	assert_int_equal(script->n_begun, 1);
+}
+
+/* What failed meanwhile counts for those who waited. */
+static void test_the_queue_is_no_way_around_the_throttle(void **state)
+{
+	struct browser b[2];
+	struct call first, second;
+
+	(void)state;
+	app.cfg.max_logins = 1;
+	first = come(&b[0], "username=alice&password=hang");
+	assert_true(call_waits(&first));
+	second = come(&b[1], "username=bob&password=right");
+	wait_until_queued(&second, 1);
+	for (int i = 0; i < 9; i++)
+		throttle_failed(app.throttle, "bob", "127.0.0.1");
+	for (int i = 0; i < 30; i++)
+		throttle_failed(app.throttle, "bob", "192.0.2.1");
+	call_drop(&first);
+	assert_answer(call_end(&second), 429, "Too many failed logins");
+	assert_int_equal(script->n_begun, 1);
+}
+
+static void test_the_queue_is_bounded_and_ends(void **state)
+{
+	struct browser b[3] = { 0 };
+	struct call first, second;
+
+	(void)state;
+	app.cfg.max_logins = 1;
+	app.cfg.max_waiting_logins = 2;
+	first = come(&b[0], "username=alice&password=hang");
+	assert_true(call_waits(&first));
+	second = come(&b[1], "username=bob&password=right");
+	wait_until_queued(&second, 1);
+	/* The other place is kept for another address. */
+	assert_answer(try_login(&b[2], "username=carol&password=right"), 503,
+	    "Too many people are logging in");
+	loop_advance(app.loop, 61000);
+	assert_answer(call_end(&second), 503, "Too many people are logging in");
+	assert_int_equal(script->n_begun, 1);
+	call_drop(&first);
 }
 
 static void test_long_body_is_refused(void **state)
@@ -405,6 +512,10 @@ int main(void)
 		T(test_rules_keep_people_out),
 		T(test_guessing_has_to_wait),
 		T(test_logins_at_once_are_bounded),
+		T(test_logins_beyond_the_limit_wait_their_turn),
+		T(test_who_leaves_the_queue_is_never_asked_about),
+		T(test_the_queue_is_no_way_around_the_throttle),
+		T(test_the_queue_is_bounded_and_ends),
 		T(test_long_body_is_refused),
 		T(test_logout_ends_session_for_every_copy_of_the_cookie),
 		T(test_logout_without_login_is_no_error),
