@@ -39,6 +39,9 @@ struct auth_identity {
 	 * none.
 	 */
 	const json_t *state;
+	/* What they log in with was changed just now: logins by the old one
+	 * end. */
+	bool has_new_secret;
 };
 
 enum auth_result {

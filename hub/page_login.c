@@ -213,14 +213,18 @@ struct visitor {
 	char session_id[SESSION_ID_LEN + 1];
 };
 
-/* A browser that was logged in as somebody else is so no longer. */
-static int write_session(struct req *r, struct visitor *v, struct err *err)
+/* A browser that was logged in as somebody else is so no longer; nor is one
+ * that knew the password before it was changed. */
+static int write_session(struct req *r, const struct auth_identity *id,
+    struct visitor *v, struct err *err)
 {
 	struct db *db = r->app->db;
 	int64_t now = clock_wall_us();
 
 	if (r->who.kind == PRINCIPAL_USER &&
 	    session_end(db, &r->who.session, err) != 0)
+		return -1;
+	if (id->has_new_secret && session_end_all(db, v->user.id, err) != 0)
 		return -1;
 	if (user_touch(db, v->user.id, now, err) != 0)
 		return -1;
@@ -235,7 +239,8 @@ static int write_entry(
 	if (db_begin(r->app->db, err) != 0)
 		return -1;
 	if (entry_write(r->app, &r->http->arena, e, &v->user, err) == 0 &&
-	    write_session(r, v, err) == 0 && db_commit(r->app->db, err) == 0)
+	    write_session(r, e->id, v, err) == 0 &&
+	    db_commit(r->app->db, err) == 0)
 		return 0;
 	db_rollback(r->app->db);
 	return -1;
@@ -252,8 +257,8 @@ static void measure_failure(const struct req *r)
 }
 
 /* The answer leaves when the rows are on disk (reply.c). */
-static void let_in(
-    struct req *r, const struct rules_decision *d, struct visitor *v)
+static void let_in(struct req *r, const struct auth_identity *id,
+    const struct rules_decision *d, struct visitor *v)
 {
 	const char *next = redirect_req_next(r);
 
@@ -261,6 +266,9 @@ static void let_in(
 	    "from=%s rule=%s", r->client, rules_reason_name(d->reason));
 	audit_login(r, AUDIT_LOGIN, d->name, rules_reason_name(d->reason));
 	measure(r, METRIC_LOGIN, "LoginStatus.success");
+	if (id->has_new_secret)
+		audit_login_ended(
+		    r->app, d->name, "the password was changed at a login");
 	refresh_forget(r->app->refresh, v->user.id);
 	gate_set_login(r, v->secret, v->session_id);
 	mem_wipe(v->secret, sizeof v->secret);
@@ -305,7 +313,7 @@ static void succeeded(
 		return;
 	}
 	if (write_entry(r, &e, &v, &err) == 0) {
-		let_in(r, &d, &v);
+		let_in(r, id, &d, &v);
 		return;
 	}
 	measure_failure(r);

@@ -45,6 +45,7 @@ struct spawner_auth_end {
 	const char *text;          /* what to tell the person; may be "" */
 	const char *const *groups; /* the account's Unix groups (on success) */
 	size_t n_groups;
+	bool is_changed; /* the password was changed on the way in */
 };
 
 /* What runs under one keeper. */

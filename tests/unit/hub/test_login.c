@@ -118,6 +118,27 @@ static void test_new_login_ends_the_old_session(void **state)
 	assert_answer(browse(&copy, "/hub/home"), 302, NULL);
 }
 
+/* CVE-2026-40934: who knew the old password is logged out everywhere, with the
+ * tokens that came of it. */
+static void test_cve_2026_40934_a_changed_password_ends_other_sessions(
+    void **state)
+{
+	struct browser thief = { 0 }, bob = { 0 };
+
+	(void)state;
+	log_in(&thief, "alice");
+	log_in(&bob, "bob");
+	assert_answer(
+	    try_login(&alice, "username=alice&password=right"), 302, NULL);
+	assert_answer(browse(&thief, "/hub/home"), 200, "alice");
+	alice = (struct browser){ 0 };
+	assert_answer(
+	    try_login(&alice, "username=alice&password=new"), 302, NULL);
+	assert_answer(browse(&thief, "/hub/home"), 302, NULL);
+	assert_answer(browse(&alice, "/hub/home"), 200, "alice");
+	assert_answer(browse(&bob, "/hub/home"), 200, "bob");
+}
+
 /* ---- steps -------------------------------------------------------- */
 
 /* The attempt's name in the form. */
@@ -501,6 +522,7 @@ int main(void)
 		T(test_success_leads_to_next),
 		T(test_who_is_logged_in_is_sent_on),
 		T(test_new_login_ends_the_old_session),
+		T(test_cve_2026_40934_a_changed_password_ends_other_sessions),
 		T(test_each_prompt_is_a_step),
 		T(test_wrong_answer_is_told_like_a_wrong_password),
 		T(test_attempt_belongs_to_its_browser),
