@@ -37,6 +37,7 @@ struct attempt {
 	char name[ATTEMPT_NAME_LEN + 1];
 	char browser[SESSION_SECRET_LEN + 1];
 	char *username;
+	const struct attempt_ops *ops;
 	int64_t over_ms; /* when the whole login is over */
 	int64_t came_ms; /* when the request that waits came */
 	unsigned n_steps;
@@ -156,8 +157,8 @@ static void on_deadline(struct timer *t, void *arg)
 {
 	struct attempt *a = arg;
 	struct req *r = a->waiting;
+	const struct attempt_ops *ops = a->ops;
 	const char *username = a->username;
-
 	enum auth_result res = a->is_begun ? AUTH_RES_TIMEOUT : AUTH_RES_LIMIT;
 
 	(void)t;
@@ -166,7 +167,7 @@ static void on_deadline(struct timer *t, void *arg)
 	if (r) {
 		username = arena_strdup(&r->http->arena, username);
 		cancel(a);
-		page_login_ended(r, username, res, NULL, "");
+		ops->ended(r, username, res, NULL, "");
 	} else {
 		cancel(a);
 	}
@@ -232,6 +233,7 @@ static void begin(struct attempt *a)
 static void begin_or_refuse(struct attempt *a)
 {
 	struct req *r = a->waiting;
+	const struct attempt_ops *ops = a->ops;
 	const char *username = arena_strdup(&r->http->arena, a->username);
 
 	if (page_login_wait_s(r, username) == 0) {
@@ -240,7 +242,7 @@ static void begin_or_refuse(struct attempt *a)
 	}
 	(void)take_waiting(a);
 	forget(a);
-	page_login_must_wait(r, username);
+	ops->must_wait(r, username);
 }
 
 static struct attempt *first_queued(struct login *l)
@@ -274,8 +276,8 @@ static bool has_place(const struct login *l, const struct req *r)
 
 /* ---- for the pages ------------------------------------------------ */
 
-int attempt_begin(
-    struct req *r, const char *username, const char *password, struct err *err)
+int attempt_begin(struct req *r, const char *username, const char *password,
+    const struct attempt_ops *ops, struct err *err)
 {
 	struct app *app = r->app;
 	struct login *l = app->login;
@@ -292,6 +294,7 @@ int attempt_begin(
 	a->login = l;
 	a->id = ++l->last_id;
 	a->username = xstrdup(username);
+	a->ops = ops;
 	a->password = password;
 	a->over_ms = INT64_MAX;
 	rand_hex(a->name, ATTEMPT_NAME_LEN);
@@ -326,10 +329,11 @@ static void on_prompt(uint64_t id, const char *text, bool echo, void *arg)
 
 	if (!a || !a->waiting)
 		return;
-	if (++a->n_steps > STEPS_MAX) {
+	const struct attempt_ops *ops = a->ops;
+	if (!ops->prompt || ++a->n_steps > STEPS_MAX) {
 		struct req *r = take_waiting(a);
 		cancel(a);
-		page_login_ended(r, "", AUTH_RES_UNAVAILABLE, NULL,
+		ops->ended(r, "", AUTH_RES_UNAVAILABLE, NULL,
 		    "The login asks too many questions.");
 		return;
 	}
@@ -341,7 +345,7 @@ static void on_prompt(uint64_t id, const char *text, bool echo, void *arg)
 	};
 	struct req *r = take_waiting(a);
 	arm(a);
-	page_login_prompt(r, &p);
+	ops->prompt(r, &p);
 }
 
 static void on_done(uint64_t id, enum auth_result res,
@@ -357,8 +361,9 @@ static void on_done(uint64_t id, enum auth_result res,
 		return;
 	}
 	const char *username = arena_strdup(&r->http->arena, a->username);
+	const struct attempt_ops *ops = a->ops;
 	forget(a);
-	page_login_ended(r, username, res, identity, text ? text : "");
+	ops->ended(r, username, res, identity, text ? text : "");
 }
 
 /* ---- life --------------------------------------------------------- */
@@ -387,7 +392,7 @@ void login_free(struct login **l)
 		struct req *r = take_waiting(a);
 		cancel(a);
 		if (r)
-			reply_page_error(r, 503, "The hub is being stopped.");
+			reply_refusal(r, 503, "The hub is being stopped.");
 	}
 	defer_cancel(&(*l)->turn);
 	free(*l);

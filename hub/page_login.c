@@ -110,7 +110,7 @@ static const char *split_prompt(const char *text, json_t *said)
 	return last.p;
 }
 
-void page_login_prompt(struct req *r, const struct attempt_prompt *p)
+static void show_prompt(struct req *r, const struct attempt_prompt *p)
 {
 	char text[PROMPT_MAX];
 	json_t *data = form_data(r, p->username);
@@ -126,8 +126,7 @@ void page_login_prompt(struct req *r, const struct attempt_prompt *p)
 
 /* ---- a form comes ------------------------------------------------- */
 
-/* One name however it is written, so that the throttle counts it once. */
-static const char *throttle_name(struct req *r, const char *username)
+const char *page_login_throttle_name(struct req *r, const char *username)
 {
 	char name[RULES_NAME_MAX + 1];
 	struct err err;
@@ -147,10 +146,10 @@ static const char *trimmed(struct req *r, const char *s)
 int64_t page_login_wait_s(struct req *r, const char *username)
 {
 	return throttle_wait_s(
-	    r->app->throttle, throttle_name(r, username), r->client);
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
 }
 
-void page_login_must_wait(struct req *r, const char *username)
+static void must_wait(struct req *r, const char *username)
 {
 	int64_t wait_s = page_login_wait_s(r, username);
 	char text[160];
@@ -165,6 +164,9 @@ void page_login_must_wait(struct req *r, const char *username)
 
 static void first_step(struct req *r)
 {
+	static const struct attempt_ops ops = { .prompt = show_prompt,
+		.ended = page_login_ended,
+		.must_wait = must_wait };
 	const char *typed = url_pair_get(&r->form, "username");
 	const char *password = url_pair_get(&r->form, "password");
 	struct err err = { 0 };
@@ -180,8 +182,8 @@ static void first_step(struct req *r)
 		return;
 	}
 	if (page_login_wait_s(r, username) > 0)
-		page_login_must_wait(r, username);
-	else if (attempt_begin(r, username, password, &err) != 0)
+		must_wait(r, username);
+	else if (attempt_begin(r, username, password, &ops, &err) != 0)
 		show_form(r, 503, username, err.text);
 }
 
@@ -301,7 +303,7 @@ static void succeeded(
 
 	rules_decide(r->app->rules, id, &d);
 	throttle_succeeded(
-	    r->app->throttle, throttle_name(r, username), r->client);
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
 	if (!d.allowed) {
 		measure_failure(r);
 		log_warn(&(struct log_ctx){ .user = d.name }, "not let in",
@@ -327,7 +329,7 @@ static void succeeded(
  * told. */
 static void audit_failure(struct req *r, const char *username)
 {
-	const char *name = throttle_name(r, username);
+	const char *name = page_login_throttle_name(r, username);
 	struct user user;
 	struct err err;
 
@@ -336,7 +338,7 @@ static void audit_failure(struct req *r, const char *username)
 	audit_login(r, AUDIT_LOGIN_FAILED, name, NULL);
 }
 
-static void denied(struct req *r, const char *username)
+void page_login_note_failure(struct req *r, const char *username)
 {
 	char shown[RULES_NAME_MAX + 1];
 
@@ -345,7 +347,12 @@ static void denied(struct req *r, const char *username)
 	    NULL, "login refused", "name=\"%s\" from=%s", shown, r->client);
 	audit_failure(r, username);
 	throttle_failed(
-	    r->app->throttle, throttle_name(r, username), r->client);
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
+}
+
+static void denied(struct req *r, const char *username)
+{
+	page_login_note_failure(r, username);
 	show_form(r, 403, username, TEXT_DENIED);
 }
 
