@@ -165,7 +165,7 @@ def closed_clone():
 report.run([
     ("it becomes ready and says for whom", ready),
     ("each program runs as its account", who_runs_as_whom),
-    ("places have their owners and modes", places),
+    ("places have their owners and modes (CVE-2022-29241)", places),
     ("the spawner gave up what it does not need", spawner_capabilities),
     ("a stranger can connect to neither socket and asks the proxy in vain", strangers_cannot_speak),
     ("each program comes back after kill -9", each_comes_back),

@@ -148,7 +148,8 @@ static void test_without_admin_groups_what_was_set_stays(void **state)
 
 /* ---- names ---- */
 
-static void test_names_are_made_normal_before_any_rule(void **state)
+static void test_cve_2021_41194_names_are_made_normal_before_any_rule(
+    void **state)
 {
 	const struct auth_rules_config cfg = {
 		.allowed_users = LIST("alice", "AL"),
@@ -460,7 +461,8 @@ int main(void)
 		cmocka_unit_test(
 		    test_admin_groups_decide_both_ways_at_each_login),
 		cmocka_unit_test(test_without_admin_groups_what_was_set_stays),
-		cmocka_unit_test(test_names_are_made_normal_before_any_rule),
+		cmocka_unit_test(
+		    test_cve_2021_41194_names_are_made_normal_before_any_rule),
 		cmocka_unit_test(test_names_that_break_a_rule_stay_outside),
 		cmocka_unit_test(test_other_names_are_fine),
 		cmocka_unit_test(test_the_regex_wants_the_whole_name),

@@ -41,6 +41,72 @@ static void test_hostile_next_is_dropped(void **state)
 	    "action=\"/hub/login\"");
 }
 
+/* What is escaped for a URL is escaped for HTML nevertheless. */
+static void test_ghsa_c4gm_pwx9_9w8j_next_is_escaped_for_its_place(void **state)
+{
+	static const char *const hostile[] = {
+		"/hub/login?next=/x%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+		"/hub/login?next=/x'%20onfocus=alert(1)%20'",
+		"/hub/login?next=/x%2522%253E%253Cscript%253Ealert(1)",
+		"/hub/login?next=/x%26quot%3B%3E%3Cscript%3Ealert(1)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(hostile); i++) {
+		struct browser b = { 0 };
+		struct answer *a = browse(&b, hostile[i]);
+		const char *p;
+
+		assert_answer(a, 200, "action=\"/hub/login");
+		assert_null(strstr(a->body, "<script>alert"));
+		assert_null(strstr(a->body, "' onfocus"));
+		p = strstr(a->body, "action=\"/hub/login") +
+		    strlen("action=\"");
+		assert_int_equal(strncmp(p + strcspn(p, "\"<>"), "\"", 1), 0);
+	}
+}
+
+static char log_of_failure[8192];
+
+static void keep_log(const char *line, void *arg)
+{
+	size_t len = strlen(log_of_failure);
+
+	(void)arg;
+	snprintf(
+	    log_of_failure + len, sizeof log_of_failure - len, "%s\n", line);
+}
+
+/* A name that nobody has is logged short and printable, one line a try. */
+static void test_cve_2026_54338_a_refused_name_is_logged_bounded(void **state)
+{
+	char form[700], name[256];
+
+	(void)state;
+	memset(name, 'n', 250);
+	name[250] = '\0';
+	snprintf(form, sizeof form,
+	    "username=a%%0Afaked+line%%1B[31m%s&password=S3cretPassword", name);
+	log_of_failure[0] = '\0';
+	browse(&alice, "/hub/login");
+	log_set_level(LOG_INFO);
+	log_set_sink(keep_log, NULL);
+	assert_answer(post(&alice, "/hub/login", form), 403, NULL);
+	snprintf(form, sizeof form,
+	    "username=a%%0Afaked+line%%1B[31mx%.150s&password=S3cretPassword",
+	    name);
+	assert_answer(post(&alice, "/hub/login", form), 403, NULL);
+	log_set_sink(count_bugs, NULL);
+	log_set_level(LOG_ERROR);
+	assert_non_null(strstr(log_of_failure, "login refused"));
+	assert_null(strstr(log_of_failure, "\nfaked"));
+	assert_null(strchr(log_of_failure, '\x1b'));
+	assert_null(strstr(log_of_failure, "S3cret"));
+	name[70] = '\0';
+	assert_null(strstr(log_of_failure, name));
+	assert_true(strlen(log_of_failure) < 600);
+}
+
 static void test_username_is_escaped(void **state)
 {
 	struct browser b = { 0 };
@@ -467,7 +533,8 @@ static void test_long_body_is_refused(void **state)
 
 /* ---- leaving ------------------------------------------------------ */
 
-static void test_logout_ends_session_for_every_copy_of_the_cookie(void **state)
+static void test_cve_2021_41247_logout_ends_every_copy_of_the_cookie(
+    void **state)
 {
 	struct browser copy;
 
@@ -518,6 +585,8 @@ int main(void)
 		T(test_form_has_token_and_keeps_next),
 		T(test_hostile_next_is_dropped),
 		T(test_username_is_escaped),
+		T(test_ghsa_c4gm_pwx9_9w8j_next_is_escaped_for_its_place),
+		T(test_cve_2026_54338_a_refused_name_is_logged_bounded),
 		T(test_success_makes_user_session_and_cookies),
 		T(test_success_leads_to_next),
 		T(test_who_is_logged_in_is_sent_on),
@@ -539,7 +608,7 @@ int main(void)
 		T(test_the_queue_is_no_way_around_the_throttle),
 		T(test_the_queue_is_bounded_and_ends),
 		T(test_long_body_is_refused),
-		T(test_logout_ends_session_for_every_copy_of_the_cookie),
+		T(test_cve_2021_41247_logout_ends_every_copy_of_the_cookie),
 		T(test_logout_without_login_is_no_error),
 		T(test_logout_without_a_form_stays),
 	};
