@@ -235,7 +235,8 @@ static void test_environment_names_of_the_hub(void **state)
 		assert_false(policy_env_name_ok(bad[i]));
 }
 
-/* CVE-2021-39160 is its twin: what a request says is never read as an option. */
+/* CVE-2021-39160 is its twin: what a request says is never read as an option.
+ */
 static void test_cve_2021_39159_account_names_begin_no_option(void **state)
 {
 	static const char *const good[] = { "alice", "a.b", "a-b", "A_1",
