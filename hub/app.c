@@ -89,6 +89,23 @@ static int is_admin(const char *name, void *arg, struct err *err)
 	return rc > 0 ? user.admin : rc;
 }
 
+/* For auth.allow_existing_users. */
+static int is_known(const char *name, void *arg)
+{
+	struct app *app = arg;
+	struct user user = { 0 };
+	struct err err = { 0 };
+	struct arena a;
+	int rc;
+
+	arena_init(&a);
+	rc = user_find(app->db, &a, name, &user, &err);
+	arena_fini(&a);
+	if (rc < 0)
+		log_error(NULL, "user not looked up", "why=\"%s\"", err.text);
+	return rc;
+}
+
 static int open_authenticator(struct app *app, struct err *err)
 {
 	const struct auth_env env = {
@@ -132,6 +149,7 @@ static int open_login(struct app *app, struct err *err)
 	app->rules = rules_open(&app->cfg.rules, err);
 	if (!app->rules)
 		return -1;
+	rules_set_known(app->rules, is_known, app);
 	app->throttle =
 	    throttle_open(app->db, app->loop, &app->cfg.throttle, err);
 	if (!app->throttle)
