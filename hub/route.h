@@ -27,6 +27,8 @@ enum gate_kind {
 	GATE_API,    /* cookie or token; errors are JSON */
 	GATE_SCRAPE, /* cookie or token, or everybody by configuration */
 	GATE_OAUTH,  /* the client proves itself in the body; errors are JSON */
+	GATE_LAUNCH, /* a page to which other sites send forms, without a token
+		      * of ours: the handler wants their signature */
 };
 
 /* What the scopes of a route are asked for. */
