@@ -135,7 +135,9 @@ static int read_name(struct arena *a, const struct lti_options *opt,
 		.allow_unverified_email = opt->allow_unverified_email,
 	};
 
-	if (!claims_text(a, claims, opt->username_key))
+	const char *name = claims_text(a, claims, opt->username_key);
+
+	if (!name || !*name)
 		return err_set(err, ERR_DENIED,
 		    "the platform does not say the name (\"%.64s\"): let it "
 		    "send that, or name another by \"username_key\"",
