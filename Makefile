@@ -9,7 +9,7 @@
 #   make fuzz       every fuzz target for FUZZ_SECONDS (600), or FUZZ_RUNS times
 #   make conformance CHP=DIR  configurable-http-proxy's own tests, against ours
 #   make soak       churn of everything for SECONDS (600), and what it left behind
-#   make docs       write etc/carrel.yaml and docs/config.md anew
+#   make docs       write etc/carrel.yaml and the generated docs anew
 #   make install    programs, units and samples, below DESTDIR
 #   make clean      delete what was built
 #
@@ -39,7 +39,7 @@ CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DCARREL_VERSION='"$(VERSION)"'
 CFLAGS   := -std=c11 $(WARN) $(if $(CI),-Werror) $(HARD) $(OPTIM)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDOPT)
 LDLIBS   := -lmicrohttpd -lcurl -lsqlite3 -ljansson -lyaml -lpam -lcap -lldap -llber \
-	-lcjose -lssl -lcrypto -lpthread
+	-lcjose -lsodium -lssl -lcrypto -lnghttp2 -lpthread
 
 # ---- what is built -------------------------------------------------------
 # Each room is one archive; a program is its main plus the archives it needs.
@@ -227,6 +227,8 @@ docs: $(B)/bin/carrel-hub
 	$< --print-sample-config > etc/carrel.yaml
 	$< --print-config-manual > docs/config.md
 	$< --print-rest > docs/rest.md
+	$< --print-openapi > docs/openapi.json
+	$< --print-reference > docs/reference-options.md
 .PHONY: sim docs
 
 lint:

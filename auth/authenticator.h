@@ -11,6 +11,7 @@
 #ifndef CARREL_AUTH_AUTHENTICATOR_H
 #define CARREL_AUTH_AUTHENTICATOR_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 
+struct arena;
 struct fetcher;
 struct offload;
 struct spawner_client;
@@ -35,6 +37,10 @@ struct auth_identity {
 	const char *source, *subject;
 	/* Where they want to go, for the hub to judge; NULL: not said. */
 	const char *next;
+	/* What to keep (auth_state): tokens, the source's own words. NULL:
+	 * none.
+	 */
+	const json_t *state;
 };
 
 enum auth_result {
@@ -124,6 +130,19 @@ struct authenticator_kind {
 	    const struct auth_trip *trip);
 	void (*callback)(struct authenticator *au, uint64_t attempt,
 	    const struct auth_trip *trip, const struct url_pairs *query);
+	/*
+	 * Is it still so? `state` is what an identity brought before (borrowed
+	 * for the call). Ends in exactly one done, after it returned: OK with
+	 * the identity of now, OK without one (nothing new can be known),
+	 * DENIED (the source knows them no more), UNAVAILABLE. NULL: the kind
+	 * cannot ask.
+	 */
+	void (*refresh)(
+	    struct authenticator *au, uint64_t attempt, const json_t *state);
+	/* Where a browser goes to be logged out there, too; in `a`. `state` may
+	 * be NULL. NULL (the function, too): nowhere. */
+	const char *(*logout_url)(const struct authenticator *au,
+	    struct arena *a, const json_t *state, const char *back);
 };
 
 /* registry.c; NULL: no such kind (names lists them all for the message). */

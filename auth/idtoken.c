@@ -294,7 +294,8 @@ static int check_claims(
 	if (check_audience(claims, want, err) != 0 ||
 	    check_times(claims, want, err) != 0)
 		return -1;
-	if (!mac_equal_str(text_of(claims, "nonce"), want->nonce))
+	if (want->nonce &&
+	    !mac_equal_str(text_of(claims, "nonce"), want->nonce))
 		return refuse(err, "it does not belong to this login (nonce)");
 	return 0;
 }

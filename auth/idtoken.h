@@ -21,7 +21,8 @@
 #define IDTOKEN_AGE_MAX_S  600
 
 struct idtoken_wanted {
-	const char *issuer, *client_id, *nonce;
+	const char *issuer, *client_id;
+	const char *nonce; /* NULL: of a refresh, which has none */
 	/* NULL-ended; each is one that idtoken_alg_known knows. */
 	const char *const *algs;
 	int64_t leeway_s; /* 0..IDTOKEN_LEEWAY_MAX, for clocks that differ */

@@ -38,13 +38,14 @@ static struct oauth *oauth_of(const struct authenticator *au)
 	return (struct oauth *)(void *)au;
 }
 
-static bool is_oidc(const struct oauth_attempt *at)
+bool oauth_is_oidc(const struct oauth_attempt *at)
 {
 	return at->owner->oidc != NULL;
 }
 
 /* ---- attempts ------------------------------------------------------------ */
 
+/* trip NULL: a refresh. */
 static struct oauth_attempt *attempt_new(
     struct oauth *o, uint64_t id, const struct auth_trip *trip)
 {
@@ -53,9 +54,11 @@ static struct oauth_attempt *attempt_new(
 	at->owner = o;
 	at->id = id;
 	arena_init(&at->arena);
-	at->state = arena_strdup(&at->arena, trip->state);
-	at->nonce = arena_strdup(&at->arena, trip->nonce);
-	at->verifier = arena_strdup(&at->arena, trip->verifier);
+	if (trip) {
+		at->state = arena_strdup(&at->arena, trip->state);
+		at->nonce = arena_strdup(&at->arena, trip->nonce);
+		at->verifier = arena_strdup(&at->arena, trip->verifier);
+	}
 	list_add_tail(&o->attempts, &at->link);
 	o->n++;
 	return at;
@@ -86,8 +89,10 @@ static void attempt_free(struct oauth_attempt *at)
 	detach(at);
 	json_decref(at->id_claims);
 	json_decref(at->claims);
+	json_decref(at->before);
 	wipe(at->access_token);
 	wipe(at->id_token);
+	wipe(at->refresh_token);
 	wipe(at->verifier);
 	wipe(at->code);
 	arena_fini(&at->arena);
@@ -117,12 +122,14 @@ static void on_ending(void *arg)
 	struct oauth_attempt *at = arg;
 	const struct auth_sink *sink = at->owner->sink;
 	void (*redirect)(uint64_t, const char *, void *) = at->owner->redirect;
+	json_t *state = at->res == AUTH_RES_OK ? oauth_state_of(at) : NULL;
 	const struct auth_identity identity = {
 		.name = at->name,
 		.groups = prefixed_groups(at),
 		.n_groups = at->groups.n,
 		.source = source_of(at->owner),
 		.subject = at->subject,
+		.state = state,
 	};
 
 	detach(at);
@@ -132,6 +139,7 @@ static void on_ending(void *arg)
 		sink->done(at->id, AUTH_RES_OK, &identity, "", sink->arg);
 	else
 		sink->done(at->id, at->res, NULL, at->text, sink->arg);
+	json_decref(state);
 	attempt_free(at);
 }
 
@@ -204,7 +212,7 @@ static void put_params(struct buf *b, const struct oauth_attempt *at)
 	url_pair_append(b, "redirect_uri", o->callback_url);
 	put_scope(b, &o->opt.scope);
 	url_pair_append(b, "state", at->state);
-	if (is_oidc(at))
+	if (oauth_is_oidc(at))
 		url_pair_append(b, "nonce", at->nonce);
 	put_pkce(b, at);
 	/* A hint only: the claim decides. */
@@ -217,8 +225,9 @@ static void put_params(struct buf *b, const struct oauth_attempt *at)
 static void leave(struct oauth_attempt *at)
 {
 	const struct oauth *o = at->owner;
-	const char *base = is_oidc(at) ? oidc_endpoints(o->oidc)->authorize
-				       : o->opt.authorize_url;
+	const char *base = oauth_is_oidc(at)
+			       ? oidc_endpoints(o->oidc)->authorize
+			       : o->opt.authorize_url;
 	struct buf b;
 
 	buf_init(&b, URL_MAX);
@@ -243,7 +252,7 @@ static void on_ready_to_leave(const struct err *err, void *arg)
 		leave(at);
 }
 
-static struct oauth_attempt *begin(
+struct oauth_attempt *oauth_begin(
     struct authenticator *au, uint64_t id, const struct auth_trip *trip)
 {
 	struct oauth_attempt *at = attempt_new(oauth_of(au), id, trip);
@@ -259,11 +268,11 @@ static struct oauth_attempt *begin(
 static void oauth_redirect(
     struct authenticator *au, uint64_t id, const struct auth_trip *trip)
 {
-	struct oauth_attempt *at = begin(au, id, trip);
+	struct oauth_attempt *at = oauth_begin(au, id, trip);
 
 	if (!at)
 		return;
-	if (is_oidc(at))
+	if (oauth_is_oidc(at))
 		oidc_prepare(at->owner->oidc, &at->wait, on_ready_to_leave, at);
 	else
 		leave(at);
@@ -271,7 +280,7 @@ static void oauth_redirect(
 
 /* ---- asking the provider ------------------------------------------------- */
 
-static void ask(struct oauth_attempt *at, struct fetch_req *req,
+void oauth_ask(struct oauth_attempt *at, struct fetch_req *req,
     const char *authorization, fetch_done_fn *done)
 {
 	/* GitHub refuses those who do not say their name. */
@@ -300,7 +309,7 @@ void oauth_get(struct oauth_attempt *at, const char *url, fetch_done_fn *done)
 	struct fetch_req req = { .method = "GET", .url = url };
 	char *bearer = xasprintf("Bearer %s", at->access_token);
 
-	ask(at, &req, bearer, done);
+	oauth_ask(at, &req, bearer, done);
 	mem_wipe(bearer, strlen(bearer));
 	free(bearer);
 }
@@ -314,7 +323,10 @@ int oauth_answer(struct oauth_attempt *at, const struct fetch_result *res,
 	*out = NULL;
 	if (res->status == 0)
 		(void)err_wrap(&err, "%s", what);
-	else if (res->status != 200)
+	else if (at->is_refresh && res->status == 401) {
+		oauth_refuse(at, NULL, "it does not take our token any more");
+		return -1;
+	} else if (res->status != 200)
 		(void)err_set(
 		    &err, ERR_PROTOCOL, "%s: it answers %d", what, res->status);
 	else if (json_parse(res->body.p, res->body.len, out, &err) == 0)
@@ -337,7 +349,7 @@ static void on_userdata(const struct fetch_result *res, void *arg)
 		return;
 	if (!json_is_object(data)) {
 		oauth_unavailable(at, "userinfo: it answers no JSON object");
-	} else if (!is_oidc(at)) {
+	} else if (!oauth_is_oidc(at)) {
 		at->claims = json_incref(data);
 		oauth_decide(at);
 	} else if (claims_merge(at->id_claims, data, &at->claims, &err) != 0) {
@@ -348,18 +360,25 @@ static void on_userdata(const struct fetch_result *res, void *arg)
 	json_decref(data);
 }
 
-static void get_userdata(struct oauth_attempt *at)
+void oauth_userdata(struct oauth_attempt *at)
 {
 	const struct oauth *o = at->owner;
 	const char *url = o->opt.userdata_url;
 	struct err err = { 0 };
 
-	if (is_oidc(at))
+	if (oauth_is_oidc(at))
 		url = o->opt.userdata_from_id_token
 			  ? NULL
 			  : oidc_endpoints(o->oidc)->userinfo;
+	/* A refresh that brought no ID token: who it was stays. */
+	if (at->is_refresh && oauth_is_oidc(at) && !at->id_claims)
+		at->id_claims = json_pack("{s:O*}", "sub",
+		    json_object_get(
+			json_object_get(at->before, OAUTH_STATE_USER), "sub"));
 	if (url)
 		oauth_get(at, url, on_userdata);
+	else if (at->is_refresh && !at->id_token)
+		oauth_finish(at);
 	else if (claims_merge(at->id_claims, NULL, &at->claims, &err) != 0)
 		oauth_refuse(at, NULL, err.text);
 	else
@@ -389,7 +408,7 @@ static void verify(struct oauth_attempt *at)
 
 	if (oidc_verify(oidc, at->id_token, at->nonce, &at->id_claims, &err) ==
 	    0) {
-		get_userdata(at);
+		oauth_userdata(at);
 	} else if (err.code == ERR_NOT_FOUND && !at->keys_renewed) {
 		at->keys_renewed = true;
 		oidc_renew_keys(oidc, &at->wait, on_new_keys, at);
@@ -398,219 +417,12 @@ static void verify(struct oauth_attempt *at)
 	}
 }
 
-/* ---- the token ----------------------------------------------------------- */
-
-static bool is_granted(const char *granted, const char *scope)
+void oauth_have_tokens(struct oauth_attempt *at)
 {
-	struct slice rest = slice_of(granted), word;
-
-	/* GitHub puts commas between them. */
-	while (rest.len > 0) {
-		size_t n = 0;
-
-		while (n < rest.len && rest.p[n] != ' ' && rest.p[n] != ',')
-			n++;
-		word = slice_make(rest.p, n);
-		if (slice_eq(word, scope))
-			return true;
-		n += n < rest.len;
-		rest = slice_make(rest.p + n, rest.len - n);
-	}
-	return false;
-}
-
-/* An answer without `scope` grants what was asked for (RFC 6749 5.1). */
-static bool has_scopes(const struct oauth_attempt *at, const json_t *answer)
-{
-	const struct oauth_options *opt = &at->owner->opt;
-	const json_t *scope = json_object_get(answer, "scope");
-
-	for (size_t i = 0; i < opt->allowed_scopes.n; i++) {
-		const char *wanted = opt->allowed_scopes.items[i];
-		bool asked = false;
-
-		for (size_t j = 0; j < opt->scope.n; j++)
-			asked |= str_eq(opt->scope.items[j], wanted);
-		if (scope ? !json_is_string(scope) ||
-				!is_granted(json_string_value(scope), wanted)
-			  : !asked)
-			return false;
-	}
-	return true;
-}
-
-static int take_token(struct oauth_attempt *at, const json_t *answer,
-    const char *key, const char **out, struct err *err)
-{
-	const char *text = NULL;
-	int found = json_get_str(answer, key, TOKEN_MAX, &text, err);
-
-	if (found < 0)
-		return -1;
-	if (!found || !*text || str_has_control(text, strlen(text)))
-		return err_set(err, ERR_PROTOCOL, "there is no \"%s\"", key);
-	*out = arena_strdup(&at->arena, text);
-	return 0;
-}
-
-static int read_tokens(
-    struct oauth_attempt *at, const json_t *answer, struct err *err)
-{
-	const char *type =
-	    json_string_value(json_object_get(answer, "token_type"));
-
-	if (type && strcasecmp(type, "bearer") != 0)
-		return err_set(
-		    err, ERR_PROTOCOL, "the token is no bearer token");
-	if (take_token(at, answer, "access_token", &at->access_token, err) != 0)
-		return -1;
-	return is_oidc(at)
-		   ? take_token(at, answer, "id_token", &at->id_token, err)
-		   : 0;
-}
-
-/* "invalid_grant": the words of RFC 6749 5.2, not free text. */
-static const char *error_word(struct oauth_attempt *at, const char *word)
-{
-	char shown[SHOWN_MAX];
-
-	str_printable(
-	    shown, sizeof shown, word ? word : "", word ? strlen(word) : 0);
-	return arena_strdup(&at->arena, shown);
-}
-
-static const char *error_of(
-    struct oauth_attempt *at, const struct fetch_result *res)
-{
-	const char *word = NULL;
-	json_t *body = NULL;
-
-	if (json_parse(res->body.p, res->body.len, &body, NULL) == 0)
-		word = json_string_value(json_object_get(body, "error"));
-	word = word ? error_word(at, word) : NULL;
-	json_decref(body);
-	return word;
-}
-
-/* A code that was used, is too old or somebody else's: start again. */
-static bool is_stale_code(
-    struct oauth_attempt *at, const struct fetch_result *res)
-{
-	const char *word = error_of(at, res);
-
-	if (!word || (!str_eq(word, "invalid_grant") &&
-			 !str_eq(word, "bad_verification_code")))
-		return false;
-	at->fetch = 0;
-	oauth_refuse(at,
-	    "This login was used already, or it took too long. Please start "
-	    "again.",
-	    arena_printf(&at->arena, "the token endpoint says %s", word));
-	return true;
-}
-
-static void on_token(const struct fetch_result *res, void *arg)
-{
-	struct oauth_attempt *at = arg;
-	const char *word = res->status ? error_of(at, res) : NULL;
-	struct err err = { 0 };
-	json_t *answer = NULL;
-
-	if (res->status && is_stale_code(at, res))
-		return;
-	if (word) {
-		at->fetch = 0;
-		oauth_unavailable(at, arena_printf(&at->arena,
-					  "the token endpoint says %s", word));
-		return;
-	}
-	if (oauth_answer(at, res, "the token endpoint", &answer) != 0)
-		return;
-	if (read_tokens(at, answer, &err) != 0)
-		oauth_unavailable(at, arena_printf(&at->arena,
-					  "the token endpoint: %s", err.text));
-	else if (!has_scopes(at, answer))
-		oauth_refuse(at,
-		    "You did not allow all that this hub needs to know. "
-		    "Please log in again and agree to it.",
-		    "not all of allowed_scopes were granted");
-	else if (is_oidc(at))
+	if (oauth_is_oidc(at) && at->id_token)
 		verify(at);
 	else
-		get_userdata(at);
-	json_decref(answer);
-}
-
-/* RFC 6749 2.3.1: both are form-encoded first. */
-static char *basic(const struct oauth_options *opt)
-{
-	struct buf pair;
-	size_t cap;
-	char *out;
-	int rc;
-
-	buf_init(&pair, FORM_MAX);
-	url_pair_append(&pair, opt->client_id, opt->client_secret);
-	for (size_t i = 0; i < pair.len; i++) {
-		if (pair.data[i] == '=') {
-			pair.data[i] = ':';
-			break;
-		}
-	}
-	cap = pair.len * 4 / 3 + 16;
-	out = xcalloc(1, cap);
-	rc = str_copy(out, cap, "Basic ");
-	assert(rc == 0);
-	rc = b64url_encode(pair.data, pair.len, out + 6, cap - 6);
-	assert(rc == 0);
-	for (char *p = out + 6; *p; p++)
-		*p = *p == '-' ? '+' : *p == '_' ? '/' : *p;
-	for (size_t len = strlen(out); (len - 6) % 4 != 0; len++)
-		out[len] = '=';
-	mem_wipe(pair.data, pair.len);
-	buf_fini(&pair);
-	return out;
-}
-
-static bool wants_post(const struct oauth_attempt *at)
-{
-	const struct oauth *o = at->owner;
-
-	if (!str_eq(o->opt.token_auth, "auto"))
-		return str_eq(o->opt.token_auth, "post");
-	return is_oidc(at) && oidc_endpoints(o->oidc)->wants_post;
-}
-
-static void post_code(struct oauth_attempt *at)
-{
-	const struct oauth *o = at->owner;
-	struct fetch_req req = { .method = "POST" };
-	char *header = wants_post(at) ? NULL : basic(&o->opt);
-	struct buf b;
-
-	buf_init(&b, FORM_MAX);
-	url_pair_append(&b, "grant_type", "authorization_code");
-	url_pair_append(&b, "code", at->code);
-	url_pair_append(&b, "redirect_uri", o->callback_url);
-	if (o->opt.enable_pkce)
-		url_pair_append(&b, "code_verifier", at->verifier);
-	if (!header) {
-		url_pair_append(&b, "client_id", o->opt.client_id);
-		url_pair_append(&b, "client_secret", o->opt.client_secret);
-	}
-	req.url =
-	    is_oidc(at) ? oidc_endpoints(o->oidc)->token : o->opt.token_url;
-	req.body = buf_view(&b);
-	req.body_len = b.len;
-	if (b.overflow)
-		oauth_refuse(at, NULL, "the code is too long");
-	else
-		ask(at, &req, header, on_token);
-	if (header)
-		mem_wipe(header, strlen(header));
-	free(header);
-	mem_wipe(b.data, b.len);
-	buf_fini(&b);
+		oauth_userdata(at);
 }
 
 /* ---- the way back -------------------------------------------------------- */
@@ -620,7 +432,7 @@ static bool is_of_issuer(const struct oauth_attempt *at, const char *iss)
 {
 	const struct oauth *o = at->owner;
 
-	if (!is_oidc(at))
+	if (!oauth_is_oidc(at))
 		return true;
 	if (!iss)
 		return !oidc_endpoints(o->oidc)->says_iss;
@@ -640,7 +452,7 @@ static void on_ready_to_ask(const struct err *err, void *arg)
 		    "the answer is of another issuer, or does not say of "
 		    "which (iss)");
 	else
-		post_code(at);
+		oauth_post_grant(at);
 }
 
 static bool is_once(const struct url_pairs *query, const char *name)
@@ -654,7 +466,7 @@ static bool is_once(const struct url_pairs *query, const char *name)
 static void oauth_callback(struct authenticator *au, uint64_t id,
     const struct auth_trip *trip, const struct url_pairs *query)
 {
-	struct oauth_attempt *at = begin(au, id, trip);
+	struct oauth_attempt *at = oauth_begin(au, id, trip);
 	const char *error = url_pair_get(query, "error");
 	const char *iss = url_pair_get(query, "iss");
 
@@ -663,7 +475,7 @@ static void oauth_callback(struct authenticator *au, uint64_t id,
 	if (error) {
 		oauth_refuse(at, TEXT_CANCELLED,
 		    arena_printf(
-			&at->arena, "it says %s", error_word(at, error)));
+			&at->arena, "it says %s", oauth_error_word(at, error)));
 		return;
 	}
 	if (!is_once(query, "code") || url_pair_count(query, "iss") > 1) {
@@ -671,8 +483,8 @@ static void oauth_callback(struct authenticator *au, uint64_t id,
 		return;
 	}
 	at->code = arena_strdup(&at->arena, url_pair_get(query, "code"));
-	if (!is_oidc(at)) {
-		post_code(at);
+	if (!oauth_is_oidc(at)) {
+		oauth_post_grant(at);
 		return;
 	}
 	at->url = iss ? arena_strdup(&at->arena, iss) : NULL;
@@ -780,4 +592,6 @@ const struct authenticator_kind authenticator_oauth = {
 	.close = oauth_close,
 	.redirect = oauth_redirect,
 	.callback = oauth_callback,
+	.refresh = oauth_refresh,
+	.logout_url = oauth_logout_url,
 };

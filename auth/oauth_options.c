@@ -149,6 +149,7 @@ static const struct conf_option table[] = {
 	ROW(enable_pkce, BOOL, "true", 0, 0, NULL),
 	ROW(allow_unverified_email, BOOL, "false", 0, 0, NULL),
 	ROW(userdata_from_id_token, BOOL, "false", 0, 0, NULL),
+	ROW(logout, BOOL, "false", 0, 0, NULL),
 	ROW(fetch_groups, BOOL, "true", 0, 0, NULL),
 	{
 	    .path = "leeway",

@@ -45,7 +45,7 @@ struct oauth_options {
 	struct conf_strings scope, allowed_scopes, id_token_algs;
 	struct conf_pairs extra_authorize_params;
 	bool enable_pkce, allow_unverified_email, userdata_from_id_token;
-	bool fetch_groups;
+	bool fetch_groups, logout;
 	int64_t leeway_s;
 	/* restrictions, by name; see presets.def */
 	struct conf_strings required_groups, allowed_organizations;

@@ -9,6 +9,9 @@
 #include "auth/oidc.h"
 #include "base/fetch.h"
 
+/* The member of auth_state with the provider's words about the person. */
+#define OAUTH_STATE_USER "oauth_user"
+
 struct oauth {
 	struct authenticator base;
 	struct loop *loop;
@@ -29,7 +32,9 @@ struct oauth_attempt {
 	uint64_t id;
 	struct arena arena;
 	const char *state, *nonce, *verifier, *code;
-	const char *access_token, *id_token;
+	const char *access_token, *id_token, *refresh_token; /* NULL: none */
+	bool is_refresh;
+	json_t *before; /* is_refresh: what was kept of the person */
 	json_t *id_claims, *claims;
 	struct conf_strings groups; /* as the provider calls them */
 	bool keys_renewed;
@@ -48,11 +53,42 @@ struct oauth_attempt {
 void oauth_refuse(struct oauth_attempt *at, const char *text, const char *why);
 void oauth_unavailable(struct oauth_attempt *at, const char *why);
 void oauth_finish(struct oauth_attempt *at);
+/* trip NULL: a refresh. NULL: too many at a time, the attempt was ended. */
+struct oauth_attempt *oauth_begin(
+    struct authenticator *au, uint64_t id, const struct auth_trip *trip);
+bool oauth_is_oidc(const struct oauth_attempt *at);
+
+/* ---- asking ---------------------------------------------------------------
+ */
+
+void oauth_ask(struct oauth_attempt *at, struct fetch_req *req,
+    const char *authorization, fetch_done_fn *done);
 /* GET with the access token; done gets the attempt. */
 void oauth_get(struct oauth_attempt *at, const char *url, fetch_done_fn *done);
 /* The answer of `what` as JSON; -1: the attempt was ended. */
 int oauth_answer(struct oauth_attempt *at, const struct fetch_result *res,
     const char *what, json_t **out) MUST_CHECK;
+
+/* The token endpoint, with the code or the refresh token; goes on with the ID
+ * token and userinfo. */
+void oauth_post_grant(struct oauth_attempt *at);
+/* Tokens are there: verified, then userinfo. */
+void oauth_have_tokens(struct oauth_attempt *at);
+void oauth_userdata(struct oauth_attempt *at);
+/* "invalid_grant": the words of RFC 6749 5.2, made printable; in the arena. */
+const char *oauth_error_word(struct oauth_attempt *at, const char *word);
+
+/* ---- what is kept (oauth_refresh.c) ---------------------------------------
+ */
+
+/* auth_state: tokens and claims (a new reference). */
+json_t *oauth_state_of(const struct oauth_attempt *at);
+void oauth_refresh(struct authenticator *au, uint64_t id, const json_t *state);
+const char *oauth_logout_url(const struct authenticator *au, struct arena *a,
+    const json_t *state, const char *back);
+
+/* ---- members (oauth_member.c) ----------------------------------------------
+ */
 
 /* All claims are there: groups, restrictions, name; ends the attempt. */
 void oauth_decide(struct oauth_attempt *at);

@@ -147,6 +147,8 @@ static int read_meta(struct oidc *o, const json_t *meta, struct err *err)
 	    get_url(meta, "token_endpoint", true, &ends.token, err) != 0 ||
 	    get_url(meta, "userinfo_endpoint", false, &ends.userinfo, err) !=
 		0 ||
+	    get_url(meta, "end_session_endpoint", false, &ends.end_session,
+		err) != 0 ||
 	    get_url(meta, "jwks_uri", true, &jwks_uri, err) != 0 ||
 	    choose_algs(o, meta, err) != 0)
 		return -1;

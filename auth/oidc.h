@@ -36,9 +36,10 @@ struct oidc_config {
 
 struct oidc_endpoints {
 	const char *authorize, *token;
-	const char *userinfo; /* NULL: it has none */
-	bool wants_post;      /* client_secret_basic is not offered */
-	bool says_iss;        /* RFC 9207: an answer without `iss` is forged */
+	const char *userinfo;    /* NULL: it has none */
+	const char *end_session; /* the same */
+	bool wants_post;         /* client_secret_basic is not offered */
+	bool says_iss; /* RFC 9207: an answer without `iss` is forged */
 };
 
 typedef void oidc_ready_fn(const struct err *err, void *arg);

@@ -11,6 +11,7 @@
 #include "db/oauth.h"
 #include "db/role.h"
 #include "db/server.h"
+#include "db/service.h"
 #include "db/token.h"
 #include "db/user.h"
 
@@ -49,6 +50,11 @@ bool principal_bearer(const char *header, struct slice *out)
 }
 
 /* ---- who ---- */
+
+const char *principal_name(const struct principal *p)
+{
+	return p->service_name ? p->service_name : p->user_name;
+}
 
 static int nobody(struct principal *out, int rc)
 {
@@ -89,6 +95,39 @@ int principal_scopes_of(
 	return scope_expand(&h.raw, &ctx, out, err);
 }
 
+/* What the roles of a service permit. It has no role by being one. */
+static int service_scopes(struct db *db, const struct principal *p,
+    struct scope_set *out, struct err *err)
+{
+	const struct scope_context ctx = { .service = p->service_name };
+	struct held h = { .has_user_role = false };
+
+	scope_set_init(&h.raw, out->arena);
+	if (role_each_held_service(db, p->service_id, take_role, &h, err) < 0)
+		return err_wrap(err, "roles of service %s", p->service_name);
+	if (p->admin && scope_set_add_role(&h.raw, ROLE_ADMIN, err) < 0)
+		return -1;
+	return scope_expand(&h.raw, &ctx, out, err);
+}
+
+/* 1 the service is there; 0 gone. */
+static int read_service(struct db *db, struct arena *a, int64_t id,
+    struct principal *out, struct err *err)
+{
+	struct service_row s;
+	int rc = service_row_get(db, a, id, &s, err);
+
+	if (rc != 1)
+		return rc;
+	out->service_id = s.id;
+	out->service_name = s.name;
+	out->user_name = "";
+	out->admin = s.admin;
+	out->ctx.service = s.name;
+	scope_set_init(&out->scopes, a);
+	return 1;
+}
+
 /* 1 the owner is there; 0 gone. */
 static int read_owner(struct db *db, struct arena *a, int64_t id,
     struct principal *out, struct err *err)
@@ -114,6 +153,8 @@ static int owner_scopes(struct db *db, const struct principal *p,
 		.id = p->user_id, .name = p->user_name, .admin = p->admin
 	};
 
+	if (p->service_id != 0)
+		return service_scopes(db, p, out, err);
 	return principal_scopes_of(db, &u, out, err);
 }
 
@@ -159,7 +200,19 @@ static int server_path_of(struct db *db, struct arena *a, int64_t id,
 	return rc;
 }
 
-/* What !server means: the server whose token it is, or whose OAuth client it
+/* The name of a row id; NULL when there is no such service. */
+static int service_name_of(struct db *db, struct arena *a, int64_t id,
+    const char **out, struct err *err)
+{
+	struct service_row row;
+	int rc = service_row_get(db, a, id, &row, err);
+
+	if (rc == 1)
+		*out = row.name;
+	return rc;
+}
+
+/* What !server and !service mean: whose token it is, or whose OAuth client it
  * came through. */
 static int read_context(struct db *db, struct arena *a, const struct token *t,
     struct principal *out, struct err *err)
@@ -173,6 +226,9 @@ static int read_context(struct db *db, struct arena *a, const struct token *t,
 		if (rc < 0)
 			return -1;
 		server_id = rc == 1 ? client.server_id : 0;
+		if (rc == 1 && client.service_id != 0)
+			return service_name_of(
+			    db, a, client.service_id, &out->ctx.service, err);
 	}
 	return server_path_of(db, a, server_id, &out->ctx.server, err);
 }
@@ -211,7 +267,8 @@ static int by_token(struct db *db, struct arena *a, const char *plain,
 
 	if (rc != 1)
 		return rc;
-	rc = read_owner(db, a, t.user_id, out, err);
+	rc = t.service_id != 0 ? read_service(db, a, t.service_id, out, err)
+			       : read_owner(db, a, t.user_id, out, err);
 	if (rc != 1)
 		return rc;
 	take_token(&t, out);
@@ -260,7 +317,7 @@ int principal_touch(struct db *db, struct principal *p, int64_t now_us,
 	if (touch_credential(db, p, now_us, err) < 0)
 		return -1;
 	/* Servers call by themselves: that is not their owner's doing. */
-	if (!count_user || p->server_id != 0 ||
+	if (!count_user || p->server_id != 0 || p->service_id != 0 ||
 	    !is_stale(p->user_activity_us, now_us))
 		return 0;
 	p->user_activity_us = now_us;

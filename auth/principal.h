@@ -23,13 +23,16 @@
 enum principal_kind {
 	PRINCIPAL_NONE,  /* nobody that we know */
 	PRINCIPAL_USER,  /* a person, by the login cookie */
-	PRINCIPAL_TOKEN, /* whoever shows a token: its owner's, cut down */
+	PRINCIPAL_TOKEN, /* whoever shows a token: its owner's, a person's or a
+			  * service's, cut down */
 };
 
 struct principal {
 	enum principal_kind kind;
-	int64_t user_id;
-	const char *user_name;
+	int64_t user_id;       /* 0: a service's token */
+	const char *user_name; /* "" then, which is nobody's name */
+	int64_t service_id;
+	const char *service_name; /* NULL: not a service */
 	bool admin; /* the owner's flag, whatever a token's scopes say */
 	int64_t user_activity_us; /* as stored; 0: never */
 	/* The session's public id (of a token: the one it came from). NULL */
@@ -43,6 +46,9 @@ struct principal {
 	struct scope_set scopes;  /* effective, expanded, reduced */
 	struct scope_context ctx; /* what !user, !server mean for it */
 };
+
+/* Who it is, for logs: a person or a service; NULL: nobody. */
+const char *principal_name(const struct principal *p);
 
 /* The token in "token <t>" or "bearer <t>" (any case; whole header); false when
  * the header is something else. */

@@ -23,7 +23,8 @@ enum scope_id {
 #define SCOPE(id, text, subs, doc) SCOPE_##id,
 #include "auth/scopes.def"
 #undef SCOPE
-	SCOPE_N_IDS
+	SCOPE_N_IDS,
+	SCOPE_CUSTOM_FIRST /* auth/scope_custom.h */
 };
 
 enum scope_filter {
@@ -127,6 +128,10 @@ int scope_effective_token(const struct scope_set *raw,
 /* read:users:name and read:users:groups of that user (contract 7.7), added. */
 int scope_add_identify(
     struct scope_set *s, const char *user, struct err *err) MUST_CHECK;
+
+/* read:services:name of that service, added. */
+int scope_add_identify_service(
+    struct scope_set *s, const char *service, struct err *err) MUST_CHECK;
 
 enum scope_verdict scope_check(const struct scope_set *s, enum scope_id id,
     const struct scope_resource *res, scope_member_fn *member, void *arg);

@@ -42,10 +42,10 @@ static bool keeps_filter(enum scope_id sub, enum scope_filter filter)
 	       !str_starts(scope_name(sub), "read:user");
 }
 
-/* Mark id and everything below it; the table has no cycles. */
+/* Mark id and everything below it, once: custom ones may go in a circle. */
 static void mark_below(enum scope_id id, enum scope_filter filter, bool *marks)
 {
-	enum scope_id todo[SCOPE_N_IDS];
+	enum scope_id todo[SCOPE_IDS_MAX];
 	size_t n = 0;
 
 	marks[id] = true;
@@ -65,10 +65,11 @@ static void mark_below(enum scope_id id, enum scope_filter filter, bool *marks)
 static int add_expanded(
     struct scope_set *out, struct scope item, struct err *err)
 {
-	bool marks[SCOPE_N_IDS] = { false };
+	bool marks[SCOPE_IDS_MAX] = { false };
+	size_t end = scope_ids_end();
 
 	mark_below(item.id, item.filter, marks);
-	for (size_t i = 0; i < SCOPE_N_IDS; i++) {
+	for (size_t i = 0; i < end; i++) {
 		if (!marks[i])
 			continue;
 		item.id = (enum scope_id)i;
@@ -257,6 +258,15 @@ int scope_add_identify(struct scope_set *s, const char *user, struct err *err)
 	if (add_reduced(s, name, err) < 0)
 		return -1;
 	return add_reduced(s, groups, err);
+}
+
+int scope_add_identify_service(
+    struct scope_set *s, const char *service, struct err *err)
+{
+	const struct scope name = { SCOPE_READ_SERVICES_NAME, FILTER_SERVICE,
+		service };
+
+	return add_reduced(s, name, err);
 }
 
 /* A client's tokens may always be used at the client itself. */

@@ -34,31 +34,36 @@ int oauth_client_put(struct db *db, const struct oauth_client *c,
 {
 	static const struct db_sql sql = { "oauth_client",
 		"INSERT INTO oauth_client (id, secret_digest, redirect_uri,"
-		" description, allowed_scopes, server_id)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE"
-		" SET secret_digest = excluded.secret_digest,"
+		" description, allowed_scopes, server_id, service_id)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+		" ON CONFLICT (id) DO UPDATE SET secret_digest ="
+		" ifnull(excluded.secret_digest, secret_digest),"
 		" redirect_uri = excluded.redirect_uri,"
 		" description = excluded.description,"
 		" allowed_scopes = excluded.allowed_scopes,"
-		" server_id = excluded.server_id" };
+		" server_id = excluded.server_id,"
+		" service_id = excluded.service_id" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 
 	if (refuse_own(c->id, err) < 0)
 		return -1;
-	if (!secret_digest(secret, digest))
+	if (secret && !secret_digest(secret, digest))
 		return err_set(err, ERR_INVALID,
 		    "the secret of OAuth client %.100s must have 8 to %d bytes",
 		    c->id, SECRET_TEXT_MAX);
 	if (db_query(db, &sql, &q, err) < 0)
 		return -1;
 	db_bind_text(&q, 1, c->id);
-	db_bind_blob(&q, 2, digest, sizeof digest);
+	if (secret)
+		db_bind_blob(&q, 2, digest, sizeof digest);
 	db_bind_text(&q, 3, c->redirect_uri);
 	db_bind_text(&q, 4, c->description);
 	db_bind_text(&q, 5, c->allowed_scopes);
 	if (c->server_id != 0)
 		db_bind_int(&q, 6, c->server_id);
+	if (c->service_id != 0)
+		db_bind_int(&q, 7, c->service_id);
 	return db_run(&q, NULL, err);
 }
 
@@ -67,7 +72,8 @@ int oauth_client_find(struct db *db, struct arena *a, const char *id,
 {
 	static const struct db_sql sql = { "oauth_client",
 		"SELECT id, redirect_uri, description, allowed_scopes,"
-		" ifnull(server_id, 0) AS server_id"
+		" ifnull(server_id, 0) AS server_id,"
+		" ifnull(service_id, 0) AS service_id"
 		" FROM oauth_client WHERE id = ?1" };
 	struct db_stmt q;
 	int rc;
@@ -82,6 +88,7 @@ int oauth_client_find(struct db *db, struct arena *a, const char *id,
 		out->description = db_text(&q, 2, a, TEXT_MAX);
 		out->allowed_scopes = db_text(&q, 3, a, SCOPES_MAX);
 		out->server_id = db_int(&q, 4, 0, INT64_MAX);
+		out->service_id = db_int(&q, 5, 0, INT64_MAX);
 	}
 	return db_done(&q, rc, err);
 }
@@ -204,8 +211,8 @@ int oauth_code_create(
 	static const struct db_sql sql = { "oauth_code",
 		"INSERT INTO oauth_code (digest, client_id, user_id,"
 		" redirect_uri, session_id, scopes, challenge,"
-		" challenge_method, expires_us)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)" };
+		" challenge_method, expires_us, nonce, login_us)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 
@@ -222,6 +229,8 @@ int oauth_code_create(
 	db_bind_text(&q, 7, c->challenge);
 	db_bind_text(&q, 8, c->challenge_method);
 	db_bind_int(&q, 9, c->expires_us);
+	db_bind_text(&q, 10, c->nonce);
+	db_bind_int(&q, 11, c->login_us);
 	return db_run(&q, NULL, err);
 }
 
@@ -236,6 +245,9 @@ static void read_code(
 	out->challenge = db_text_or_null(q, 5, a, 128);
 	out->challenge_method = db_text_or_null(q, 6, a, 16);
 	out->expires_us = db_int(q, 7, 1, INT64_MAX);
+	out->nonce = db_text_or_null(q, 8, a, 4096);
+	out->login_us = db_int(q, 9, 0, INT64_MAX);
+	out->token_id = db_int(q, 10, 0, INT64_MAX);
 }
 
 int oauth_code_find(struct db *db, struct arena *a, const char *code,
@@ -243,8 +255,10 @@ int oauth_code_find(struct db *db, struct arena *a, const char *code,
 {
 	static const struct db_sql sql = { "oauth_code",
 		"SELECT client_id, user_id, redirect_uri, session_id, scopes,"
-		" challenge, challenge_method, expires_us FROM oauth_code"
-		" WHERE digest = ?1 AND expires_us > ?2" };
+		" challenge, challenge_method, expires_us, nonce, login_us,"
+		" ifnull(token_id, 0) AS token_id FROM oauth_code"
+		" WHERE digest = ?1"
+		" AND (expires_us > ?2 OR token_id IS NOT NULL)" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 	int rc;
@@ -261,10 +275,12 @@ int oauth_code_find(struct db *db, struct arena *a, const char *code,
 	return db_done(&q, rc, err);
 }
 
-int oauth_code_use(struct db *db, const char *code, struct err *err)
+int oauth_code_use(
+    struct db *db, const char *code, int64_t token_id, struct err *err)
 {
 	static const struct db_sql sql = { "oauth_code",
-		"DELETE FROM oauth_code WHERE digest = ?1" };
+		"UPDATE oauth_code SET token_id = ?2"
+		" WHERE digest = ?1 AND token_id IS NULL" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 	int64_t n = 0;
@@ -274,6 +290,7 @@ int oauth_code_use(struct db *db, const char *code, struct err *err)
 	if (db_query(db, &sql, &q, err) < 0)
 		return -1;
 	db_bind_blob(&q, 1, digest, sizeof digest);
+	db_bind_int(&q, 2, token_id);
 	if (db_run(&q, &n, err) < 0)
 		return -1;
 	return n > 0 ? 1 : 0;

@@ -102,6 +102,24 @@ int role_add_group(struct db *db, int64_t id, int64_t group_id, struct err *err)
 	return db_run_ids(db, &sql, id, group_id, err);
 }
 
+int role_clear_services(struct db *db, int64_t id, struct err *err)
+{
+	static const struct db_sql sql = { "role_service",
+		"DELETE FROM role_service WHERE role_id = ?1" };
+
+	return db_run_id(db, &sql, id, err);
+}
+
+int role_add_service(
+    struct db *db, int64_t id, int64_t service_id, struct err *err)
+{
+	static const struct db_sql sql = { "role_service",
+		"INSERT INTO role_service (role_id, service_id) VALUES (?1, ?2)"
+		" ON CONFLICT DO NOTHING" };
+
+	return db_run_ids(db, &sql, id, service_id, err);
+}
+
 /* ---- what somebody has ---- */
 
 static int tell(struct db_stmt *q, role_fn *fn, void *arg, struct err *err)
@@ -121,6 +139,26 @@ static int tell(struct db_stmt *q, role_fn *fn, void *arg, struct err *err)
 	return rc;
 }
 
+static int each_held(struct db *db, const struct db_sql *sql, int64_t owner_id,
+    role_fn *fn, void *arg, struct err *err)
+{
+	struct db_stmt q;
+	int rc;
+
+	if (db_query(db, sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, owner_id);
+	db_walk_begin(db);
+	while ((rc = db_step(&q, err)) == 1) {
+		if (tell(&q, fn, arg, err) < 0) {
+			rc = -1;
+			break;
+		}
+	}
+	db_walk_end(db);
+	return db_done(&q, rc, err) < 0 ? -1 : 0;
+}
+
 int role_each_held(
     struct db *db, int64_t user_id, role_fn *fn, void *arg, struct err *err)
 {
@@ -131,21 +169,18 @@ int role_each_held(
 		" UNION ALL SELECT r.name, r.scopes FROM group_member m"
 		" JOIN role_group h ON h.group_id = m.group_id"
 		" JOIN role r ON r.id = h.role_id WHERE m.user_id = ?1" };
-	struct db_stmt q;
-	int rc;
 
-	if (db_query(db, &sql, &q, err) < 0)
-		return -1;
-	db_bind_int(&q, 1, user_id);
-	db_walk_begin(db);
-	while ((rc = db_step(&q, err)) == 1) {
-		if (tell(&q, fn, arg, err) < 0) {
-			rc = -1;
-			break;
-		}
-	}
-	db_walk_end(db);
-	return db_done(&q, rc, err) < 0 ? -1 : 0;
+	return each_held(db, &sql, user_id, fn, arg, err);
+}
+
+int role_each_held_service(
+    struct db *db, int64_t service_id, role_fn *fn, void *arg, struct err *err)
+{
+	static const struct db_sql sql = { "role",
+		"SELECT r.name, r.scopes FROM role_service h"
+		" JOIN role r ON r.id = h.role_id WHERE h.service_id = ?1" };
+
+	return each_held(db, &sql, service_id, fn, arg, err);
 }
 
 #define OF_USERS(which)                                                        \
@@ -161,6 +196,14 @@ int role_each_held(
 		    "SELECT h.group_id, r.name FROM role_group h"              \
 		    " JOIN role r ON r.id = h.role_id"                         \
 		    " WHERE h.group_id " which " ORDER BY h.group_id, r.name"  \
+	}
+#define OF_SERVICES(which)                                                     \
+	{                                                                      \
+		"role_service",                                                \
+		    "SELECT h.service_id, r.name FROM role_service h"          \
+		    " JOIN role r ON r.id = h.role_id"                         \
+		    " WHERE h.service_id " which                               \
+		    " ORDER BY h.service_id, r.name"                           \
 	}
 
 int role_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
@@ -183,4 +226,15 @@ int role_each_of_groups(struct db *db, const int64_t *group_ids, size_t n,
 	};
 
 	return pairs_each(db, sql, group_ids, n, fn, arg, err);
+}
+
+int role_each_of_services(struct db *db, const int64_t *service_ids, size_t n,
+    db_pair_fn *fn, void *arg, struct err *err)
+{
+	static const struct db_sql sql[2] = {
+		OF_SERVICES("= ?1"),
+		OF_SERVICES("IN (SELECT value FROM json_each(?1))"),
+	};
+
+	return pairs_each(db, sql, service_ids, n, fn, arg, err);
 }

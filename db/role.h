@@ -1,6 +1,6 @@
 /*
- * Roles of the configuration: names for lists of scopes, held by users and by
- * groups. hub/roles.c brings them up to date at each start.
+ * Roles of the configuration: names for lists of scopes, held by users, groups
+ * and services. hub/rbac.c brings them up to date at each start.
  */
 #ifndef CARREL_DB_ROLE_H
 #define CARREL_DB_ROLE_H
@@ -31,6 +31,10 @@ int role_add_user(
 int role_add_group(
     struct db *db, int64_t id, int64_t group_id, struct err *err) MUST_CHECK;
 
+int role_clear_services(struct db *db, int64_t id, struct err *err) MUST_CHECK;
+int role_add_service(
+    struct db *db, int64_t id, int64_t service_id, struct err *err) MUST_CHECK;
+
 /*
  * What a person has now: own roles, those of their groups, and the role `user`
  * when it has a row. fn gets name and scopes; it must not write.
@@ -40,10 +44,16 @@ typedef int role_fn(
 int role_each_held(struct db *db, int64_t user_id, role_fn *fn, void *arg,
     struct err *err) MUST_CHECK;
 
+/* What a service has. */
+int role_each_held_service(struct db *db, int64_t service_id, role_fn *fn,
+    void *arg, struct err *err) MUST_CHECK;
+
 /* The names of own roles, for a page in one statement. */
 int role_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
     db_pair_fn *fn, void *arg, struct err *err) MUST_CHECK;
 int role_each_of_groups(struct db *db, const int64_t *group_ids, size_t n,
+    db_pair_fn *fn, void *arg, struct err *err) MUST_CHECK;
+int role_each_of_services(struct db *db, const int64_t *service_ids, size_t n,
     db_pair_fn *fn, void *arg, struct err *err) MUST_CHECK;
 
 #endif

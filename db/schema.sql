@@ -89,6 +89,33 @@ CREATE TABLE role_group (
 -- the same
 CREATE INDEX role_group_role ON role_group (role_id);
 
+-- Programs beside the notebook servers: what belongs to them (tokens, roles, an
+-- OAuth client) goes by these rows. All else about them stands in the
+-- configuration, and rows go with their names, but for those made over REST.
+CREATE TABLE service (
+	id    INTEGER PRIMARY KEY AUTOINCREMENT,
+	name  TEXT NOT NULL UNIQUE
+	      CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 64),
+	admin INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),
+	-- of a managed one, the spawner's key of the present start; NULL: it is
+	-- not managed, or does not run
+	key   TEXT CHECK (length(key) = 16),
+	-- what that start was told, but for secrets: a service that runs with
+	-- other settings than the configuration's is started anew
+	made_of TEXT NOT NULL DEFAULT '' CHECK (length(made_of) <= 65536),
+	-- of one that was made over REST, a JSON object: what was said, but for
+	-- its token; NULL: the configuration names it
+	spec    TEXT CHECK (spec IS NULL OR (json_valid(spec)
+	                    AND json_type(spec) = 'object'))
+) STRICT;
+CREATE TABLE role_service (
+	service_id INTEGER NOT NULL REFERENCES service (id) ON DELETE CASCADE,
+	role_id    INTEGER NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+	PRIMARY KEY (service_id, role_id)
+) STRICT, WITHOUT ROWID;
+-- the cascade from role
+CREATE INDEX role_service_role ON role_service (role_id);
+
 -- Whose account at a provider of logins a name is: the provider's own, lasting
 -- word for the person (sub), taken at the first login. Names get free there and
 -- are given to others; what is in their server here is not.
@@ -102,6 +129,18 @@ CREATE TABLE login_identity (
 	since_us INTEGER NOT NULL CHECK (since_us >= 0),
 	PRIMARY KEY (user_id, source)
 ) STRICT, WITHOUT ROWID;
+
+-- What is kept of a person's last login (db/login_state.h).
+CREATE TABLE login_state (
+	user_id    INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
+	-- the provider of auth.providers; '' is the form of the login page
+	via        TEXT NOT NULL CHECK (length(CAST(via AS BLOB)) <= 64),
+	-- when it was asked last, and whether it said no then
+	checked_us INTEGER NOT NULL CHECK (checked_us >= 0),
+	refused    INTEGER NOT NULL CHECK (refused IN (0, 1)),
+	-- auth_state: what it said, and its tokens (auth/sealer.h)
+	sealed     TEXT CHECK (length(sealed) BETWEEN 1 AND 1048576)
+) STRICT;
 
 -- Logins of browsers. The cookie carries the secret, this row its digest; a
 -- session that was ended is over whatever cookie is shown.
@@ -159,8 +198,8 @@ CREATE UNIQUE INDEX server_key ON server (key) WHERE key IS NOT NULL;
 -- who has one that runs: listings by state
 CREATE INDEX server_active ON server (user_id) WHERE key IS NOT NULL;
 
--- Who may ask for access tokens on behalf of people: notebook servers, and the
--- hub itself, whose row owns all tokens that nobody asked for through OAuth.
+-- Who may ask for access tokens on behalf of people: notebook servers, services,
+-- and the hub itself, whose row owns all tokens that nobody asked for through OAuth.
 CREATE TABLE oauth_client (
 	id             TEXT NOT NULL PRIMARY KEY
 	               CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND 1023),
@@ -172,20 +211,27 @@ CREATE TABLE oauth_client (
 	allowed_scopes TEXT NOT NULL CHECK (json_valid(allowed_scopes)
 	                      AND json_type(allowed_scopes) = 'array'),
 	-- NULL: not a notebook server's
-	server_id      INTEGER REFERENCES server (id) ON DELETE CASCADE
+	server_id      INTEGER REFERENCES server (id) ON DELETE CASCADE,
+	-- NULL: not a service's
+	service_id     INTEGER REFERENCES service (id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 -- when a server stops, its client goes; and the cascade from server
 CREATE INDEX oauth_client_server ON oauth_client (server_id)
 	WHERE server_id IS NOT NULL;
+-- the cascade from service
+CREATE INDEX oauth_client_service ON oauth_client (service_id)
+	WHERE service_id IS NOT NULL;
 INSERT INTO oauth_client (id, redirect_uri, description, allowed_scopes)
 	VALUES ('jupyterhub', '', 'JupyterHub', '[]');
 
--- API tokens, OAuth access tokens, and the tokens that servers call us with.
+-- API tokens, OAuth access tokens, and the tokens that servers and services call
+-- us with. One belongs to a person or to a service.
 CREATE TABLE token (
 	-- "a<id>" on the wire
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
 	digest     BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
-	user_id    INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+	user_id    INTEGER REFERENCES user (id) ON DELETE CASCADE,
+	service_id INTEGER REFERENCES service (id) ON DELETE CASCADE,
 	client_id  TEXT NOT NULL DEFAULT 'jupyterhub'
 	           REFERENCES oauth_client (id) ON DELETE CASCADE,
 	-- public id of the session that it came from; NULL: from none
@@ -201,11 +247,14 @@ CREATE TABLE token (
 	-- 0: never used
 	used_us    INTEGER NOT NULL DEFAULT 0 CHECK (used_us >= 0),
 	-- 0: does not expire
-	expires_us INTEGER NOT NULL DEFAULT 0 CHECK (expires_us >= 0)
+	expires_us INTEGER NOT NULL DEFAULT 0 CHECK (expires_us >= 0),
+	CHECK ((user_id IS NULL) <> (service_id IS NULL))
 ) STRICT;
 -- a person's tokens on a client (is the confirmation page needed); a person's
 -- tokens; the cascade from user
 CREATE INDEX token_user ON token (user_id, client_id);
+-- a service's tokens; the cascade from service
+CREATE INDEX token_service ON token (service_id) WHERE service_id IS NOT NULL;
 -- the cascade from oauth_client, without the hub's own, which never goes
 CREATE INDEX token_client ON token (client_id);
 -- the cascade from server
@@ -215,7 +264,7 @@ CREATE INDEX token_session ON token (session_id) WHERE session_id IS NOT NULL;
 -- the hourly purge
 CREATE INDEX token_expires ON token (expires_us) WHERE expires_us > 0;
 
--- Authorization codes: five minutes, one use.
+-- Authorization codes: five minutes, one use. Used ones stay until the purge.
 CREATE TABLE oauth_code (
 	digest           BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
 	client_id        TEXT NOT NULL
@@ -230,6 +279,12 @@ CREATE TABLE oauth_code (
 	challenge        TEXT CHECK (length(challenge) BETWEEN 1 AND 128),
 	challenge_method TEXT CHECK (challenge_method IN ('S256', 'plain')),
 	expires_us       INTEGER NOT NULL CHECK (expires_us > 0),
+	-- of an OpenID request, for its ID token; NULL: none
+	nonce            TEXT CHECK (length(nonce) BETWEEN 1 AND 1024),
+	-- when the person logged in
+	login_us         INTEGER NOT NULL DEFAULT 0 CHECK (login_us >= 0),
+	-- what the code became; a second use ends that token. NULL: not used
+	token_id         INTEGER REFERENCES token (id) ON DELETE CASCADE,
 	CHECK ((challenge IS NULL) = (challenge_method IS NULL))
 ) STRICT, WITHOUT ROWID;
 -- Codes are few and short-lived, but each of these is a cascade or a logout
@@ -237,6 +292,8 @@ CREATE TABLE oauth_code (
 CREATE INDEX oauth_code_client ON oauth_code (client_id);
 CREATE INDEX oauth_code_user ON oauth_code (user_id, session_id);
 CREATE INDEX oauth_code_expires ON oauth_code (expires_us);
+CREATE INDEX oauth_code_token ON oauth_code (token_id)
+	WHERE token_id IS NOT NULL;
 
 -- Penalties for failed logins that survive a restart (auth/throttle.h). The key
 -- is a digest: people type passwords into the field for names.

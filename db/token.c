@@ -11,7 +11,8 @@
 
 static void bind_token(struct db_stmt *q, const struct token *t)
 {
-	db_bind_int(q, 2, t->user_id);
+	if (t->user_id != 0)
+		db_bind_int(q, 2, t->user_id);
 	db_bind_text(
 	    q, 3, t->client_id != NULL ? t->client_id : CLIENT_DEFAULT);
 	db_bind_text(q, 4, t->session_id);
@@ -21,6 +22,8 @@ static void bind_token(struct db_stmt *q, const struct token *t)
 	db_bind_text(q, 7, t->scopes);
 	db_bind_int(q, 8, t->created_us);
 	db_bind_int(q, 9, t->expires_us);
+	if (t->service_id != 0)
+		db_bind_int(q, 10, t->service_id);
 }
 
 int token_create(struct db *db, const struct token *t, char *plain_out,
@@ -28,8 +31,8 @@ int token_create(struct db *db, const struct token *t, char *plain_out,
 {
 	static const struct db_sql sql = { "token",
 		"INSERT INTO token (digest, user_id, client_id, session_id,"
-		" server_id, note, scopes, created_us, expires_us)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)" };
+		" server_id, note, scopes, created_us, expires_us, service_id)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 
@@ -48,7 +51,7 @@ int token_create(struct db *db, const struct token *t, char *plain_out,
 static void read_token(struct db_stmt *q, struct arena *a, struct token *out)
 {
 	out->id = db_int(q, 0, 1, INT64_MAX);
-	out->user_id = db_int(q, 1, 1, INT64_MAX);
+	out->user_id = db_int(q, 1, 0, INT64_MAX);
 	out->client_id = db_text(q, 2, a, 1023);
 	out->session_id = db_text_or_null(q, 3, a, 255);
 	out->server_id = db_int(q, 4, 0, INT64_MAX);
@@ -57,15 +60,17 @@ static void read_token(struct db_stmt *q, struct arena *a, struct token *out)
 	out->created_us = db_int(q, 7, 0, INT64_MAX);
 	out->used_us = db_int(q, 8, 0, INT64_MAX);
 	out->expires_us = db_int(q, 9, 0, INT64_MAX);
+	out->service_id = db_int(q, 10, 0, INT64_MAX);
 }
 
 int token_find(struct db *db, struct arena *a, const char *plain,
     int64_t now_us, struct token *out, struct err *err)
 {
 	static const struct db_sql sql = { "token",
-		"SELECT id, user_id, client_id, session_id,"
-		" ifnull(server_id, 0) AS server_id, note, scopes, created_us,"
-		" used_us, expires_us FROM token"
+		"SELECT id, ifnull(user_id, 0) AS user_id, client_id,"
+		" session_id, ifnull(server_id, 0) AS server_id, note, scopes,"
+		" created_us, used_us, expires_us,"
+		" ifnull(service_id, 0) AS service_id FROM token"
 		" WHERE digest = ?1 AND (expires_us = 0 OR expires_us > ?2)" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;

@@ -11,8 +11,9 @@
 #define TOKEN_LEN 32
 
 struct token {
-	int64_t id; /* "a<id>" on the wire */
-	int64_t user_id;
+	int64_t id;         /* "a<id>" on the wire */
+	int64_t user_id;    /* 0: a service's */
+	int64_t service_id; /* 0: a person's */
 	const char
 	    *client_id; /* OAuth client; "jupyterhub" for ordinary ones */
 	const char *session_id; /* public id of the session; NULL: none */

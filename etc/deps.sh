@@ -8,13 +8,14 @@ set -eu
 
 build="gcc make pkg-config libc6-dev
 libmicrohttpd-dev libcurl4-openssl-dev libsqlite3-dev libjansson-dev
-libyaml-dev libpam0g-dev libcap-dev libssl-dev libldap-dev libcjose-dev"
+libyaml-dev libpam0g-dev libcap-dev libssl-dev libldap-dev libcjose-dev
+libsodium-dev libnghttp2-dev"
 notebook="jupyterhub jupyter-notebook python3-ipykernel"
 test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
 python3 python3-websocket python3-tornado python3-selenium chromium chromium-driver
 python3-cryptography python3-oauthlib
 iproute2 util-linux procps passwd libpam-modules libpam-oath oathtool
-openssl libltdl7 libsasl2-2 libwrap0"
+openssl libltdl7 libsasl2-2 libwrap0 curl python3-h2"
 
 # A node that is there stays, whoever packaged it.
 command -v npm >/dev/null 2>&1 || test_tools="$test_tools nodejs npm"

@@ -23,7 +23,7 @@ static void log_deed(struct req *r, const char *deed, const char *name)
 	char shown[80];
 
 	str_printable(shown, sizeof shown, name, strlen(name));
-	log_info(&(struct log_ctx){ .user = r->who.user_name },
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 	    "group administration", "deed=%s name=\"%s\"", deed, shown);
 }
 

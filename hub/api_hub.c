@@ -74,7 +74,7 @@ void api_shutdown(struct req *r)
 	if (read_flag(r, body, "proxy", &with_proxy) != 0 ||
 	    read_flag(r, body, "servers", &with_servers) != 0)
 		return;
-	log_info(&(struct log_ctx){ .user = r->who.user_name },
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 	    "shutdown asked", "servers=%d", with_servers);
 	reply_json(r, 202, json_pack("{s:s}", "message", "Shutting down Hub"));
 	app_stop_soon(r->app, with_servers);

@@ -186,7 +186,7 @@ static void put(
 		return;
 	}
 	log_info(&(struct log_ctx){ .user = user->name, .server = name },
-	    "server made", "by=%s", r->who.user_name);
+	    "server made", "by=%s", principal_name(&r->who));
 	reply_row(r, 201, user, name);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "hub/handlers.h"
 #include "hub/model.h"
+#include "hub/model_service.h"
 
 void api_user_get(struct req *r)
 {
@@ -27,22 +28,35 @@ static json_t *token_id(const struct req *r)
 	return json_sprintf("a%lld", (long long)r->who.token_id);
 }
 
-/* `scopes` tells what the request may do; the model tells at least who it is,
- * even for a token that permits nothing (contract/hub.md 1.5). */
-void api_user_self(struct req *r)
+/* A minimum for whoever asks, even by a token that permits nothing. */
+static int self_model(struct req *r, json_t **out)
 {
-	json_t *scopes = scope_set_json(&r->who.scopes), *model;
 	struct user user;
 	struct err err = { 0 };
 
-	if (req_user(r, &user) != 0) {
-		json_decref(scopes);
-		return;
+	if (r->who.service_id) {
+		if (scope_add_identify_service(
+			&r->who.scopes, r->who.service_name, &err) == 0 &&
+		    model_service(r, r->who.service_name, out, &err) == 0)
+			return 0;
+	} else {
+		if (req_user(r, &user) != 0)
+			return -1;
+		if (scope_add_identify(&r->who.scopes, user.name, &err) == 0 &&
+		    model_user(r, &user, MODEL_ACTIVE_ONLY, out, &err) == 0)
+			return 0;
 	}
-	if (scope_add_identify(&r->who.scopes, user.name, &err) != 0 ||
-	    model_user(r, &user, MODEL_ACTIVE_ONLY, &model, &err) != 0) {
+	reply_err(r, &err);
+	return -1;
+}
+
+/* `scopes` tells what the request may do (contract/hub.md 1.5). */
+void api_user_self(struct req *r)
+{
+	json_t *scopes = scope_set_json(&r->who.scopes), *model;
+
+	if (self_model(r, &model) != 0) {
 		json_decref(scopes);
-		reply_err(r, &err);
 		return;
 	}
 	json_object_set_new(model, "token_id", token_id(r));

@@ -79,7 +79,7 @@ static void finish(struct removal *m)
 		reply_err(r, &err);
 		return;
 	}
-	log_info(&(struct log_ctx){ .user = r->who.user_name },
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 	    "user administration", "deed=delete name=%s", m->user.name);
 	reply_empty(r, 204);
 }

@@ -7,13 +7,14 @@
 #include "auth/rules.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "hub/auth_state.h"
 #include "hub/body.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
 
 static void log_deed(struct req *r, const char *deed, const char *name)
 {
-	log_info(&(struct log_ctx){ .user = r->who.user_name },
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 	    "user administration", "deed=%s name=%s", deed, name);
 }
 
@@ -86,6 +87,7 @@ void api_user_post(struct req *r)
 struct change {
 	const char *name; /* NULL: stays */
 	bool sets_admin, admin;
+	const json_t *auth_state; /* NULL: stays; null: none is kept */
 };
 
 static bool has_active_server(struct app *app, int64_t user_id)
@@ -164,9 +166,11 @@ static int read_change(
 		return refuse(r, 400,
 		    "user.roles cannot be changed here; roles are assigned in "
 		    "the configuration");
-	if (json_is_object(json_object_get(body, "auth_state")))
+	c->auth_state = json_object_get(body, "auth_state");
+	if (json_is_object(c->auth_state) && !r->app->sealer)
 		return refuse(r, 400,
-		    "user.auth_state cannot be stored: it is not enabled");
+		    "user.auth_state cannot be stored: it is not enabled "
+		    "(auth.enable_auth_state)");
 	if (admin) {
 		c->sets_admin = true;
 		c->admin = json_is_true(admin);
@@ -188,7 +192,12 @@ static int write_change(
 		return -1;
 	if (c->name && user_rename(db, u->id, c->name, err) != 0)
 		return -1;
-	return 0;
+	if (!c->auth_state || !r->app->sealer)
+		return 0;
+	return login_state_set_sealed(db, u->id,
+	    auth_state_seal(r->app, &r->http->arena, u->id,
+		json_is_object(c->auth_state) ? c->auth_state : NULL),
+	    err);
 }
 
 static int make_change(

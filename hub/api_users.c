@@ -248,8 +248,8 @@ static void create_users(
 		reply_error(r, 409, "All %zu users already exist", n);
 		return;
 	}
-	log_info(&(struct log_ctx){ .user = r->who.user_name }, "users created",
-	    "n=%zu admin=%d", n_made, admin);
+	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
+	    "users created", "n=%zu admin=%d", n_made, admin);
 	if (model_users(r, made, n_made, MODEL_ACTIVE_ONLY, &list, &err) != 0)
 		reply_err(r, &err);
 	else

@@ -11,20 +11,26 @@
 
 #include "auth/authenticator.h"
 #include "auth/rules.h"
+#include "auth/sealer.h"
 #include "auth/throttle.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
+#include "base/url.h"
 #include "db/user.h"
 #include "hub/audit.h"
+#include "hub/auth_state.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
+#include "hub/openid.h"
 #include "hub/providers.h"
 #include "hub/rbac.h"
+#include "hub/refresh.h"
 #include "hub/route.h"
 #include "hub/server.h"
+#include "hub/service.h"
 #include "hub/web.h"
 
 #define FIRST_PASSED_FD 3
@@ -38,6 +44,8 @@
 #define AUTH_THREADS    8
 #define AUTH_QUEUE      1024
 #define ENDING_MORE_MS  15000
+/* Over that of every route, so that the route says what is too long. */
+#define LONGEST_BODY    (1024 * 1024 + 65536)
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -46,9 +54,18 @@ const char *app_hub_prefix(struct app *app)
 
 /* ---- login --------------------------------------------------------------- */
 
-static bool is_public(const struct app *app)
+/* An address of this machine alone is nobody else's. */
+static bool is_public(struct app *app)
 {
-	return *app->cfg.public_url != '\0';
+	struct url u;
+	struct err err;
+
+	if (!*app->cfg.public_url)
+		return false;
+	if (url_parse(&app->config_arena, app->cfg.public_url, &u, &err) != 0)
+		return true;
+	return !str_starts(u.host, "127.") && !str_eq(u.host, "::1") &&
+	       !str_eq(u.host, "localhost");
 }
 
 /* By the configuration, or as an administrator once made them. */
@@ -125,12 +142,17 @@ static int open_login(struct app *app, struct err *err)
 	if (open_authenticator(app, err) != 0)
 		return -1;
 	app->providers = providers_open(app, err);
-	return app->providers ? 0 : -1;
+	if (!app->providers || auth_state_open(app, err) != 0)
+		return -1;
+	app->refresh = refresh_open(app);
+	return openid_open(app, err);
 }
 
 static void close_login(struct app *app)
 {
+	refresh_close(&app->refresh);
 	providers_close(&app->providers);
+	sealer_close(&app->sealer);
 	if (app->login)
 		login_free(&app->login);
 	if (app->auth)
@@ -244,6 +266,7 @@ static struct httpd *open_httpd(
 {
 	const struct httpd_options opt = {
 		.max_connections = max,
+		.max_body_bytes = LONGEST_BODY,
 		.server_name = "Carrel/" CARREL_VERSION,
 	};
 	const struct httpd_callbacks cb = {
@@ -285,10 +308,13 @@ int app_open(struct app *app, const char *token, struct err *err)
 		return -1;
 	app->offload = offload_new(app->loop, 2, 1024);
 	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
-	if (core_open(app, token, err) != 0 || rbac_load(app, err) != 0 ||
-	    open_login(app, err) != 0 || open_listeners(app, err) != 0)
+	(void)scope_customs_use(app->cfg.customs);
+	if (core_open(app, token, err) != 0 || services_open(app, err) != 0 ||
+	    rbac_load(app, err) != 0 || open_login(app, err) != 0 ||
+	    open_listeners(app, err) != 0)
 		return -1;
 	core_begin(app);
+	services_begin(app);
 	metrics_took(app, METRIC_HUB_STARTUP, clock_wall_us() - app->started_us,
 	    NULL, NULL);
 	audit_hub(app, AUDIT_HUB_STARTED, CARREL_VERSION);
@@ -310,6 +336,7 @@ void app_close(struct app *app)
 	core_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
+	openid_close(app);
 	if (app->is_open)
 		audit_hub(app, AUDIT_HUB_STOPPED, NULL);
 	audit_close(&app->audit);
@@ -359,7 +386,9 @@ static void on_ending(struct timer *t, void *arg)
 	struct app *app = arg;
 
 	servers_stop_all(app);
-	if (server_count_active(app) == 0 ||
+	services_stop_all(app);
+	if ((server_count_active(app) == 0 &&
+		services_count_active(app) == 0) ||
 	    loop_now_ms(app->loop) >= app->ending_until_ms)
 		app_stop(app);
 	else

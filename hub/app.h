@@ -29,11 +29,13 @@ struct httpd;
 struct login;
 struct metrics;
 struct offload;
+struct openid;
 struct providers;
 struct proxy_client;
 struct reconcile;
 struct routing;
 struct servers;
+struct services;
 struct spawner_client;
 struct throttle;
 struct web;
@@ -63,16 +65,20 @@ struct app {
 	struct proxy_client *proxy;
 	struct routing *routing;     /* hub/routing.c: the proxy's table */
 	struct servers *servers;     /* hub/server.c */
+	struct services *services;   /* hub/service.h; NULL: none */
 	struct reconcile *reconcile; /* hub/reconcile.c */
 	struct login *login;         /* hub/login.c: attempts under way */
 	struct metrics *metrics;     /* hub/metrics.h */
 	struct audit *audit;         /* hub/audit.h */
 	struct web *web;             /* hub/web.h: routes, pages, files */
+	struct openid *openid;       /* hub/openid.h; NULL: it is off */
 	struct throttle *throttle;
 	struct auth_rules *rules;
 	const struct authenticator_kind *auth_kind;
 	struct authenticator *auth;
 	struct providers *providers; /* hub/providers.h: logins elsewhere */
+	struct sealer *sealer;       /* auth_state; NULL: none is kept */
+	struct refresh *refresh;     /* providers asked again; NULL: never */
 	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
 	struct httpd *http_servers;  /* 127.0.0.1:8081: they are not */
 	int64_t started_us;

@@ -137,8 +137,8 @@ static struct record by_caller(const struct req *r, enum audit_event ev)
 		rec.via = "login";
 		break;
 	case PRINCIPAL_TOKEN:
-		rec.actor = r->who.user_name;
-		rec.via = "token";
+		rec.actor = principal_name(&r->who);
+		rec.via = r->who.service_id ? "service" : "token";
 		rec.token = r->who.token_id;
 		break;
 	}
@@ -152,6 +152,19 @@ void audit_hub(struct app *app, enum audit_event ev, const char *detail)
 		.actor = "hub",
 		.via = "hub",
 		.detail = detail,
+	};
+
+	write_record(app, &rec);
+}
+
+void audit_login_ended(struct app *app, const char *user, const char *why)
+{
+	const struct record rec = {
+		.event = AUDIT_LOGIN_ENDED,
+		.actor = "hub",
+		.via = "hub",
+		.target = user,
+		.detail = why,
 	};
 
 	write_record(app, &rec);

@@ -34,6 +34,8 @@ const char *audit_event_name(enum audit_event ev);
 
 /* The hub itself. */
 void audit_hub(struct app *app, enum audit_event ev, const char *detail);
+/* The hub ends the logins of a person. */
+void audit_login_ended(struct app *app, const char *user, const char *why);
 /* A person (NULL: nobody that we know) at the login page. */
 void audit_login(const struct req *r, enum audit_event ev, const char *user,
     const char *detail);

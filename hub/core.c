@@ -17,6 +17,7 @@
 #include "hub/routing.h"
 #include "hub/server.h"
 #include "hub/server_event.h"
+#include "hub/service.h"
 #include "proxy/client.h"
 #include "spawner/client.h"
 
@@ -46,6 +47,7 @@ static void on_down(const struct err *why, void *arg)
 	if (app->auth)
 		auth_pam_down(app->auth);
 	reconcile_spawner_down(app);
+	services_spawner_down(app);
 }
 
 static void on_auth_prompt(uint64_t id, const char *text, bool echo, void *arg)
@@ -66,32 +68,40 @@ static void on_auth_end(const struct spawner_auth_end *end, void *arg)
 
 static void on_started(const struct spawner_server *s, void *arg)
 {
-	server_on_started(arg, s);
+	if (!service_on_started(arg, s))
+		server_on_started(arg, s);
 }
 
 static void on_ready(const char *key, void *arg)
 {
-	server_on_ready(arg, key);
+	if (!service_on_ready(arg, key))
+		server_on_ready(arg, key);
 }
 
 static void on_failed(const struct spawner_failed *f, void *arg)
 {
-	server_on_refused(arg, f);
+	if (!service_on_failed(arg, f))
+		server_on_refused(arg, f);
 }
 
 static void on_exited(const struct spawner_exited *e, void *arg)
 {
-	server_on_exited(arg, e);
+	if (!service_on_exited(arg, e))
+		server_on_exited(arg, e);
 }
 
 static void on_found(const struct spawner_server *s, void *arg)
 {
-	reconcile_found(arg, s);
+	if (!service_on_found(arg, s))
+		reconcile_found(arg, s);
 }
 
 static void on_list_end(void *arg)
 {
-	reconcile_list_end(arg);
+	struct app *app = arg;
+
+	reconcile_list_end(app);
+	services_list_end(app, reconcile_round(app));
 }
 
 static struct spawner_client *open_spawner(struct app *app)
@@ -172,6 +182,7 @@ void core_close(struct app *app)
 {
 	timer_stop(&app->purge_timer);
 	metrics_free(&app->metrics);
+	services_free(app);
 	reconcile_free(&app->reconcile);
 	servers_free(&app->servers);
 	routing_free(&app->routing);

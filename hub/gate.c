@@ -13,7 +13,9 @@
 #include "hub/attempt.h"
 #include "hub/front.h"
 #include "hub/handlers.h"
+#include "hub/match.h"
 #include "hub/redirect.h"
+#include "hub/refresh.h"
 #include "hub/reply.h"
 #include "hub/web.h"
 
@@ -173,6 +175,7 @@ static int identify(struct req *r, struct err *err)
 {
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH)
 		return 0;
+	r->who = (struct principal){ 0 };
 	cookie_read(cookie_header(r), &r->cookie_env, &r->cookies);
 	int found = by_token(r, err);
 	if (found == 0)
@@ -308,6 +311,10 @@ static struct scope_resource resource(const struct req *r)
 	case TARGET_NONE:
 	case TARGET_USERS:
 	case TARGET_GROUPS:
+	case TARGET_SERVICES:
+		break;
+	case TARGET_SERVICE:
+		res.service = r->service_param;
 		break;
 	case TARGET_GROUP:
 		res.group = r->group_param;
@@ -345,6 +352,8 @@ static bool may_list(const struct req *r)
 
 	if (r->route->target == TARGET_GROUPS)
 		return scope_holds(held, id, FILTER_GROUP);
+	if (r->route->target == TARGET_SERVICES)
+		return scope_holds(held, id, FILTER_SERVICE);
 	return r->route->target == TARGET_USERS &&
 	       (scope_holds(held, id, FILTER_USER) ||
 		   scope_holds(held, id, FILTER_GROUP));
@@ -376,19 +385,62 @@ static bool pass_scopes(struct req *r)
 	return false;
 }
 
+/* RFC 9110 15.5.6: what the path does have. */
+static void set_allow(struct req *r)
+{
+	const char *list = r->is_api ? "OPTIONS" : "";
+	size_t n;
+	const struct route *table = match_table(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (r->any && !strcmp(table[i].pattern, r->any->pattern))
+			list = arena_printf(&r->http->arena, "%s%s%s",
+			    table[i].method, *list ? ", " : "", list);
+	http_set(r->http, "Allow", list);
+}
+
 static bool pass_path(struct req *r)
 {
 	if (r->route)
 		return true;
-	if (r->is_outside && !is_method(r, "HEAD"))
+	if (r->is_outside && !is_method(r, "HEAD")) {
 		reply_refusal(r, 403,
 		    "Nothing can be sent to this address: no notebook server "
 		    "runs here.");
-	else if (r->path_known || r->is_outside)
+	} else if (r->path_known || r->is_outside) {
+		set_allow(r);
 		reply_refusal(r, 405, "Method Not Allowed");
-	else
+	} else {
 		reply_refusal(r, 404, "Not Found");
+	}
 	return false;
+}
+
+static bool is_start(const struct req *r)
+{
+	return r->route && is_method(r, "POST") &&
+	       (r->route->handler == api_server_post ||
+		   r->route->handler == page_spawn);
+}
+
+/* Are they still who they were? */
+static bool pass_refresh(struct req *r, struct err *err)
+{
+	bool now = r->app->cfg.refresh_pre_spawn && is_start(r);
+
+	switch (refresh_check(r, now, err)) {
+	case REFRESH_FRESH:
+		break;
+	case REFRESH_WAITS:
+		return false;
+	case REFRESH_REFUSED:
+		r->who = (struct principal){ 0 };
+		break;
+	case REFRESH_ERROR:
+		reply_err(r, err);
+		return false;
+	}
+	return true;
 }
 
 bool gate_pass(struct req *r)
@@ -399,6 +451,8 @@ bool gate_pass(struct req *r)
 		reply_err(r, &err);
 		return false;
 	}
+	if (!pass_refresh(r, &err))
+		return false;
 	return pass_xsrf(r) && pass_path(r) && pass_login(r) && pass_scopes(r);
 }
 

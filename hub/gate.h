@@ -14,7 +14,8 @@
  * request came by the proxy's own listener. */
 void gate_origin(struct req *r);
 /*
- * true: the handler may run. false: the request was answered. r->route may be
+ * true: the handler may run. false: the request was answered, or it waits and
+ * route_again comes. r->route may be
  * NULL (no such method, no such page): then it is always answered.
  */
 bool gate_pass(struct req *r);

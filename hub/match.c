@@ -100,6 +100,8 @@ static int decode(struct arena *a, const struct captures *c, struct match *out,
 			out->server = out->params[i];
 		else if (slice_eq(c->names[i], "group"))
 			out->group = out->params[i];
+		else if (slice_eq(c->names[i], "service"))
+			out->service = out->params[i];
 	}
 	out->tail = c->tail;
 	return 0;

@@ -20,7 +20,8 @@ struct match {
 	const struct route *route; /* NULL: none with this method */
 	const struct route *any;   /* one with this path, any method */
 	const char *params[ROUTE_PARAMS_MAX];
-	const char *user, *server, *group; /* captures of that name, or NULL */
+	/* captures of that name, or NULL */
+	const char *user, *server, *group, *service;
 	const char *tail; /* raw; NULL: the pattern has no '*' */
 };
 

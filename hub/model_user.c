@@ -6,6 +6,7 @@
 
 #include "db/group.h"
 #include "db/role.h"
+#include "hub/auth_state.h"
 #include "hub/model.h"
 
 /* One user of the page, with what was read for all of them at once. */
@@ -272,6 +273,21 @@ int model_users(struct req *r, const struct user *users, size_t n,
 	return rc;
 }
 
+/* Of one user alone; lists have null there (contract/hub.md 1.4). */
+static int put_auth_state(
+    struct req *r, const struct user *u, json_t *model, struct err *err)
+{
+	json_t *state;
+
+	if (!json_object_get(model, "auth_state"))
+		return 0;
+	if (auth_state_get(r->app, u->id, &state, err) != 0)
+		return -1;
+	if (state)
+		json_object_set_new(model, "auth_state", state);
+	return 0;
+}
+
 int model_user(struct req *r, const struct user *u, enum model_stopped stopped,
     json_t **out, struct err *err)
 {
@@ -283,6 +299,10 @@ int model_user(struct req *r, const struct user *u, enum model_stopped stopped,
 	*out = rc == 0 ? build(&c, &c.people[0]) : NULL;
 	if (rc == 0 && !*out)
 		*out = json_pack("{s:s, s:s}", "kind", "user", "name", u->name);
+	if (rc == 0)
+		rc = put_auth_state(r, u, *out, err);
+	if (rc != 0)
+		json_decref(*out);
 	crowd_end(&c);
 	return rc;
 }

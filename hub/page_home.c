@@ -5,7 +5,9 @@
 #include "hub/audit.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
+#include "hub/model_service.h"
 #include "hub/redirect.h"
+#include "hub/service.h"
 #include "hub/web.h"
 
 /* Which words and buttons a server gets. */
@@ -71,6 +73,24 @@ static int add_named(const struct server_row *row, void *arg, struct err *err)
 	return 0;
 }
 
+/* Services that this person may use; what does not run says so. */
+static json_t *service_cards(struct req *r)
+{
+	json_t *list = model_services_shown(r), *c;
+	size_t i;
+
+	json_array_foreach (list, i, c) {
+		const struct service *s = service_find(
+		    r->app, json_string_value(json_object_get(c, "name")));
+		const char *state =
+		    s && service_is_usable(s) ? "running" : "stopped";
+
+		json_object_set_new(c, "state", json_string(state));
+		json_object_set_new(c, state, json_true());
+	}
+	return list;
+}
+
 void page_home(struct req *r)
 {
 	struct listing l = { r, json_array() };
@@ -89,6 +109,7 @@ void page_home(struct req *r)
 		moving = moving || is_moving(json_array_get(l.cards, i));
 	json_t *data =
 	    json_pack("{s:s, s:o}", "title", "Home", "servers", l.cards);
+	json_object_set_new(data, "shown_services", service_cards(r));
 	if (moving)
 		json_object_set_new(data, "refresh", json_true());
 	reply_page(r, 200, "home", data);

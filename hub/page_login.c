@@ -11,17 +11,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "db/identity.h"
 #include "db/session.h"
 #include "db/user.h"
 #include "hub/attempt.h"
 #include "hub/audit.h"
+#include "hub/auth_state.h"
+#include "hub/entry.h"
 #include "hub/front.h"
 #include "hub/gate.h"
 #include "hub/handlers.h"
 #include "hub/metrics.h"
 #include "hub/providers.h"
 #include "hub/redirect.h"
+#include "hub/refresh.h"
+#include "hub/server.h"
 #include "hub/web.h"
 
 #define USERNAME_MAX 255
@@ -196,55 +199,15 @@ void page_login_post(struct req *r)
 
 /* ---- it ends ------------------------------------------------------ */
 
-struct entry {
+/* Who comes in, and their new session. */
+struct visitor {
 	struct user user;
 	char secret[SESSION_SECRET_LEN + 1];
 	char session_id[SESSION_ID_LEN + 1];
 };
 
-/* A name that was somebody else's there when it came here first stays theirs.
- */
-static int claim_name(struct req *r, const struct auth_identity *id,
-    const char *name, const struct entry *e, struct err *err)
-{
-	int rc;
-
-	if (!id->source || !id->subject)
-		return 0;
-	rc = identity_claim(r->app->db, e->user.id, id->source, id->subject,
-	    clock_wall_us(), err);
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	return err_set(err, ERR_DENIED,
-	    "The name %s belongs to another account of that provider here. "
-	    "If it is yours, ask the administrator of this hub.",
-	    name);
-}
-
-static int write_user(struct req *r, const struct auth_identity *id,
-    const struct rules_decision *d, struct entry *e, struct err *err)
-{
-	struct db *db = r->app->db;
-	int64_t now = clock_wall_us();
-	bool admin = d->admin == RULES_ADMIN_YES;
-	int found = user_find(db, &r->http->arena, d->name, &e->user, err);
-
-	if (found < 0)
-		return -1;
-	if (!found && user_create(db, d->name, admin, now, &e->user.id, err))
-		return -1;
-	if (found && d->admin != RULES_ADMIN_KEEP && admin != e->user.admin &&
-	    user_set_admin(db, e->user.id, admin, err) != 0)
-		return -1;
-	if (user_set_groups(db, e->user.id, id->groups, id->n_groups, err) != 0)
-		return -1;
-	if (claim_name(r, id, d->name, e, err) != 0)
-		return -1;
-	return user_touch(db, e->user.id, now, err);
-}
-
 /* A browser that was logged in as somebody else is so no longer. */
-static int write_session(struct req *r, struct entry *e, struct err *err)
+static int write_session(struct req *r, struct visitor *v, struct err *err)
 {
 	struct db *db = r->app->db;
 	int64_t now = clock_wall_us();
@@ -252,18 +215,20 @@ static int write_session(struct req *r, struct entry *e, struct err *err)
 	if (r->who.kind == PRINCIPAL_USER &&
 	    session_end(db, &r->who.session, err) != 0)
 		return -1;
-	session_id_new(e->session_id);
-	return session_create(db, e->user.id, e->session_id, now,
-	    now + r->app->cfg.cookie_max_age_s * 1000000, e->secret, err);
+	if (user_touch(db, v->user.id, now, err) != 0)
+		return -1;
+	session_id_new(v->session_id);
+	return session_create(db, v->user.id, v->session_id, now,
+	    now + r->app->cfg.cookie_max_age_s * 1000000, v->secret, err);
 }
 
-static int write_entry(struct req *r, const struct auth_identity *id,
-    const struct rules_decision *d, struct entry *e, struct err *err)
+static int write_entry(
+    struct req *r, const struct entry *e, struct visitor *v, struct err *err)
 {
 	if (db_begin(r->app->db, err) != 0)
 		return -1;
-	if (write_user(r, id, d, e, err) == 0 &&
-	    write_session(r, e, err) == 0 && db_commit(r->app->db, err) == 0)
+	if (entry_write(r->app, &r->http->arena, e, &v->user, err) == 0 &&
+	    write_session(r, v, err) == 0 && db_commit(r->app->db, err) == 0)
 		return 0;
 	db_rollback(r->app->db);
 	return -1;
@@ -281,7 +246,7 @@ static void measure_failure(const struct req *r)
 
 /* The answer leaves when the rows are on disk (reply.c). */
 static void let_in(
-    struct req *r, const struct rules_decision *d, struct entry *e)
+    struct req *r, const struct rules_decision *d, struct visitor *v)
 {
 	const char *next = redirect_req_next(r);
 
@@ -289,8 +254,9 @@ static void let_in(
 	    "from=%s rule=%s", r->client, rules_reason_name(d->reason));
 	audit_login(r, AUDIT_LOGIN, d->name, rules_reason_name(d->reason));
 	measure(r, METRIC_LOGIN, "LoginStatus.success");
-	gate_set_login(r, e->secret, e->session_id);
-	mem_wipe(e->secret, sizeof e->secret);
+	refresh_forget(r->app->refresh, v->user.id);
+	gate_set_login(r, v->secret, v->session_id);
+	mem_wipe(v->secret, sizeof v->secret);
 	r->who = (struct principal){ .kind = PRINCIPAL_NONE,
 		.user_name = arena_strdup(&r->http->arena, d->name) };
 	r->gate = GATE_PUBLIC;
@@ -310,7 +276,12 @@ static void succeeded(
     struct req *r, const char *username, const struct auth_identity *id)
 {
 	struct rules_decision d;
-	struct entry e = { 0 };
+	const struct entry e = {
+		.id = id,
+		.decision = &d,
+		.via = r->login_via ? r->login_via : "",
+	};
+	struct visitor v = { 0 };
 	struct err err = { 0 };
 
 	rules_decide(r->app->rules, id, &d);
@@ -326,8 +297,8 @@ static void succeeded(
 		    "its administrator to let you in.");
 		return;
 	}
-	if (write_entry(r, id, &d, &e, &err) == 0) {
-		let_in(r, &d, &e);
+	if (write_entry(r, &e, &v, &err) == 0) {
+		let_in(r, &d, &v);
 		return;
 	}
 	measure_failure(r);
@@ -410,24 +381,48 @@ void page_login_problem(struct req *r, int status, const char *text)
 
 /* ---- leaving ------------------------------------------------------ */
 
+/* At the provider that they came by. */
+static const char *logout_there(struct req *r)
+{
+	struct arena *a = &r->http->arena;
+	struct login_state row;
+	const char *url = NULL;
+	struct err err = { 0 };
+	json_t *state;
+
+	if (login_state_find(r->app->db, a, r->who.user_id, &row, &err) != 1 ||
+	    !*row.via)
+		return NULL;
+	state = auth_state_unseal(r->app, r->who.user_id, &row);
+	url = providers_logout_url(r->app->providers, row.via, a, state);
+	json_decref(state);
+	return url;
+}
+
 void page_logout(struct req *r)
 {
+	const char *there = NULL;
 	struct err err = { 0 };
 
 	if (r->who.kind == PRINCIPAL_USER) {
+		there = logout_there(r);
 		if (session_end(r->app->db, &r->who.session, &err) != 0) {
 			reply_err(r, &err);
 			return;
 		}
-		log_info(&(struct log_ctx){ .user = r->who.user_name },
+		log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 		    "logged out", "from=%s", r->client);
 		audit_login(r, AUDIT_LOGOUT, r->who.user_name, NULL);
+		if (r->app->cfg.shutdown_on_logout)
+			servers_stop_of(r->app, r->who.user_id);
 	}
 	measure(r, METRIC_LOGOUT, NULL);
 	gate_clear_login(r);
 	r->who = (struct principal){ 0 };
 	r->gate = GATE_PUBLIC;
-	if (*r->app->cfg.logout_redirect_url)
+	if (there)
+		reply_redirect(r, 302, there);
+	else if (*r->app->cfg.logout_redirect_url)
 		reply_redirect(r, 302, r->app->cfg.logout_redirect_url);
 	else if (r->app->auth_kind->has_form &&
 		 !providers_auto(r->app->providers))

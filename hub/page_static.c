@@ -86,7 +86,7 @@ void page_csp_report(struct req *r)
 
 	metrics_count(r->app, METRIC_CSP_REPORTS);
 	str_printable(text, sizeof text, r->http->body.p, r->http->body.len);
-	log_warn(&(struct log_ctx){ .user = r->who.user_name },
+	log_warn(&(struct log_ctx){ .user = principal_name(&r->who) },
 	    "a browser refused something of ours", "report=\"%s\"", text);
 	reply_text(r, 200, "text/html", "");
 }

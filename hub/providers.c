@@ -32,6 +32,15 @@ struct visit {
 	struct timer deadline;
 };
 
+/* Somebody is asked for again. */
+struct question {
+	struct list link;
+	struct authenticator *au;
+	uint64_t id;
+	providers_refreshed_fn *fn;
+	void *arg;
+};
+
 struct providers {
 	struct app *app; /* NULL: only to check */
 	const struct config *cfg;
@@ -42,7 +51,8 @@ struct providers {
 	size_t n;
 	struct list visits;
 	size_t n_visits;
-	uint64_t last_id;
+	struct list questions;
+	uint64_t last_id; /* of both */
 	struct auth_sink sink;
 	struct trips trips;
 };
@@ -133,13 +143,39 @@ static void on_redirect(uint64_t id, const char *url, void *arg)
 		reply_redirect(r, 302, url);
 }
 
+static struct question *find_question(struct providers *p, uint64_t id)
+{
+	list_for_each (it, &p->questions) {
+		struct question *q = LIST_ITEM(it, struct question, link);
+
+		if (q->id == id)
+			return q;
+	}
+	return NULL;
+}
+
+static void question_free(struct question *q)
+{
+	list_del(&q->link);
+	free(q);
+}
+
 /* What is refused here was said by the provider: nobody guessed a password, so
  * the throttle hears nothing of it. */
 static void on_done(uint64_t id, enum auth_result res,
     const struct auth_identity *identity, const char *text, void *arg)
 {
-	struct req *r = take(arg, id);
+	struct question *q = find_question(arg, id);
+	struct req *r;
 
+	if (q) {
+		const struct question copy = *q;
+
+		question_free(q);
+		copy.fn(res, identity, text, copy.arg);
+		return;
+	}
+	r = take(arg, id);
 	if (!r)
 		return;
 	if (res == AUTH_RES_OK && identity->next)
@@ -267,6 +303,7 @@ static int come_back(struct req *r, const struct url_pairs *query,
 	    !trips_use(&p->trips, &trip))
 		return err_set(err, ERR_NOT_FOUND,
 		    "This login was used already. Please start again.");
+	r->login_via = provider_name(au);
 	v = visit_new(r, au, err);
 	if (!v)
 		return -1;
@@ -349,6 +386,7 @@ int providers_launch_lti11(
 
 	if (!v)
 		return -1;
+	r->login_via = provider_name(au);
 	au->kind->callback(au, v->id, &none, args);
 	return 0;
 }
@@ -360,6 +398,56 @@ json_t *providers_lti_tool(const struct providers *p)
 			return lti13_tool(p->items[i]);
 	}
 	return NULL;
+}
+
+/* ---- asking again, logging out ------------------------------------- */
+
+bool providers_has(const struct providers *p, const char *name)
+{
+	const struct authenticator *au = find(p, name);
+
+	return au && au->kind->refresh;
+}
+
+uint64_t providers_refresh(struct providers *p, const char *name,
+    const json_t *state, providers_refreshed_fn *fn, void *arg)
+{
+	struct question *q = xcalloc(1, sizeof *q);
+
+	q->au = find(p, name);
+	q->id = ++p->last_id;
+	q->fn = fn;
+	q->arg = arg;
+	list_add_tail(&p->questions, &q->link);
+	q->au->kind->refresh(q->au, q->id, state);
+	return q->id;
+}
+
+void providers_refresh_cancel(struct providers *p, uint64_t id)
+{
+	struct question *q = find_question(p, id);
+
+	if (!q)
+		return;
+	q->au->kind->cancel(q->au, id);
+	question_free(q);
+}
+
+const char *providers_logout_url(const struct providers *p, const char *name,
+    struct arena *a, const json_t *state)
+{
+	const struct authenticator *au = find(p, name);
+	const struct config *cfg = p ? p->cfg : NULL;
+	const char *back = NULL;
+
+	if (!au || !au->kind->logout_url)
+		return NULL;
+	if (*cfg->public_url)
+		back = arena_printf(a, "%.*s%shub/login",
+		    (int)(strlen(cfg->public_url) -
+			  str_ends(cfg->public_url, "/")),
+		    cfg->public_url, cfg->base_url);
+	return au->kind->logout_url(au, a, state, back);
 }
 
 /* ---- for the login page -------------------------------------------- */
@@ -506,6 +594,7 @@ static struct providers *make(struct app *app, const struct config *cfg)
 	p->app = app;
 	p->cfg = cfg;
 	list_init(&p->visits);
+	list_init(&p->questions);
 	p->sink = (struct auth_sink){
 		.done = on_done,
 		.arg = p,

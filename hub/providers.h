@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "auth/authenticator.h"
 #include "auth/trip.h"
 #include "base/err.h"
 #include "base/url.h"
@@ -64,5 +65,26 @@ int providers_launch_lti11(
 /* A new reference: what the first of LTI 1.3 says about this hub; NULL: none.
  * p may be NULL. */
 json_t *providers_lti_tool(const struct providers *p);
+
+/* ---- asking again (hub/refresh.c) ------------------------------------------
+ */
+
+/* Is there one of that name, and can it be asked again? p may be NULL. */
+bool providers_has(const struct providers *p, const char *name);
+/* As `done` of an authenticator's `refresh`; called once, not before the call
+ * returned, unless it was cancelled. */
+typedef void providers_refreshed_fn(enum auth_result res,
+    const struct auth_identity *id, const char *text, void *arg);
+/* providers_has(name) holds. The id is for the cancel. */
+uint64_t providers_refresh(struct providers *p, const char *name,
+    const json_t *state, providers_refreshed_fn *fn, void *arg);
+void providers_refresh_cancel(struct providers *p, uint64_t id);
+
+/* ---- logging out there ------------------------------------------------------
+ */
+
+/* Where the browser goes next, in `a`; NULL: nowhere. state may be NULL. */
+const char *providers_logout_url(const struct providers *p, const char *name,
+    struct arena *a, const json_t *state);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "db/group.h"
 #include "db/role.h"
+#include "db/service.h"
 #include "db/user.h"
 #include "hub/rbac_conf.h"
 
@@ -145,6 +146,28 @@ static int load_groups_of(struct loading *l, int64_t id,
 	return 0;
 }
 
+static int load_services_of(struct loading *l, int64_t id,
+    const struct rbac_role *role, struct err *err)
+{
+	bool is_admin = !strcmp(role->name, role_name(ROLE_ADMIN));
+	struct service_row s;
+
+	if (role_clear_services(l->db, id, err) != 0)
+		return -1;
+	for (size_t i = 0; i < role->services.n; i++) {
+		const char *name = role->services.items[i];
+		int found = service_row_find(l->db, l->arena, name, &s, err);
+		if (found == 0)
+			return err_set(err, ERR_NOT_FOUND,
+			    "there is no service %.64s", name);
+		if (found < 0 || role_add_service(l->db, id, s.id, err) != 0 ||
+		    (is_admin &&
+			service_row_set_admin(l->db, s.id, true, err) != 0))
+			return -1;
+	}
+	return 0;
+}
+
 static int load_role(
     struct loading *l, const struct rbac_role *role, struct err *err)
 {
@@ -155,7 +178,8 @@ static int load_role(
 
 	if (role_put(l->db, &row, &id, err) != 0 ||
 	    load_users(l, id, role, err) != 0 ||
-	    load_groups_of(l, id, role, err) != 0)
+	    load_groups_of(l, id, role, err) != 0 ||
+	    load_services_of(l, id, role, err) != 0)
 		return err_wrap(err, "role %s", role->name);
 	return 0;
 }

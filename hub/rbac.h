@@ -9,9 +9,9 @@
 
 /*
  * In one transaction: groups gain the members and the properties that are
- * named; each role has exactly the users and groups that are named; roles that
- * are not named any more go; users and groups that do not exist are made.
- * app->cfg and app->db are set.
+ * named; each role has exactly the users, groups and services that are named;
+ * roles that are not named any more go; users and groups that do not exist are
+ * made. app->cfg and app->db are set.
  */
 int rbac_load(struct app *app, struct err *err) MUST_CHECK;
 

@@ -10,8 +10,9 @@
 #include "auth/rules.h"
 #include "auth/scope.h"
 #include "base/json.h"
-#include "base/num.h"
 #include "db/group.h"
+#include "hub/conf_json.h"
+#include "hub/service_conf.h"
 
 #define MEMBERS_MAX 65536
 #define SCOPES_MAX  256
@@ -19,6 +20,7 @@
 struct reader {
 	struct arena *arena;
 	const char *file;
+	const struct conf_node *services;
 	struct buf *problems;
 	struct err *err;
 };
@@ -88,7 +90,7 @@ static int check_group_name(
 
 struct role_options {
 	const char *name, *description;
-	struct conf_strings scopes, users, groups;
+	struct conf_strings scopes, users, groups, services;
 };
 
 #define ROLE_OPTION(member, kind, least, most, text)                           \
@@ -104,6 +106,7 @@ static const struct conf_option role_table[] = {
 	ROLE_OPTION(scopes, CONF_STRINGS, 0, SCOPES_MAX, "What it permits."),
 	ROLE_OPTION(users, CONF_STRINGS, 0, MEMBERS_MAX, "Who has it."),
 	ROLE_OPTION(groups, CONF_STRINGS, 0, MEMBERS_MAX, "Whose members."),
+	ROLE_OPTION(services, CONF_STRINGS, 0, MEMBERS_MAX, "Which services."),
 };
 
 static const char *json_of(const struct reader *r, const struct scope_set *set)
@@ -150,10 +153,6 @@ static int read_scopes(const struct reader *r, const struct conf_node *map,
 	struct scope_set set;
 
 	scope_set_init(&set, r->arena);
-	if (is_default && role == ROLE_SERVER)
-		return wrong(r, map, "server",
-		    "this role belongs to notebook servers and is not changed "
-		    "here");
 	if (is_default && role == ROLE_ADMIN && at)
 		return wrong(
 		    r, at, "admin", "the scopes of this role are fixed");
@@ -183,12 +182,17 @@ static int read_role(
 	out->description = o.description ? o.description : "";
 	out->users = o.users;
 	out->groups = o.groups;
+	out->services = o.services;
 	out->has_users = conf_child(map, "users") != NULL;
 	if (check_users(r, map, &o.users) != 0)
 		return -1;
 	for (size_t i = 0; i < o.groups.n; i++)
 		if (check_group_name(r, map, o.groups.items[i]) != 0)
 			return -1;
+	for (size_t i = 0; i < o.services.n; i++)
+		if (!service_conf_names(r->services, o.services.items[i]))
+			return wrong(r, map, o.services.items[i],
+			    "there is no such service in \"services\"");
 	return read_scopes(r, map, &o, out);
 }
 
@@ -215,44 +219,7 @@ static int read_roles(
 	return 0;
 }
 
-/* ---- properties: YAML as JSON ------------------------------------- */
-
-static json_t *scalar(const struct conf_node *n)
-{
-	struct err err;
-	int64_t number;
-
-	if (!n->quoted &&
-	    (!strcmp(n->text, "true") || !strcmp(n->text, "false")))
-		return json_boolean(n->text[0] == 't');
-	if (!n->quoted && num_i64(n->text, &number, &err) == 0)
-		return json_integer((json_int_t)number);
-	return json_string(n->text);
-}
-
-/* Depth is bounded by conf_parse (32). */
-static json_t *to_json(const struct conf_node *n)
-{
-	json_t *out;
-
-	switch (n->kind) {
-	case CONF_NULL:
-		return json_null();
-	case CONF_SCALAR:
-		return scalar(n);
-	case CONF_LIST:
-		out = json_array();
-		for (const struct conf_node *c = n->child; c; c = c->next)
-			json_array_append_new(out, to_json(c));
-		return out;
-	case CONF_MAP:
-		break;
-	}
-	out = json_object();
-	for (const struct conf_node *c = n->child; c; c = c->next)
-		json_object_set_new(out, c->key, to_json(c));
-	return out;
-}
+/* ---- groups ------------------------------------------------------- */
 
 static int read_properties(
     const struct reader *r, const struct conf_node *n, struct rbac_group *out)
@@ -261,16 +228,9 @@ static int read_properties(
 		return 0;
 	if (n->kind != CONF_MAP)
 		return wrong(r, n, "properties", "must be a map");
-	json_t *j = to_json(n);
-	size_t len;
-	char *text = json_text(j, &len);
-	out->properties = arena_strdup(r->arena, text);
-	free(text);
-	json_decref(j);
+	out->properties = conf_json_text(r->arena, n);
 	return 0;
 }
-
-/* ---- groups ------------------------------------------------------- */
 
 struct group_options {
 	struct conf_strings users;
@@ -349,7 +309,7 @@ static int read_groups(
 int rbac_read(struct arena *a, const struct config *cfg, const char *file,
     struct rbac *out, struct buf *problems, struct err *err)
 {
-	const struct reader r = { a, file, problems, err };
+	const struct reader r = { a, file, cfg->services, problems, err };
 
 	memset(out, 0, sizeof *out);
 	if (read_roles(&r, cfg->load_roles, out) != 0)

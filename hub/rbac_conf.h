@@ -10,7 +10,7 @@
 struct rbac_role {
 	const char *name, *description;
 	const char *scopes; /* a JSON list of raw scopes */
-	struct conf_strings users, groups;
+	struct conf_strings users, groups, services;
 	bool has_users; /* named, if only to say that nobody has it */
 };
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "hub/assets.h"
 #include "hub/gate.h"
+#include "hub/model_service.h"
 #include "hub/redirect.h"
 #include "hub/reply.h"
 #include "hub/route.h"
@@ -195,7 +196,8 @@ void reply_err(struct req *r, const struct err *err)
 	}
 	const char *id = arena_printf(
 	    &r->http->arena, "%llu", (unsigned long long)r->http->id);
-	log_error(&(struct log_ctx){ .request = id, .user = r->who.user_name },
+	log_error(
+	    &(struct log_ctx){ .request = id, .user = principal_name(&r->who) },
 	    "request failed", "code=%s why=%s", err_code_name(err->code),
 	    err->text);
 	if (r->gate == GATE_PAGE || r->gate == GATE_OPEN)
@@ -265,6 +267,8 @@ static json_t *common(struct req *r)
 	json_t *c = json_pack("{s:s, s:s, s:s, s:s*}", "hub", w->hub, "base",
 	    w->base, "version", assets_version(w->assets), "xsrf", r->xsrf);
 
+	if (r->who.kind == PRINCIPAL_USER)
+		json_object_set_new(c, "services", model_services_shown(r));
 	if (r->who.kind == PRINCIPAL_USER)
 		json_object_set_new(c, "me",
 		    json_pack("{s:s, s:b}", "name", r->who.user_name, "admin",

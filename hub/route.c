@@ -67,6 +67,7 @@ static int find_route(struct req *r, struct err *err)
 	r->user_param = m.user;
 	r->server_param = m.server;
 	r->group_param = m.group;
+	r->service_param = m.service;
 	r->tail = m.tail;
 	return 0;
 }
@@ -145,6 +146,30 @@ static int read_args(struct req *r, struct err *err)
 
 /* ---- the request -------------------------------------------------- */
 
+/* Also where the handler would not look: nobody shall believe that a body was
+ * understood which was not. */
+static bool body_is_json(struct req *r)
+{
+	json_t *unused;
+
+	if (r->gate != GATE_API || is_method(r, "GET"))
+		return true;
+	return req_json(r, &unused) >= 0;
+}
+
+static void pass_and_handle(struct req *r)
+{
+	if (!gate_pass(r) || !body_is_json(r))
+		return;
+	r->touches_user = r->gate != GATE_EITHER && r->gate != GATE_SCRAPE;
+	r->route->handler(r);
+}
+
+void route_again(struct req *r)
+{
+	pass_and_handle(r);
+}
+
 static void run(struct req *r)
 {
 	struct err err = { 0 };
@@ -165,10 +190,7 @@ static void run(struct req *r)
 		reply_refusal(r, 400, "%s", err.text);
 		return;
 	}
-	if (!gate_pass(r))
-		return;
-	r->touches_user = r->gate != GATE_EITHER && r->gate != GATE_SCRAPE;
-	r->route->handler(r);
+	pass_and_handle(r);
 }
 
 void route_request(struct http_req *http, void *arg)
@@ -205,8 +227,9 @@ void route_done(struct http_req *http, int status, void *arg)
 	if (!r)
 		return;
 	http->user = NULL;
-	log_debug(&(struct log_ctx){ .user = r->who.user_name }, "request",
-	    "method=%s path=%s status=%d", http->method, http->path, status);
+	log_debug(&(struct log_ctx){ .user = principal_name(&r->who) },
+	    "request", "method=%s path=%s status=%d", http->method, http->path,
+	    status);
 	metrics_request(r, status);
 	audit_request(r, status);
 	reply_release(r);
@@ -225,6 +248,10 @@ int req_json(struct req *r, json_t **out)
 	*out = NULL;
 	if (r->http->body.len == 0)
 		return 0;
+	if (r->json) {
+		*out = r->json;
+		return 1;
+	}
 	if (json_parse(r->http->body.p, r->http->body.len, &r->json, &err) !=
 	    0) {
 		reply_error(r, 400, "Invalid JSON in body of request");

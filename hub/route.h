@@ -34,11 +34,13 @@ enum gate_kind {
 /* What the scopes of a route are asked for. */
 enum route_target {
 	TARGET_NONE,
-	TARGET_USER,   /* :user; without it, who asks */
-	TARGET_SERVER, /* :user and :server; without it, the default server */
-	TARGET_GROUP,  /* :group */
-	TARGET_USERS,  /* a listing: the scope for some is enough */
-	TARGET_GROUPS, /* the same of groups */
+	TARGET_USER,     /* :user; without it, who asks */
+	TARGET_SERVER,   /* :user and :server; without it, the default server */
+	TARGET_GROUP,    /* :group */
+	TARGET_USERS,    /* a listing: the scope for some is enough */
+	TARGET_GROUPS,   /* the same of groups */
+	TARGET_SERVICE,  /* :service */
+	TARGET_SERVICES, /* a listing of them */
 };
 
 #define ROUTE_SCOPES_MAX 6
@@ -76,11 +78,13 @@ struct req {
 	bool is_https;      /* as the browser sees it */
 	const char *params[ROUTE_PARAMS_MAX]; /* captures, decoded */
 	/* those of that name, or NULL */
-	const char *user_param, *server_param, *group_param;
+	const char *user_param, *server_param, *group_param, *service_param;
 	const char *tail;       /* what '*' matched, raw; NULL: none */
 	struct url_pairs query; /* decoded */
 	struct url_pairs form;  /* urlencoded body, decoded */
 	const char *next;       /* instead of the query's or form's; NULL */
+	const char *login_via;  /* the provider that a login came by; NULL */
+	bool is_refreshed;      /* the provider was asked; not again */
 	struct principal who;   /* set by the gate; kind NONE if nobody */
 	struct cookie_env cookie_env;
 	struct cookie_in cookies;
@@ -98,6 +102,8 @@ struct req {
 void route_head(struct http_req *http, void *arg);
 void route_request(struct http_req *http, void *arg);
 void route_done(struct http_req *http, int status, void *arg);
+/* The gate held the request back (hub/refresh.h): from the gate on again. */
+void route_again(struct req *r);
 
 /*
  * For handlers: the body as JSON. 1 with *out (freed with the request), 0 when

@@ -15,6 +15,7 @@
 #include "hub/app.h"
 #include "hub/metrics.h"
 #include "hub/reconcile.h"
+#include "hub/service.h"
 #include "proxy/client.h"
 
 /* What holds for one path. */
@@ -277,7 +278,12 @@ static void compare_stray(struct app *app, const char *path,
 	const char *target =
 	    json_string_value(json_object_get(route, "target"));
 
-	if (!user || !stray(app, user, name ? name : "", target ? target : ""))
+	const char *service =
+	    json_string_value(json_object_get(route, "service"));
+
+	if (service ? service_owns_route(app, service)
+		    : !user || !stray(app, user, name ? name : "",
+				   target ? target : ""))
 		return;
 	log_info(NULL, "route of nobody is deleted", "path=%.200s", path);
 	routing_unwant(app, path, 0, NULL);

@@ -101,8 +101,7 @@ const char *server_env_api_url(struct arena *a, const struct config *cfg)
 	return arena_printf(a, "%s%shub/api", origin, cfg->base_url);
 }
 
-/* Without a slash at the end; "" when there is none. */
-static const char *public_origin(struct arena *a, const struct config *cfg)
+const char *server_env_public_origin(struct arena *a, const struct config *cfg)
 {
 	size_t len = strlen(cfg->public_url);
 
@@ -148,7 +147,7 @@ static void set_addresses(
     struct arena *a, json_t *env, const struct server_env *e)
 {
 	const struct config *cfg = e->cfg;
-	const char *origin = public_origin(a, cfg);
+	const char *origin = server_env_public_origin(a, cfg);
 	const char *api = server_env_api_url(a, cfg);
 
 	set(env, "JUPYTERHUB_API_URL", api);

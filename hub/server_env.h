@@ -32,5 +32,7 @@ const char *server_env_api_url(struct arena *a, const struct config *cfg);
 /* A new object of strings. JUPYTERHUB_SERVICE_URL is added by the spawner. */
 json_t *server_env_build(
     struct arena *a, const struct server_env *e, const char *token);
+/* hub.public_url without a slash at the end; "" when there is none. */
+const char *server_env_public_origin(struct arena *a, const struct config *cfg);
 
 #endif

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 
 #include "auth/account_name.h"
+#include "auth/scope.h"
 #include "base/clock.h"
 #include "base/rand.h"
 #include "db/oauth.h"
+#include "db/role.h"
 #include "hub/app.h"
+#include "hub/auth_state.h"
 #include "hub/server_env.h"
 #include "hub/server_turn.h"
 #include "spawner/client.h"
@@ -25,21 +28,47 @@ static struct server_env env_of(const struct server *s)
 	};
 }
 
+/* The role `server` of the configuration, if there is one: with what servers
+ * cannot do without (contract/hub.md 4.1). Self forms are resolved at each use.
+ */
+static int token_scopes(const struct server *s, struct arena *a,
+    const struct server_env *e, const char **out, struct err *err)
+{
+	struct role role;
+	struct scope_set set;
+	int found =
+	    role_find(s->app->db, a, role_name(ROLE_SERVER), &role, err);
+
+	*out = server_env_token_scopes(a, e);
+	if (found <= 0)
+		return found;
+	scope_set_init(&set, a);
+	if (scope_set_add_stored(&set, role.scopes, err) != 0 ||
+	    scope_set_add(&set, "users:activity!user", err) != 0)
+		return -1;
+	json_t *list = scope_set_json(&set);
+	char *text = json_text(list, NULL);
+	*out = arena_strdup(a, text);
+	free(text);
+	json_decref(list);
+	return 0;
+}
+
 /* Its own token; the text stays with the object until START is sent. */
 static int save_token(struct server *s, struct arena *a, struct err *err)
 {
 	const struct server_env e = env_of(s);
-	const struct token t = {
+	struct token t = {
 		.user_id = s->user_id,
 		.client_id = "jupyterhub",
 		.note = server_env_note(a, &e),
-		.scopes = server_env_token_scopes(a, &e),
 		.server_id = s->id,
 		.created_us = s->started_us,
 	};
 	int64_t id;
 
-	if (token_delete_server(s->app->db, s->id, err) != 0)
+	if (token_scopes(s, a, &e, &t.scopes, err) != 0 ||
+	    token_delete_server(s->app->db, s->id, err) != 0)
 		return -1;
 	return token_create(s->app->db, &t, s->token, &id, err);
 }
@@ -164,7 +193,9 @@ int server_start_send(struct server *s, struct err *err)
 	arena_init(&a);
 	env = server_env_build(&a, &e, s->token);
 	start.env = env;
-	rc = spawner_start(s->app->spawner, &start, err);
+	rc = auth_state_environment(s->app, s->user_id, env, err);
+	if (rc == 0)
+		rc = spawner_start(s->app->spawner, &start, err);
 	json_decref(env);
 	arena_fini(&a);
 	return rc;

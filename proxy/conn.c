@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "proxy/config.h"
 #include "proxy/exchange.h"
+#include "proxy/h2.h"
 #include "proxy/metrics.h"
 #include "proxy/reply.h"
 #include "proxy/worker.h"
@@ -81,6 +82,7 @@ void conn_free(struct conn *c)
 
 	if (c->ex != NULL)
 		exchange_free(c->ex);
+	h2_free(&c->h2);
 	timer_stop(&c->timer);
 	defer_cancel(&c->again);
 	if (c->must_reset)
@@ -156,6 +158,8 @@ static bool step_shake(struct conn *c)
 		metric_add(&m->handshakes_resumed, 1);
 	c->since_ms = c->active_ms = worker_now_ms(c->worker);
 	c->state = CONN_HEAD;
+	if (transport_chose_h2(&c->io) && h2_begin(c) < 0)
+		c->state = CONN_CLOSED;
 	return true;
 }
 
@@ -207,7 +211,15 @@ static ssize_t receive(struct conn *c)
 
 bool conn_has_input(const struct conn *c)
 {
+	if (c->stream != NULL)
+		return h2_stream_has_input(c->stream);
 	return c->in.len > 0 || c->io.readable;
+}
+
+bool conn_holds_input(const struct conn *c)
+{
+	return c->stream != NULL ? h2_stream_held(c->stream) > 0
+				 : c->in.len > 0;
 }
 
 enum conn_read conn_read_body(
@@ -215,10 +227,13 @@ enum conn_read conn_read_body(
 {
 	bool is_kept = c->in.len > 0;
 	char *p = is_kept ? c->in.data + c->in.off : c->worker->scratch;
-	ssize_t n = is_kept ? (ssize_t)c->in.len : receive(c);
+	ssize_t n;
 	enum frame_result result;
 	size_t used;
 
+	if (c->stream != NULL)
+		return h2_stream_read_body(c->stream, f, payload);
+	n = is_kept ? (ssize_t)c->in.len : receive(c);
 	*payload = slice_make(p, 0);
 	if (n == TRANSPORT_AGAIN)
 		return CONN_READ_MORE;
@@ -236,8 +251,26 @@ enum conn_read conn_read_body(
 
 /* ---- output -------------------------------------------------------------- */
 
+bool conn_is_secure(const struct conn *c)
+{
+	return c->stream != NULL || c->io.tls != NULL;
+}
+
+bool conn_is_blocked(const struct conn *c)
+{
+	return c->stream != NULL ? h2_stream_is_blocked(c->stream)
+				 : transport_is_blocked(&c->io);
+}
+
+size_t conn_room(const struct conn *c)
+{
+	return c->stream != NULL ? h2_stream_room(c->stream) : WORKER_SCRATCH;
+}
+
 int conn_send(struct conn *c, struct iovec *iov, size_t n)
 {
+	if (c->stream != NULL)
+		return h2_stream_send(c->stream, iov, n);
 	c->active_ms = worker_now_ms(c->worker);
 	if (transport_send(&c->io, iov, n) == 0)
 		return 0;
@@ -245,8 +278,12 @@ int conn_send(struct conn *c, struct iovec *iov, size_t n)
 	return -1;
 }
 
-void conn_abort(struct conn *c)
+void conn_break(struct conn *c, bool is_framed)
 {
+	if (is_framed && c->stream == NULL) {
+		conn_finish(c, false, true);
+		return;
+	}
 	c->must_reset = true;
 	c->state = CONN_CLOSED;
 }
@@ -255,6 +292,10 @@ void conn_finish(struct conn *c, bool keep, bool drain)
 {
 	if (c->state == CONN_CLOSED)
 		return;
+	if (c->stream != NULL) {
+		h2_stream_finish(c->stream);
+		return;
+	}
 	c->had_request = true;
 	c->is_sending = drain;
 	c->since_ms = worker_now_ms(c->worker);
@@ -265,7 +306,7 @@ void conn_finish(struct conn *c, bool keep, bool drain)
 
 /* ---- heads --------------------------------------------------------------- */
 
-static void refuse_head(struct conn *c, const struct http_refusal *why)
+void conn_refuse(struct conn *c, const struct http_refusal *why)
 {
 	struct metrics *m = &c->worker->metrics;
 
@@ -310,7 +351,7 @@ static bool take_head(struct conn *c, char *p, size_t n, size_t *used)
 	case HTTPHEAD_MORE:
 		return false;
 	case HTTPHEAD_BAD:
-		refuse_head(c, &why);
+		conn_refuse(c, &why);
 		return true;
 	case HTTPHEAD_DONE:
 		break;
@@ -318,7 +359,7 @@ static bool take_head(struct conn *c, char *p, size_t n, size_t *used)
 	*used = skipped + len;
 	c->scan = (struct httphead_scan){ .at = 0 };
 	if (httphead_parse_request(p, len, &w->parsed, &why) < 0) {
-		refuse_head(c, &why);
+		conn_refuse(c, &why);
 		return true;
 	}
 	/* What follows the head waits in the input for the exchange. */
@@ -414,6 +455,8 @@ static int64_t deadline(const struct conn *c)
 		return c->since_ms + config->keep_alive_ms;
 	case CONN_LINGER:
 		return c->since_ms + (c->is_sending ? LINGER_MS : GOODBYE_MS);
+	case CONN_STREAMS:
+		return h2_deadline(c);
 	case CONN_CLOSED:
 		return INT64_MAX;
 	case CONN_BUSY:
@@ -440,6 +483,8 @@ static void on_timer(struct timer *timer, void *arg)
 	else if (c->state == CONN_HEAD && c->in.len > 0 &&
 		 reply_bare(c, 408) == 0)
 		conn_finish(c, false, true);
+	else if (c->state == CONN_STREAMS && !transport_is_blocked(&c->io))
+		h2_expire(c);
 	else
 		c->state = CONN_CLOSED;
 	conn_run(c);
@@ -470,6 +515,8 @@ static bool step(struct conn *c)
 		return exchange_pump(c->ex);
 	case CONN_LINGER:
 		return step_linger(c);
+	case CONN_STREAMS:
+		return h2_step(c);
 	case CONN_CLOSED:
 		break;
 	}
@@ -502,6 +549,10 @@ void conn_run(struct conn *c)
 {
 	int n = 0;
 
+	if (c->stream != NULL) {
+		h2_stream_run(c->stream);
+		return;
+	}
 	assert(!c->is_running);
 	c->is_running = true;
 	flush(c);
@@ -535,8 +586,10 @@ static void on_event(struct watch *watch, uint32_t events, void *arg)
 
 void conn_drain(struct conn *c)
 {
-	if (c->state == CONN_SHAKE ||
-	    (c->state == CONN_HEAD && c->in.len == 0 &&
-		!transport_is_blocked(&c->io)))
+	if (c->state == CONN_STREAMS)
+		h2_drain(c);
+	else if (c->state == CONN_SHAKE ||
+		 (c->state == CONN_HEAD && c->in.len == 0 &&
+		     !transport_is_blocked(&c->io)))
 		conn_free(c);
 }

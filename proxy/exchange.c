@@ -210,7 +210,7 @@ static void build_request(
 	r->peer = ex->conn->peer;
 	r->peer_is_trusted = ex->conn->is_trusted;
 	r->is_upgrade = ex->is_upgrade;
-	r->is_secure = ex->conn->io.tls != NULL;
+	r->is_secure = conn_is_secure(ex->conn);
 	rewrite_request(&ex->sent, r);
 	if (ex->sent.overflow)
 		refuse(ex, 431, METRICS_BAD_REQUEST,
@@ -296,7 +296,7 @@ static void body_is_bad(struct exchange *ex)
 
 	metric_add(&ex->worker->metrics.errors[METRICS_BAD_REQUEST], 1);
 	if (ex->head_is_out) {
-		conn_finish(c, false, true);
+		conn_break(c, true);
 		exchange_free(ex);
 		return;
 	}
@@ -345,8 +345,8 @@ static bool send_request(struct exchange *ex)
 	struct piece p;
 
 	ex->state = EXCHANGE_HEAD;
-	while (!ex->request_done && !ex->was_retried && ex->conn->in.len > 0 &&
-	       ex->sent.len < RETRY_MAX) {
+	while (!ex->request_done && !ex->was_retried &&
+	       conn_holds_input(ex->conn) && ex->sent.len < RETRY_MAX) {
 		if (read_piece(ex, &p) < 0)
 			return true;
 		for (size_t i = 0; i < p.n; i++)
@@ -542,7 +542,7 @@ static int swallow(struct exchange *ex)
 {
 	struct piece p;
 
-	while (!ex->request_done && ex->conn->in.len > 0)
+	while (!ex->request_done && conn_holds_input(ex->conn))
 		if (read_piece(ex, &p) < 0)
 			return -1;
 	return 0;

@@ -20,6 +20,7 @@ struct handover;
 struct journal;
 struct metrics;
 struct table;
+struct tls_tickets;
 struct worker;
 
 struct handover_socket {
@@ -33,6 +34,7 @@ struct handover_options {
 	struct loop *loop;
 	struct table *table;
 	struct journal *journal; /* may be NULL */
+	struct tls_tickets *tickets;
 	struct worker *const *workers;
 	size_t n_workers;
 	struct metrics *const *metrics; /* all sets */

@@ -121,6 +121,42 @@ static void write_reasons(struct buf *b, const struct sum *s)
 			offsetof(struct metrics, errors) + i * sizeof(metric)));
 }
 
+const char *metrics_flood_name(enum metrics_flood kind)
+{
+	static const char *const names[METRICS_N_FLOODS] = {
+		[METRICS_FLOOD_RESETS] = "resets",
+		[METRICS_FLOOD_SETTINGS] = "settings",
+		[METRICS_FLOOD_PINGS] = "pings",
+		[METRICS_FLOOD_WINDOWS] = "window_updates",
+		[METRICS_FLOOD_PRIORITIES] = "priorities",
+		[METRICS_FLOOD_EMPTY_DATA] = "empty_data",
+		[METRICS_FLOOD_CONTINUATIONS] = "continuations",
+		[METRICS_FLOOD_HEADS] = "heads",
+	};
+
+	return names[kind];
+}
+
+static void write_http2(struct buf *b, const struct sum *s)
+{
+	prom_write_value(b, "proxy_http2_connections", "gauge",
+	    "Open connections of clients that speak HTTP/2",
+	    (double)TOTAL(s, h2_connections));
+	prom_write_value(b, "proxy_http2_tunnels", "gauge",
+	    "Open tunnels that are streams of HTTP/2",
+	    (double)TOTAL(s, h2_tunnels));
+	prom_write_value(b, "proxy_http2_streams", "counter",
+	    "Streams that clients opened", (double)TOTAL(s, h2_streams));
+	prom_write_head(b, "proxy_http2_floods", "counter",
+	    "Connections that were ended for too many frames of a kind");
+	for (size_t i = 0; i < METRICS_N_FLOODS; i++)
+		buf_printf(b, "proxy_http2_floods{kind=\"%s\"} %llu\n",
+		    metrics_flood_name((enum metrics_flood)i),
+		    (unsigned long long)total(
+			s, offsetof(struct metrics, h2_floods) +
+			       i * sizeof(metric)));
+}
+
 /* ---- everything ---------------------------------------------------------- */
 
 static void write_traffic(struct buf *b, const struct sum *s)
@@ -181,6 +217,7 @@ void metrics_write(struct buf *out, struct metrics *const *sets, size_t n_sets,
 	    offsetof(struct metrics, requests_api));
 	write_reasons(out, &s);
 	write_traffic(out, &s);
+	write_http2(out, &s);
 	prom_write_value(
 	    out, "proxy_routes", "gauge", "Routes", (double)n_routes);
 	prom_write_value(out, "proxy_longest_turn_seconds", "gauge",

@@ -37,6 +37,19 @@ enum metrics_reason {
 	METRICS_N_REASONS,
 };
 
+/* What a client of HTTP/2 sent too much of. */
+enum metrics_flood {
+	METRICS_FLOOD_RESETS,
+	METRICS_FLOOD_SETTINGS,
+	METRICS_FLOOD_PINGS,
+	METRICS_FLOOD_WINDOWS,
+	METRICS_FLOOD_PRIORITIES,
+	METRICS_FLOOD_EMPTY_DATA,
+	METRICS_FLOOD_CONTINUATIONS,
+	METRICS_FLOOD_HEADS,
+	METRICS_N_FLOODS,
+};
+
 struct metrics {
 	metric requests_ws, requests_web;
 	metric requests_proxy[METRICS_STATUSES]; /* by status */
@@ -46,6 +59,8 @@ struct metrics {
 	metric handshakes, handshakes_resumed;
 	metric bytes_in, bytes_out; /* to targets, to clients */
 	metric longest_turn_us;
+	metric h2_connections, h2_tunnels; /* open ones */
+	metric h2_streams, h2_floods[METRICS_N_FLOODS];
 	metric errors[METRICS_N_REASONS];
 	struct metrics_summary find_target, activity;
 };
@@ -80,6 +95,8 @@ void metrics_take(
     struct metrics *m, uint16_t family, uint16_t index, uint64_t value);
 /* What the other process has open is gone; its counters stay. */
 void metrics_forget_open(struct metrics *m);
+/* As the metrics call it: "resets". */
+const char *metrics_flood_name(enum metrics_flood kind);
 /* Sums the sets. */
 void metrics_write(struct buf *out, struct metrics *const *sets, size_t n_sets,
     size_t n_routes, int64_t started_s);

@@ -36,6 +36,10 @@ static const struct family families[] = {
 	{ 17, MEMBER(activity.n), SUM },
 	{ 18, MEMBER(activity.sum_ns), SUM },
 	{ 19, ARRAY(activity.bucket, METRICS_BUCKETS), SUM },
+	{ 60, MEMBER(h2_connections), OPEN },
+	{ 61, MEMBER(h2_tunnels), OPEN },
+	{ 62, MEMBER(h2_streams), SUM },
+	{ 63, ARRAY(h2_floods, METRICS_N_FLOODS), SUM },
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
 

@@ -15,6 +15,7 @@
 #include "proxy/relay.h"
 #include "proxy/table.h"
 #include "proxy/takeover.h"
+#include "proxy/tls_house.h"
 #include "proxy/worker.h"
 
 #define API_END_MS 200
@@ -36,7 +37,8 @@ int app_copy_from_before(struct app *app, struct err *err)
 	}
 	if (app->takeover == NULL)
 		return err_wrap(err, "--takeover");
-	return takeover_copy(app->takeover, app->table, err);
+	return takeover_copy(
+	    app->takeover, app->table, tls_house_tickets(app->tls), err);
 }
 
 static void begin_worker(void *arg)
@@ -191,6 +193,7 @@ int app_open_handover(struct app *app, struct err *err)
 		.loop = app->loop,
 		.table = app->table,
 		.journal = app->journal,
+		.tickets = tls_house_tickets(app->tls),
 		.workers = app->workers,
 		.n_workers = app->n_workers,
 		.metrics = app->metrics,

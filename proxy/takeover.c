@@ -22,6 +22,7 @@
 #include "proxy/relay.h"
 #include "proxy/route.h"
 #include "proxy/table.h"
+#include "proxy/tls_ticket.h"
 #include "proxy/worker.h"
 
 #define WAIT_MS     30000 /* for one message */
@@ -296,7 +297,8 @@ static int add_route(struct takeover *t, struct table *table,
 	return rc;
 }
 
-int takeover_copy(struct takeover *t, struct table *table, struct err *err)
+int takeover_copy(struct takeover *t, struct table *table,
+    struct tls_tickets *tickets, struct err *err)
 {
 	struct parcel p;
 	int rc = greet(t, err);
@@ -310,6 +312,8 @@ int takeover_copy(struct takeover *t, struct table *table, struct err *err)
 			rc = add_sockets(t, &p, err);
 		else if (p.type == PARCEL_ROUTE)
 			rc = add_route(t, table, &p, err);
+		else if (p.type == PARCEL_TICKETS)
+			rc = tls_tickets_load(tickets, p.text, err);
 		else
 			rc = out_of_turn(&p, err);
 	}
@@ -493,6 +497,7 @@ static int take_report(
 	case PARCEL_READY:
 	case PARCEL_GO:
 	case PARCEL_DONE:
+	case PARCEL_TICKETS:
 		break;
 	}
 	return out_of_turn(p, err);

@@ -18,6 +18,7 @@ struct box;
 struct metrics;
 struct table;
 struct takeover;
+struct tls_tickets;
 struct worker;
 
 /*
@@ -27,9 +28,10 @@ struct worker;
 struct takeover *takeover_open(const char *path, struct err *err);
 void takeover_free(struct takeover **t);
 
-/* First: sockets, and routes with their activity into an empty table. */
-int takeover_copy(
-    struct takeover *t, struct table *table, struct err *err) MUST_CHECK;
+/* First: sockets, keys of TLS tickets, and routes with their activity into an
+ * empty table. */
+int takeover_copy(struct takeover *t, struct table *table,
+    struct tls_tickets *tickets, struct err *err) MUST_CHECK;
 /* A socket of that kind, port (0: any; unix: 0) and address or path that came
  * over, or -1. The caller's from then on. */
 int takeover_socket(struct takeover *t, enum parcel_listener kind,

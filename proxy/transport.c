@@ -191,6 +191,11 @@ bool transport_was_resumed(const struct transport *t)
 	return tls_io_was_resumed(t->tls);
 }
 
+bool transport_chose_h2(const struct transport *t)
+{
+	return tls_io_chose_h2(t->tls);
+}
+
 static ssize_t recv_tls(struct transport *t, void *p, size_t cap)
 {
 	enum tls_outcome why;

@@ -82,6 +82,8 @@ int transport_start_tls(struct transport *t, struct ssl_ctx_st *ctx,
 bool transport_can_shake(const struct transport *t);
 /* 1 the handshake is done, 0 it waits for the peer, -1 it failed. */
 int transport_shake(struct transport *t, struct err *err) MUST_CHECK;
+/* Did both sides choose HTTP/2 in it? */
+bool transport_chose_h2(const struct transport *t);
 /* Did the handshake resume an earlier session? */
 bool transport_was_resumed(const struct transport *t);
 /* Nothing came, not even the end. (A look into the socket.) */

@@ -135,7 +135,7 @@ _Noreturn static void child_main(const struct plan *plan,
 		give_up(report_fd, STEP_PRIVS);
 	set_stdio(out_fd, report_fd);
 	reset_signals();
-	if (chdir(plan->home) != 0)
+	if (chdir(plan->cwd ? plan->cwd : plan->home) != 0)
 		give_up(report_fd, STEP_HOME);
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	execve(plan->argv[0], (char *const *)(uintptr_t)plan->argv,
@@ -145,23 +145,35 @@ _Noreturn static void child_main(const struct plan *plan,
 
 /* ---- in the keeper ------------------------------------------------------- */
 
+static enum spawner_fail_code explain_home(
+    const struct plan *plan, struct err *err)
+{
+	if (plan->cwd) {
+		(void)err_sys(err,
+		    "the directory %.200s cannot be entered by %.64s; change "
+		    "\"cwd\" of this service in spawner.yaml",
+		    plan->cwd, plan->user);
+		return FAIL_EXEC;
+	}
+	(void)err_sys(err,
+	    "the home directory %.200s of %.64s cannot be entered; make it "
+	    "(mkhomedir_helper, or pam_mkhomedir in /etc/pam.d/carrel)",
+	    plan->home, plan->user);
+	return FAIL_ACCOUNT;
+}
+
 static enum spawner_fail_code explain(
     const struct plan *plan, const struct report *r, struct err *err)
 {
 	errno = r->sys_errno;
 	switch (r->step) {
 	case STEP_HOME:
-		(void)err_sys(err,
-		    "the home directory %.200s of %.64s cannot be entered; "
-		    "make it (mkhomedir_helper, or pam_mkhomedir in "
-		    "/etc/pam.d/carrel)",
-		    plan->home, plan->user);
-		return FAIL_ACCOUNT;
+		return explain_home(plan, err);
 	case STEP_EXEC:
 		(void)err_sys(err,
 		    "%.200s cannot be started; install it, or change "
-		    "\"command\" of this profile in spawner.yaml",
-		    plan->argv[0]);
+		    "\"command\" of this %s in spawner.yaml",
+		    plan->argv[0], plan->cwd ? "service" : "profile");
 		return FAIL_EXEC;
 	case STEP_CGROUP:
 		(void)err_sys(err, "enter the server's control groups");

@@ -409,11 +409,24 @@ int spawner_auth_cancel(struct spawner_client *c, uint64_t id, struct err *err)
 	    err);
 }
 
+static json_t *start_message(const struct spawner_start *s)
+{
+	json_t *msg;
+
+	if (!s->service)
+		return json_pack("{ss ss ss ss}", "type", "START", "key",
+		    s->key, "account", s->account, "profile", s->profile);
+	msg = json_pack("{ss ss ss}", "type", "START_SERVICE", "key", s->key,
+	    "service", s->service);
+	if (msg && s->port >= 0)
+		json_object_set_new(msg, "port", json_integer(s->port));
+	return msg;
+}
+
 int spawner_start(
     struct spawner_client *c, const struct spawner_start *s, struct err *err)
 {
-	json_t *msg = json_pack("{ss ss ss ss}", "type", "START", "key", s->key,
-	    "account", s->account, "profile", s->profile);
+	json_t *msg = start_message(s);
 
 	/* References of the caller's objects: they are only read. */
 	if (msg)

@@ -26,8 +26,7 @@
 
 struct spawner_client;
 
-/* How an authentication ended. The word on the wire is the name in lower case.
- */
+/* How a login ended. The word on the wire is the name in lower case. */
 enum spawner_auth_code {
 	AUTH_SUCCESS,
 	AUTH_DENIED,  /* wrong password, unknown name, locked: not told */
@@ -52,8 +51,7 @@ struct spawner_auth_end {
 struct spawner_server {
 	const char *key, *account, *profile;
 	pid_t pid;
-	uint64_t
-	    start_time; /* field 22 of /proc/PID/stat: with pid an identity */
+	uint64_t start_time; /* of /proc/PID/stat: with pid an identity */
 	const char *address; /* "127.0.0.1:40123"; "" while it starts */
 	bool ready;          /* as `ready` below says; never with `started` */
 };
@@ -91,8 +89,7 @@ struct spawner_callbacks {
 	/* Lost or refused; every question under way is void. */
 	void (*down)(const struct err *why, void *arg);
 	/* A form step: answer with spawner_auth_reply. */
-	void (*auth_prompt)(
-	    uint64_t id, const char *text, bool echo, void *arg);
+	void (*auth_prompt)(uint64_t, const char *text, bool echo, void *arg);
 	void (*auth_end)(const struct spawner_auth_end *end, void *arg);
 	/* The process runs and its program was executed. */
 	void (*started)(const struct spawner_server *s, void *arg);
@@ -128,12 +125,15 @@ int spawner_auth_cancel(
 
 struct spawner_start {
 	const char *key, *account, *profile;
-	/* Strings by JUPYTERHUB_*, JPY_API_TOKEN, MEM_ and CPU_ names; the
-	 * spawner adds JUPYTERHUB_SERVICE_URL with the port it picks, and the
-	 * profile's own environment. */
-	const json_t *env;
+	/* JUPYTERHUB_*, JPY_API_TOKEN, MEM_ and CPU_ names; the spawner adds
+	 * JUPYTERHUB_SERVICE_URL and the profile's own environment. */
+	const json_t *env;     /* object of strings */
 	const json_t *options; /* the person's choices; may be NULL */
 	bool create;           /* the account, when there is none */
+	/* Not NULL: a managed service of spawner.yaml, which knows account and
+	 * profile ("service:NAME"). Without a port it is ready at once. */
+	const char *service;
+	int32_t port; /* on 127.0.0.1; 0: any; -1: it does not listen */
 };
 int spawner_start(struct spawner_client *c, const struct spawner_start *s,
     struct err *err) MUST_CHECK;

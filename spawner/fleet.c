@@ -250,26 +250,11 @@ static void refuse(struct fleet *f, const struct fleet_request *r,
 	(void)f->cb.failed(r->key, code, text, "", f->cb.arg);
 }
 
-/* What policy says, before anything is made. */
-static int check_request(struct fleet *f, const struct fleet_request *r,
-    const struct profile **profile_out, enum spawner_fail_code *code,
-    struct err *err)
+/* Is there room for one more? */
+static int check_limits(struct fleet *f, struct err *err)
 {
 	const struct policy *policy = f->config.policy;
 
-	*code = FAIL_EXISTS;
-	if (find(f, r->key))
-		return err_set(err, ERR_EXISTS, "the key %s is in use", r->key);
-	*code = FAIL_PROFILE;
-	*profile_out = policy_profile(policy, r->profile);
-	if (!*profile_out)
-		return err_set(err, ERR_NOT_FOUND,
-		    "spawner.yaml has no profile \"%.64s\"", r->profile);
-	*code = FAIL_ACCOUNT;
-	if (!policy_account_name_ok(r->account))
-		return err_set(err, ERR_INVALID,
-		    "the name of the account is none that an account can have");
-	*code = FAIL_LIMIT;
 	if (f->n_live >= (size_t)policy->max_servers)
 		return err_set(err, ERR_LIMIT,
 		    "%zu servers run; \"max_servers\" in spawner.yaml permits "
@@ -281,6 +266,27 @@ static int check_request(struct fleet *f, const struct fleet_request *r,
 		    "permits no more at once",
 		    f->n_starting);
 	return 0;
+}
+
+/* What policy says, before anything is made. */
+static int check_request(struct fleet *f, const struct fleet_request *r,
+    const struct profile **profile_out, enum spawner_fail_code *code,
+    struct err *err)
+{
+	*code = FAIL_EXISTS;
+	if (find(f, r->key))
+		return err_set(err, ERR_EXISTS, "the key %s is in use", r->key);
+	*code = FAIL_PROFILE;
+	*profile_out = policy_profile(f->config.policy, r->profile);
+	if (!*profile_out)
+		return err_set(err, ERR_NOT_FOUND,
+		    "spawner.yaml has no profile \"%.64s\"", r->profile);
+	*code = FAIL_ACCOUNT;
+	if (!policy_account_name_ok(r->account))
+		return err_set(err, ERR_INVALID,
+		    "the name of the account is none that an account can have");
+	*code = FAIL_LIMIT;
+	return check_limits(f, err);
 }
 
 static void fill_job(struct fleet *f, const struct fleet_request *r,
@@ -310,20 +316,38 @@ static void fill_job(struct fleet *f, const struct fleet_request *r,
 	    r->options ? json_incref((json_t *)(uintptr_t)r->options) : NULL;
 }
 
-/* The job is filled but for env and port. */
-static int begin(struct fleet *f, const struct fleet_request *r,
-    struct job *job, struct err *err)
+/* A service may want a port of its own, or none. */
+static int choose_port(struct fleet *f, const struct fleet_request *r,
+    uint16_t *out, struct err *err)
 {
 	const struct policy *policy = f->config.policy;
+
+	if (!r->service || r->port == 0)
+		return launch_pick_port(policy->port_first, policy->port_last,
+		    port_is_taken, f, out, err);
+	*out = r->port > 0 ? (uint16_t)r->port : 0;
+	if (*out && port_is_taken(*out, f))
+		return err_set(err, ERR_EXISTS,
+		    "port %u is a server's already: give the service another "
+		    "one in carrel.yaml (url), or none, so that a free one is "
+		    "taken",
+		    (unsigned)*out);
+	return 0;
+}
+
+/* The job is filled but for env and port. */
+static int begin(struct fleet *f, const struct fleet_request *r,
+    const struct profile *profile, struct job *job, struct err *err)
+{
 	struct server *s;
-	char address[32];
+	char address[32] = "";
 	int rc;
 
-	if (job_read_env(&job->arena, r->env, &job->hub_env, err) != 0 ||
-	    launch_pick_port(policy->port_first, policy->port_last,
-		port_is_taken, f, &job->port, err) != 0 ||
-	    str_format(address, sizeof address, "127.0.0.1:%u",
-		(unsigned)job->port) != 0)
+	if (job_read_env(&job->arena, r->env, &profile->accept_environment,
+		&job->hub_env, err) != 0 ||
+	    choose_port(f, r, &job->port, err) != 0 ||
+	    (job->port && str_format(address, sizeof address, "127.0.0.1:%u",
+			      (unsigned)job->port) != 0))
 		return -1;
 	s = fleet_add(
 	    f, r->key, r->account, r->profile, kind_find(job->kind), address);
@@ -364,8 +388,51 @@ void fleet_start(struct fleet *f, const struct fleet_request *r)
 	}
 	arena_init(&job.arena);
 	fill_job(f, r, profile, &job);
-	if (begin(f, r, &job, &err) != 0)
+	if (begin(f, r, profile, &job, &err) != 0)
 		refuse(f, r, code_of(&err), err.text);
+	job_fini(&job);
+}
+
+/* Whom root's file names; nobody else can be asked for. */
+static const char *account_of(
+    const struct fleet *f, const struct policy_service *s)
+{
+	if (*s->user)
+		return s->user;
+	return f->config.is_root ? POLICY_SERVICE_ACCOUNT
+				 : f->config.own_account;
+}
+
+void fleet_start_service(struct fleet *f, const struct fleet_request *asked)
+{
+	const struct policy_service *service =
+	    policy_service(f->config.policy, asked->service);
+	struct fleet_request r = *asked;
+	enum spawner_fail_code code = FAIL_LIMIT;
+	struct job job = { 0 };
+	struct err err = { 0 };
+
+	r.account = service ? account_of(f, service) : "";
+	r.profile = service ? service->profile.name : "";
+	if (!service) {
+		code = FAIL_PROFILE;
+		(void)err_set(&err, ERR_NOT_FOUND,
+		    "\"services\" of spawner.yaml has no \"%.64s\"; add it, "
+		    "and restart the spawner (servers run on)",
+		    r.service);
+	} else if (find(f, r.key)) {
+		code = FAIL_EXISTS;
+		(void)err_set(&err, ERR_EXISTS, "the key %s is in use", r.key);
+	}
+	if (err.code != ERR_NONE || check_limits(f, &err) != 0) {
+		refuse(f, &r, code, err.text);
+		return;
+	}
+	arena_init(&job.arena);
+	fill_job(f, &r, &service->profile, &job);
+	job.cwd = service->cwd;
+	if (begin(f, &r, &service->profile, &job, &err) != 0)
+		refuse(f, &r, code_of(&err), err.text);
 	job_fini(&job);
 }
 

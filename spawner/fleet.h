@@ -40,6 +40,9 @@ struct fleet_request {
 	const char *key, *account, *profile;
 	const json_t *env, *options; /* options may be NULL */
 	bool create;                 /* a missing account is made */
+	/* fleet_start_service: its name, instead of account and profile. */
+	const char *service;
+	int64_t port; /* of a service; 0: any; -1: it does not listen */
 };
 
 struct fleet *fleet_new(struct loop *l, const struct fleet_config *config,
@@ -49,6 +52,8 @@ void fleet_free(struct fleet **f);
 
 /* Ends in `started` or `failed`, perhaps at once. */
 void fleet_start(struct fleet *f, const struct fleet_request *r);
+/* The same for a managed service of the policy. */
+void fleet_start_service(struct fleet *f, const struct fleet_request *r);
 /* grace_ms -1: as the profile says. An unknown key is answered by `exited` with
  * status -1 and signal 0: it does not run here. */
 void fleet_stop(struct fleet *f, const char *key, int64_t grace_ms);

@@ -57,6 +57,7 @@ json_t *job_to_json(const struct job *job)
 	set_str(j, "kind", job->kind);
 	set_str(j, "pam_service", job->pam_service);
 	set_str(j, "pam_dir", job->pam_dir);
+	set_str(j, "cwd", job->cwd);
 	json_object_set_new(j, "command", strings_to_json(&job->command));
 	json_object_set_new(
 	    j, "create_command", strings_to_json(&job->create_command));
@@ -125,8 +126,21 @@ static int get_strings(struct job *job, const json_t *j, const char *name,
 	return 0;
 }
 
-static int read_pairs(struct arena *a, const json_t *obj, bool from_hub,
-    struct conf_pairs *out, struct err *err)
+/* accepted NULL: every name (the profile's own). */
+static bool is_accepted(const char *name, const struct conf_strings *accepted)
+{
+	if (!accepted || policy_env_name_ok(name))
+		return true;
+	for (size_t i = 0; i < accepted->n; i++) {
+		if (str_eq(accepted->items[i], name))
+			return true;
+	}
+	return false;
+}
+
+static int read_pairs(struct arena *a, const json_t *obj,
+    const struct conf_strings *accepted, struct conf_pairs *out,
+    struct err *err)
 {
 	const char *name;
 	json_t *value;
@@ -142,9 +156,11 @@ static int read_pairs(struct arena *a, const json_t *obj, bool from_hub,
 		char shown[64];
 
 		str_printable(shown, sizeof shown, name, strlen(name));
-		if (from_hub && !policy_env_name_ok(name))
+		if (!is_accepted(name, accepted))
 			return err_set(err, ERR_DENIED,
-			    "the hub may not set the environment name \"%s\"",
+			    "the hub may not set the environment name \"%s\": "
+			    "the profile's accept_environment in spawner.yaml "
+			    "does not have it",
 			    shown);
 		if (!json_is_string(value) ||
 		    json_string_length(value) > ENV_VALUE_MAX)
@@ -159,10 +175,11 @@ static int read_pairs(struct arena *a, const json_t *obj, bool from_hub,
 	return 0;
 }
 
-int job_read_env(
-    struct arena *a, const json_t *env, struct conf_pairs *out, struct err *err)
+int job_read_env(struct arena *a, const json_t *env,
+    const struct conf_strings *accepted, struct conf_pairs *out,
+    struct err *err)
 {
-	return read_pairs(a, env, true, out, err);
+	return read_pairs(a, env, accepted, out, err);
 }
 
 static int get_pairs(struct job *job, const json_t *j, const char *name,
@@ -172,7 +189,7 @@ static int get_pairs(struct job *job, const json_t *j, const char *name,
 
 	if (need(json_get_obj(j, name, &obj, err), name, err) != 0)
 		return -1;
-	return read_pairs(&job->arena, obj, false, out, err);
+	return read_pairs(&job->arena, obj, NULL, out, err);
 }
 
 static int get_numbers(struct job *job, const json_t *j, struct err *err)
@@ -212,6 +229,9 @@ int job_from_json(struct job *job, const json_t *j, struct err *err)
 		return -1;
 	if (json_object_get(j, "pam_dir") &&
 	    get_str(job, j, "pam_dir", &job->pam_dir, err) != 0)
+		return -1;
+	if (json_object_get(j, "cwd") &&
+	    get_str(job, j, "cwd", &job->cwd, err) != 0)
 		return -1;
 	if (need(json_get_bool(j, "no_new_privs", &job->no_new_privs, err),
 		"no_new_privs", err) ||

@@ -30,6 +30,7 @@ struct job {
 	uint16_t port; /* on 127.0.0.1 */
 	const char *pam_service;
 	const char *pam_dir; /* NULL: the system's */
+	const char *cwd;     /* of a service; NULL: the account's home */
 	bool is_root;        /* the spawner is: ids are switched */
 	int64_t own_uid;     /* of the spawner */
 	bool create;         /* a missing account is asked for */
@@ -48,10 +49,11 @@ int job_from_json(struct job *job, const json_t *j, struct err *err) MUST_CHECK;
 /* Wipes the environment. */
 void job_fini(struct job *job);
 /*
- * The hub's environment object into pairs in `a`: names by policy_env_name_ok,
- * values strings of at most 16 KiB.
+ * The hub's environment object into pairs in `a`: names by policy_env_name_ok
+ * or of the profile's `accepted`, values strings of at most 16 KiB.
  */
-int job_read_env(struct arena *a, const json_t *env, struct conf_pairs *out,
+int job_read_env(struct arena *a, const json_t *env,
+    const struct conf_strings *accepted, struct conf_pairs *out,
     struct err *err) MUST_CHECK;
 
 #endif

@@ -30,6 +30,7 @@
 
 #define JOB_BYTES_MAX   (1024 * 1024)
 #define CLOSE_TIMEOUT_S 30
+#define GROUPS_MAX      65536
 
 /* ---- the start ----------------------------------------------------------- */
 
@@ -67,8 +68,9 @@ static void fill_state(struct keeper *k)
 	s->profile = k->job.profile;
 	s->kind = k->job.kind;
 	s->boot_id = k->boot_id;
-	s->address =
-	    arena_printf(&k->job.arena, "127.0.0.1:%u", (unsigned)k->job.port);
+	s->address = k->job.port ? arena_printf(&k->job.arena, "127.0.0.1:%u",
+				       (unsigned)k->job.port)
+				 : "";
 	s->keeper_pid = getpid();
 	s->keeper_start_time = proc_start_time(s->keeper_pid);
 }
@@ -130,13 +132,30 @@ static int make_plan(struct keeper *k, struct err *err)
 	return -1;
 }
 
+/* Without a session nobody has said which groups the account has. */
+static int take_own_groups(struct keeper *k, struct err *err)
+{
+	int n = 64;
+
+	k->groups = xcalloc((size_t)n, sizeof *k->groups);
+	while (getgrouplist(k->plan.user, k->plan.gid, k->groups, &n) < 0) {
+		if (n > GROUPS_MAX)
+			return err_set(err, ERR_LIMIT,
+			    "account %.64s is in %d groups", k->plan.user, n);
+		k->groups =
+		    xreallocarray(k->groups, (size_t)n, sizeof *k->groups);
+	}
+	k->n_groups = (size_t)n;
+	return 0;
+}
+
 static int open_session(struct keeper *k, struct err *err)
 {
 	const struct pam_place place = { k->job.pam_service, k->job.pam_dir };
 	int n;
 
 	if (!k->plan.opens_session)
-		return 0;
+		return k->plan.switches_ids ? take_own_groups(k, err) : 0;
 	k->session = pam_session_open(
 	    k->session, &place, k->plan.user, k->plan.gid, err);
 	if (!k->session) {

@@ -355,6 +355,10 @@ static int watch_server(struct keeper *k, struct err *err)
 	    watch_start(k->loop, &k->out_watch, k->out_fd, EPOLLIN, on_output,
 		k, err) != 0)
 		return -1;
+	/* A service without a port is as ready as it will ever be. */
+	k->is_ready = k->job.port == 0;
+	if (k->is_ready)
+		return 0;
 	k->listener_from_ms = loop_now_ms(k->loop);
 	timer_start(k->loop, &k->listener_timer, LISTENER_FAST_MS,
 	    on_listener_timer, k);

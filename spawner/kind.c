@@ -11,6 +11,7 @@ static const struct kind *const kinds[] = {
 	&kind_local,
 	&kind_simple,
 	&kind_fake,
+	&kind_service,
 };
 
 const struct kind *kind_find(const char *name)

@@ -17,6 +17,7 @@ enum kind_needs {
 	KIND_NEEDS_NOTHING,
 	KIND_NEEDS_NO_ROOT, /* exists only when the spawner is not root */
 	KIND_NEEDS_FAKE,    /* only with allow_fake */
+	KIND_NEEDS_SERVICE, /* not for profiles: START_SERVICE's own */
 };
 
 /* A server is forgotten only on KIND_GONE. */
@@ -48,7 +49,7 @@ struct kind {
 	void (*forget)(struct server *s, bool is_over);
 };
 
-extern const struct kind kind_local, kind_simple, kind_fake;
+extern const struct kind kind_local, kind_simple, kind_fake, kind_service;
 
 const struct kind *kind_find(const char *name);
 /* "local, simple, fake": for messages. */

@@ -72,18 +72,26 @@ static void env_set_limits(struct plan *plan)
 			plan->limits.cpu_millis % 1000));
 }
 
-static void env_set_account(
-    struct plan *plan, const struct job *job, const struct account *account)
+static void env_set_account(struct plan *plan, const struct account *account)
 {
-	const char *prefix = plan_env(plan, "JUPYTERHUB_SERVICE_PREFIX");
-
 	env_set(plan, "HOME", account->home);
 	env_set(plan, "USER", account->name);
 	env_set(plan, "LOGNAME", account->name);
 	env_set(plan, "SHELL", account->shell);
-	env_set(plan, "JUPYTERHUB_SERVICE_URL",
-	    arena_printf(plan->arena, "http://127.0.0.1:%u%s", job->port,
-		prefix ? prefix : "/"));
+}
+
+/* Where it shall listen. Services add their prefix themselves, and some do not
+ * listen at all. */
+static void env_set_url(struct plan *plan, const struct job *job)
+{
+	const char *prefix = plan_env(plan, "JUPYTERHUB_SERVICE_PREFIX");
+
+	if (job->cwd)
+		prefix = "";
+	if (job->port)
+		env_set(plan, "JUPYTERHUB_SERVICE_URL",
+		    arena_printf(plan->arena, "http://127.0.0.1:%u%s",
+			job->port, prefix ? prefix : "/"));
 }
 
 void plan_common(
@@ -97,6 +105,7 @@ void plan_common(
 	*plan = (struct plan){
 		.argv = argv,
 		.home = account->home,
+		.cwd = job->cwd,
 		.user = account->name,
 		.uid = account->uid,
 		.gid = account->gid,
@@ -107,7 +116,8 @@ void plan_common(
 	env_set_pairs(plan, &job->hub_env);
 	env_set_limits(plan);
 	env_set_pairs(plan, &job->environment);
-	env_set_account(plan, job, account);
+	env_set_account(plan, account);
+	env_set_url(plan, job);
 }
 
 void plan_add_pam_env(struct plan *plan, char *const *pam_env)

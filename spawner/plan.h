@@ -32,6 +32,7 @@ struct plan {
 	const char **env; /* NAME=value, NULL-ended */
 	size_t n_env, cap_env;
 	const char *home, *user;
+	const char *cwd; /* where a service starts; NULL: at home */
 	uid_t uid;
 	gid_t gid;
 	bool switches_ids;  /* become uid and gid with the account's groups */

@@ -33,12 +33,10 @@ static const struct conf_option profile_options[] = {
 };
 
 static const struct conf_option service_options[] = {
-	{ "command", CONF_STRINGS, offsetof(struct policy_service, command),
-	    "[]", 0, 64, NULL, "The program and its arguments.", true },
-	{ "cwd", CONF_STRING, offsetof(struct policy_service, cwd), "/", 0,
-	    4096, NULL, "Its working directory.", true },
-	{ "user", CONF_STRING, offsetof(struct policy_service, user), "", 0,
-	    256, NULL, "The account that it runs as.", true },
+#define SERVICE(member, path, type, fallback, lo, hi, words, doc)              \
+	{ path, type, offsetof(struct policy_service, member), fallback, lo,   \
+		hi, words, doc, true },
+#include "spawner/policy.def"
 };
 
 #define N_OF(a) (sizeof(a) / sizeof((a)[0]))
@@ -151,7 +149,7 @@ static void check_kind(
 {
 	const struct kind *kind = kind_find(profile->kind);
 
-	if (!kind)
+	if (!kind || kind->needs == KIND_NEEDS_SERVICE)
 		problem(r, at,
 		    "profile \"%s\": there is no kind \"%.32s\"; the kinds are "
 		    "%s",
@@ -169,29 +167,38 @@ static void check_kind(
 		    profile->name, profile->kind);
 }
 
-static void check_profile(
-    struct reader *r, const struct conf_node *at, struct profile *profile)
+/* What profiles and services have in common; `what` names it. */
+static void check_program(struct reader *r, const struct conf_node *at,
+    const char *what, struct profile *profile)
 {
-	check_kind(r, at, profile);
 	profile->limits.memory_bytes = profile->memory;
 	profile->limits.pids = profile->pids;
 	if (parse_cpu(profile->cpu, &profile->limits.cpu_millis) != 0)
 		problem(r, at,
-		    "profile \"%s\": \"limits.cpu\" must be a number of "
+		    "%s: \"limits.cpu\" must be a number of "
 		    "processors like 0.5 or 2",
-		    profile->name);
+		    what);
 	if (profile->command.n == 0 || profile->command.items[0][0] != '/')
 		problem(r, at,
-		    "profile \"%s\": \"command\" must begin with the absolute "
+		    "%s: \"command\" must begin with the absolute "
 		    "path of a program",
-		    profile->name);
+		    what);
 	for (size_t i = 0; i < profile->environment.n; i++) {
 		if (!env_pair_ok(&profile->environment.items[i]))
 			problem(r, at,
-			    "profile \"%s\": a name in \"environment\" is none "
+			    "%s: a name in \"environment\" is none "
 			    "that a shell would take",
-			    profile->name);
+			    what);
 	}
+}
+
+static void check_profile(
+    struct reader *r, const struct conf_node *at, struct profile *profile)
+{
+	check_kind(r, at, profile);
+	check_program(r, at,
+	    arena_printf(&r->p->arena, "profile \"%s\"", profile->name),
+	    profile);
 }
 
 static bool bind_part(struct reader *r, const struct conf_node *tree,
@@ -245,6 +252,35 @@ static void read_profiles(struct reader *r)
 		read_profile(r, c);
 }
 
+static void read_service(
+    struct reader *r, const struct conf_node *at, struct policy_service *s)
+{
+	struct arena *a = &r->p->arena;
+
+	if (!bind_part(r, at, service_options, N_OF(service_options), s))
+		return;
+	s->name = at->key;
+	s->profile.kind = "service";
+	s->profile.name = arena_printf(a, POLICY_SERVICE_PREFIX "%s", s->name);
+	if (!name_ok(s->name))
+		problem(r, at,
+		    "the name of a service must be made of 1 to %d of A-Z a-z "
+		    "0-9 . _ -",
+		    NAME_MAX_LEN);
+	else
+		check_program(r, at, arena_printf(a, "service \"%s\"", s->name),
+		    &s->profile);
+	if (*s->user && !policy_account_name_ok(s->user))
+		problem(r, at,
+		    "service \"%.64s\": \"user\" is no name that an account "
+		    "can have",
+		    s->name);
+	if (s->cwd[0] != '/')
+		problem(r, at,
+		    "service \"%.64s\": \"cwd\" must be an absolute path",
+		    s->name);
+}
+
 static void read_services(struct reader *r)
 {
 	struct policy *p = r->p;
@@ -260,19 +296,8 @@ static void read_services(struct reader *r)
 	}
 	p->service =
 	    arena_array(&p->arena, tree->n_children, sizeof *p->service);
-	for (const struct conf_node *c = tree->child; c; c = c->next) {
-		struct policy_service *s = &p->service[p->n_services++];
-
-		if (!bind_part(r, c, service_options, N_OF(service_options), s))
-			continue;
-		s->name = c->key;
-		if (!name_ok(s->name) || s->command.n == 0 ||
-		    s->command.items[0][0] != '/')
-			problem(r, c,
-			    "service \"%.64s\" needs a \"command\" that begins "
-			    "with the absolute path of a program",
-			    s->name);
-	}
+	for (const struct conf_node *c = tree->child; c; c = c->next)
+		read_service(r, c, &p->service[p->n_services++]);
 }
 
 static void check_create(struct reader *r, const struct conf_node *tree)
@@ -336,6 +361,16 @@ const struct profile *policy_profile(const struct policy *p, const char *name)
 	return NULL;
 }
 
+const struct policy_service *policy_service(
+    const struct policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_services; i++) {
+		if (str_eq(p->service[i].name, name))
+			return &p->service[i];
+	}
+	return NULL;
+}
+
 int policy_check_uid(
     int64_t min_uid, const char *account, uid_t uid, struct err *err)
 {
@@ -369,6 +404,10 @@ bool policy_wants_new_privs(const struct policy *p)
 {
 	for (size_t i = 0; i < p->n_profiles; i++) {
 		if (!p->profile[i].no_new_privs)
+			return true;
+	}
+	for (size_t i = 0; i < p->n_services; i++) {
+		if (!p->service[i].profile.no_new_privs)
 			return true;
 	}
 	return false;

@@ -30,6 +30,7 @@ struct profile {
 	const char *kind;
 	struct conf_strings command;
 	struct conf_pairs environment;
+	struct conf_strings accept_environment;
 	bool no_new_privs;
 	int64_t memory, pids; /* as bound; read `limits` */
 	const char *cpu;
@@ -37,11 +38,18 @@ struct profile {
 	int64_t stop_grace_s, keep_login_handle_s;
 };
 
-/* Managed services are only parsed and kept here. */
+/*
+ * A managed service of the hub: a program without a person. Its profile is
+ * named "service:NAME", which no profile of the file can be called.
+ */
 struct policy_service {
-	const char *name, *cwd, *user;
-	struct conf_strings command;
+	const char *name, *cwd, *user; /* user "": the default account */
+	struct profile profile;
 };
+
+/* Services run as this account when nothing is said and the spawner is root. */
+#define POLICY_SERVICE_ACCOUNT "carrel-services"
+#define POLICY_SERVICE_PREFIX  "service:"
 
 struct policy {
 	const char *pam_service, *port_range;
@@ -75,6 +83,9 @@ void policy_fini(struct policy *p);
 
 /* NULL when there is none of that name. */
 const struct profile *policy_profile(const struct policy *p, const char *name);
+/* A managed service; the same. */
+const struct policy_service *policy_service(
+    const struct policy *p, const char *name);
 /* uid 0, nobody and what lies below min_uid are refused; text says which. */
 int policy_check_uid(int64_t min_uid, const char *account, uid_t uid,
     struct err *err) MUST_CHECK;

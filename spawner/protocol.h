@@ -8,8 +8,9 @@
  * Version of wire.def that this program speaks; one that speaks less is not
  * spoken with, for a restart of either side hurts nobody.
  * 2: READY. Without it a hub would have to guess whose listener answers.
+ * 3: START_SERVICE, which an older spawner takes for an attack.
  */
-#define PROTOCOL_VERSION 2
+#define PROTOCOL_VERSION 3
 
 /* States of a connection, as bits (base/wire.h): before HELLO, and after. */
 enum { WIRE_HELLO = 1, WIRE_UP = 2 };

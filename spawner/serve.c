@@ -362,6 +362,22 @@ HANDLER(START)
 	return 0;
 }
 
+HANDLER(START_SERVICE)
+{
+	struct fleet_request r = {
+		.service = text_of(msg, "service"),
+		.env = json_object_get(msg, "env"),
+		.port = -1,
+	};
+
+	(void)w, (void)fds, (void)n_fds;
+	if (check_key(msg, &r.key, err) != 0 ||
+	    json_get_int(msg, "port", 0, UINT16_MAX, &r.port, err) < 0)
+		return -1;
+	fleet_start_service(((struct conn *)arg)->serve->fleet, &r);
+	return 0;
+}
+
 HANDLER(STOP)
 {
 	int64_t grace_ms = -1;

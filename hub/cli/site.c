@@ -223,11 +223,15 @@ static int make_token(const char *path, gid_t gid, mode_t mode, struct err *err)
 static int make_for_all(struct site *p, struct err *err)
 {
 	char servers[PATH_MAX];
+	uid_t services_uid;
+	gid_t services_gid;
 
 	if (make_account(SITE_PROXY_ACCOUNT, NULL, &p->proxy_uid, &p->proxy_gid,
 		err) < 0 ||
 	    make_account(SITE_HUB_ACCOUNT, SITE_PROXY_ACCOUNT, &p->hub_uid,
 		&p->hub_gid, err) < 0 ||
+	    make_account(SITE_SERVICES_ACCOUNT, NULL, &services_uid,
+		&services_gid, err) < 0 ||
 	    check_member(SITE_HUB_ACCOUNT, p->hub_gid, p->proxy_gid, err) < 0)
 		return -1;
 	/* Sticky: the hub makes its socket here, but cannot move what is

@@ -23,8 +23,10 @@ struct site {
 	gid_t hub_gid, proxy_gid;
 };
 
-#define SITE_HUB_ACCOUNT   "carrel"
-#define SITE_PROXY_ACCOUNT "carrel-proxy"
+#define SITE_HUB_ACCOUNT      "carrel"
+#define SITE_PROXY_ACCOUNT    "carrel-proxy"
+/* Managed services run as this one, where spawner.yaml names none. */
+#define SITE_SERVICES_ACCOUNT "carrel-services"
 
 /* Names only; nothing is made. NULL arguments: the defaults. */
 int site_find(struct site *p, const char *run_dir, const char *state_dir,

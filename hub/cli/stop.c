@@ -16,7 +16,8 @@ static const char help[] =
     "usage: carrel stop --all [--run-dir DIR]\n"
     "\n"
     "End every notebook server that Carrel started here, with all its\n"
-    "processes, whether Carrel is up or not. As root: those of all accounts.\n";
+    "processes, and every managed service, whether Carrel is up or not. As\n"
+    "root: those of all accounts. A hub that runs starts its services again.\n";
 
 static int stop_all(const char *run_dir)
 {

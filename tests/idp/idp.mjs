@@ -13,26 +13,28 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     client_id: 'hub',
     client_secret: 'hub/secret+with=signs&%',
     redirect_uris: [redirectUri],
-    grant_types: ['authorization_code'],
+    grant_types: ['authorization_code', 'refresh_token'],
+    post_logout_redirect_uris: [new URL('/hub/login', redirectUri).href],
     response_types: ['code'],
     token_endpoint_auth_method: 'client_secret_basic',
   }],
   cookies: { keys: ['a key of the test'] },
-  scopes: ['openid', 'groups'],
+  scopes: ['openid', 'groups', 'offline_access'],
   claims: {
     openid: ['sub'],
     profile: ['preferred_username'],
     email: ['email', 'email_verified'],
     groups: ['groups'],
   },
-  findAccount: (ctx, id) => ({
-    accountId: id,
-    claims: async () => ({
-      sub: `id-of-${id}`,
-      preferred_username: id,
-      ...JSON.parse(readFileSync(accounts, 'utf8'))[id],
-    }),
-  }),
+  findAccount: (ctx, id) => {
+    const claims = JSON.parse(readFileSync(accounts, 'utf8'))[id];
+    return claims && {
+      accountId: id,
+      claims: async () => ({ sub: `id-of-${id}`, preferred_username: id, ...claims }),
+    };
+  },
+  // What a person is, is asked anew at each refresh.
+  issueRefreshToken: async (ctx, client, code) => code.scopes.has('offline_access'),
   pkce: { required: () => true },
   features: { devInteractions: { enabled: true } },
 });

@@ -35,16 +35,17 @@ def missing():
     """Why there is no provider; None: there is."""
     if not shutil.which("node"):
         return "there is no node"
-    if not os.path.isdir(HOME + "/node_modules/oidc-provider"):
-        return "oidc-provider is not installed: make idp (wants npm)"
+    for package in ("oidc-provider", "openid-client", "@seriousme/openapi-schema-validator"):
+        if not os.path.isdir(HOME + "/node_modules/" + package):
+            return "%s is not installed: make idp (wants npm)" % package
     return None
 
 
 class World:
-    def __init__(self):
-        self.carrel = Programs(profile=["/bin/false"])
+    def __init__(self, config=CONFIG, profile=("/bin/false",)):
+        self.carrel = Programs(profile=profile)
         self.port = free_port()
-        self.carrel._write("carrel.yaml", CONFIG % {
+        self.carrel._write("carrel.yaml", config % {
             "hub_port": self.carrel.hub_port, "port": self.carrel.port, "idp_port": self.port})
         self.accounts = self.carrel.dir + "/accounts.json"
         self.set_groups("staff")

@@ -20,4 +20,6 @@ failed=0
 compare etc/carrel.yaml --print-sample-config
 compare docs/config.md --print-config-manual
 compare docs/rest.md --print-rest
+compare docs/openapi.json --print-openapi
+compare docs/reference-options.md --print-reference
 exit $failed

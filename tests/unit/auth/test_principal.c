@@ -4,7 +4,9 @@
 #include "auth/principal.h"
 #include "db/group.h"
 #include "db/oauth.h"
+#include "db/role.h"
 #include "db/server.h"
+#include "db/service.h"
 #include "db/token.h"
 #include "db/user.h"
 
@@ -231,6 +233,72 @@ static void test_a_servers_own_token_posts_activity(void **state)
 	    " users:activity!user=alice");
 }
 
+static void test_a_service_holds_what_its_roles_give(void **state)
+{
+	const struct role r = { .name = "clerk",
+		.description = "",
+		.scopes = "[\"list:users\",\"read:services!service\"]" };
+	int64_t id = 0, role = 0;
+	struct principal p;
+	struct err err = { 0 };
+
+	(void)state;
+	test_ok(service_row_put(db, "cull", false, NULL, &id, &err), &err);
+	test_ok(service_token_set(db, id, SERVICE_NOTE_CONFIG,
+		    "token-of-the-culler", NOW, &err),
+	    &err);
+	p = of_token("token-of-the-culler");
+	assert_int_equal(p.service_id, id);
+	assert_int_equal(p.user_id, 0);
+	assert_string_equal(p.user_name, "");
+	assert_string_equal(principal_name(&p), "cull");
+	assert_false(p.admin);
+	test_ok(role_put(db, &r, &role, &err), &err);
+	test_ok(role_add_service(db, role, id, &err), &err);
+	p = of_token("token-of-the-culler");
+	assert_scopes(&p, "list:users read:services!service=cull"
+			  " read:services:name!service=cull read:users:name");
+	test_ok(service_row_set_admin(db, id, true, &err), &err);
+	p = of_token("token-of-the-culler");
+	assert_true(p.admin);
+	assert_non_null(strstr(scope_set_words(&p.scopes, &arena), "shutdown"));
+}
+
+static void test_a_services_clients_token_reaches_the_service(void **state)
+{
+	const struct role r = { .name = "cullers",
+		.description = "",
+		.scopes = "[\"access:services!service=cull\"]" };
+	int64_t id = 0, role = 0;
+	const char *plain;
+	struct oauth_client c = { .id = "service-cull",
+		.redirect_uri = "/",
+		.description = "d",
+		.allowed_scopes = "[]" };
+	struct principal p;
+	struct err err = { 0 };
+
+	(void)state;
+	test_ok(service_row_put(db, "cull", false, NULL, &id, &err), &err);
+	c.service_id = id;
+	test_ok(oauth_client_put(db, &c, "0123456789", &err), &err);
+	plain = make_token(
+	    (struct token){ .scopes = "[\"access:services!service\"]",
+		.client_id = "service-cull" });
+	p = of_token(plain);
+	assert_string_equal(p.user_name, "alice");
+	assert_string_equal(p.ctx.service, "cull");
+	/* She may not use it (any more): nor may her token there. */
+	assert_scopes(
+	    &p, "read:users:groups!user=alice read:users:name!user=alice");
+	test_ok(role_put(db, &r, &role, &err), &err);
+	test_ok(role_add_user(db, role, alice, &err), &err);
+	p = of_token(plain);
+	assert_scopes(&p,
+	    "access:services!service=cull read:users:groups!user=alice"
+	    " read:users:name!user=alice");
+}
+
 static void test_unknown_tokens_are_nobody(void **state)
 {
 	struct principal p;
@@ -337,6 +405,8 @@ int main(void)
 		TEST(test_a_token_has_its_owners_scopes_cut),
 		TEST(test_a_clients_token_reaches_its_server_only),
 		TEST(test_a_servers_own_token_posts_activity),
+		TEST(test_a_service_holds_what_its_roles_give),
+		TEST(test_a_services_clients_token_reaches_the_service),
 		TEST(test_unknown_tokens_are_nobody),
 		TEST(test_use_is_recorded_at_most_every_half_minute),
 		TEST(test_a_servers_calls_are_not_its_owners_activity),

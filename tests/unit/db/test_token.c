@@ -164,7 +164,8 @@ static void test_delete_server_takes_its_own_and_its_clients(void **state)
 	fixture_exec(f,
 	    "INSERT INTO server (id, user_id, name, created_us)"
 	    " VALUES (1, 1, '', 1), (2, 1, 'b', 1);"
-	    "INSERT INTO oauth_client VALUES ('c', NULL, '/', 'd', '[]', 1);");
+	    "INSERT INTO oauth_client VALUES ('c', NULL, '/', 'd', '[]', 1,"
+	    " NULL);");
 	own.server_id = 1;
 	other.server_id = 2;
 	client.client_id = "c";

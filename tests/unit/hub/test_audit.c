@@ -166,6 +166,14 @@ static void login_refused(void)
 	json_decref(j);
 }
 
+static void login_ended(void)
+{
+	audit_login_ended(&app, "alice", "left the course");
+	assert_last(AUDIT_LOGIN_ENDED, "{\"actor\":\"hub\",\"via\":\"hub\","
+				       "\"target\":\"alice\","
+				       "\"detail\":\"left the course\"}");
+}
+
 static void logout(void)
 {
 	browse(&alice, "/hub/logout");
@@ -258,6 +266,7 @@ static void test_each_event_by_its_deed(void **state)
 		[AUDIT_LOGIN] = login,
 		[AUDIT_LOGIN_FAILED] = login_failed,
 		[AUDIT_LOGIN_REFUSED] = login_refused,
+		[AUDIT_LOGIN_ENDED] = login_ended,
 		[AUDIT_LOGOUT] = logout,
 		[AUDIT_SERVER_START] = server_starts,
 		[AUDIT_SERVER_STOP] = server_stops,

@@ -326,10 +326,12 @@ static const struct {
 	    false },
 	{ "not made by a hub", "{\"user\":\"ghost\",\"target\":\"http://h:1\"}",
 	    true },
-	{ "a service's",
+	{ "of a service that there is not",
 	    "{\"service\":\"s\",\"target\":\"http://h:1\","
 	    "\"jupyterhub\":true}",
-	    true },
+	    false },
+	{ "not made by a hub, but for a service",
+	    "{\"service\":\"s\",\"target\":\"http://h:1\"}", true },
 };
 
 static void test_stray_routes_of_people_are_deleted_others_stay(void **state)

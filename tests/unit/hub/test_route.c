@@ -176,7 +176,7 @@ static void without_credentials(const struct route *r)
 			expect(r, a, 403);
 		break;
 	case GATE_OAUTH:
-		expect(r, a, 400);
+		expect(r, a, strstr(r->pattern, "userinfo") ? 401 : 400);
 		break;
 	case GATE_PUBLIC:
 		assert_true(a->status == 200 || a->status == 404);
@@ -230,6 +230,7 @@ static void with_other_methods(const struct route *r)
 		    more, str_eq(methods[i], "GET") ? NULL : "");
 		struct answer *a = call_end(&c);
 		expect(r, a, 405);
+		assert_non_null(strstr(header(a, "Allow"), r->method));
 		if (r->gate == GATE_API ||
 		    (r->gate == GATE_PUBLIC && strstr(r->pattern, "/api")))
 			assert_api_error(a, 405, "Method Not Allowed");

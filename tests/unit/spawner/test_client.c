@@ -357,7 +357,9 @@ static void test_bounds_are_answers(void **state)
 	struct fixture *f = *state;
 	char long_text[600];
 	json_t *env = json_object();
-	struct spawner_start s = { "short", "a", "default", env, NULL, false };
+	struct spawner_start s = {
+		.key = "short", .account = "a", .profile = "default", .env = env
+	};
 
 	memset(long_text, 'a', sizeof long_text - 1);
 	long_text[sizeof long_text - 1] = '\0';
@@ -416,7 +418,7 @@ static void test_second_hub_is_refused(void **state)
 
 static bool is_closed_after(struct fixture *f, const char *packet, bool greet)
 {
-	static const char hello[] = "{\"type\":\"HELLO\",\"version\":2}";
+	static const char hello[] = "{\"type\":\"HELLO\",\"version\":3}";
 	char answer[WIRE_PACKET_MAX];
 	bool is_closed = false;
 	int fd;

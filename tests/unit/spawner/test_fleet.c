@@ -189,8 +189,10 @@ static void start(struct fixture *f, const char *profile)
 {
 	json_t *env = json_pack("{ss ss}", "JUPYTERHUB_SERVICE_PREFIX",
 	    "/user/x/", "JPY_API_TOKEN", "secret");
-	const struct fleet_request r = { KEY, "somebody", profile, env, NULL,
-		false };
+	const struct fleet_request r = { .key = KEY,
+		.account = "somebody",
+		.profile = profile,
+		.env = env };
 
 	fleet_start(f->fleet, &r);
 	json_decref(env);
@@ -404,8 +406,11 @@ static void test_killed_keeper_ends_its_server(void **state)
 	until(f, &f->n_exited, 1);
 	assert_int_equal(f->exit.signo, SIGKILL);
 	assert_false(f->exit.asked);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
+	/* All were killed: those that are not would be waited for in vain. */
+	(void)alarm(10);
+	while (waitpid(-1, NULL, 0) > 0)
 		;
+	(void)alarm(0);
 	assert_int_equal(proc_signal_descendants(getpid(), 0), 0);
 }
 

@@ -128,6 +128,64 @@ static void test_service_url_without_a_prefix_is_the_root(void **state)
 	    "http://127.0.0.1:40123/");
 }
 
+static void be_service(struct fixture *f, const char *account)
+{
+	f->job.kind = "service";
+	f->job.account = account;
+	f->job.cwd = "/srv";
+}
+
+static void test_a_service_has_no_session_and_its_own_directory(void **state)
+{
+	struct account system = alice;
+	struct fixture *f = *state;
+
+	be_service(f, "alice");
+	system.uid = 200;
+	use_hub_env(f);
+	test_ok(make(f, &system), &f->err);
+	assert_true(f->plan.switches_ids);
+	assert_false(f->plan.opens_session);
+	assert_string_equal(f->plan.cwd, "/srv");
+	assert_string_equal(plan_env(&f->plan, "JUPYTERHUB_SERVICE_URL"),
+	    "http://127.0.0.1:40123");
+	f->job.port = 0;
+	test_ok(make(f, &system), &f->err);
+	assert_null(plan_env(&f->plan, "JUPYTERHUB_SERVICE_URL"));
+}
+
+static void test_a_service_is_root_by_that_name_only(void **state)
+{
+	static const struct account root = { "root", "/", "/bin/sh", 0, 0 };
+	static const struct account toor = { "toor", "/", "/bin/sh", 0, 0 };
+	struct account nobody = alice;
+	struct fixture *f = *state;
+
+	be_service(f, "toor");
+	assert_int_equal(make(f, &toor), -1);
+	test_err_says(&f->err, "user: root");
+	be_service(f, "root");
+	test_ok(make(f, &root), &f->err);
+	assert_false(f->plan.switches_ids);
+	nobody.uid = 65534;
+	be_service(f, "alice");
+	assert_int_equal(make(f, &nobody), -1);
+}
+
+static void test_one_account_runs_its_own_services_only(void **state)
+{
+	struct fixture *f = *state;
+
+	be_service(f, "alice");
+	f->job.is_root = false;
+	f->job.own_uid = 1001;
+	test_ok(make(f, &alice), &f->err);
+	assert_false(f->plan.switches_ids);
+	f->job.own_uid = 1005;
+	assert_int_equal(make(f, &alice), -1);
+	test_err_says(&f->err, "one account");
+}
+
 static void test_local_refuses_root_and_system_accounts(void **state)
 {
 	static const uid_t uids[] = { 0, 1, 999, 65534 };
@@ -197,11 +255,13 @@ static void test_job_survives_the_way_to_the_keeper(void **state)
 	use_hub_env(f);
 	f->job.options = json_pack("{ss}", "a", "b");
 	f->job.pam_dir = "/pam";
+	f->job.cwd = "/srv";
 	j = job_to_json(&f->job);
 	test_ok(job_from_json(&copy, j, &f->err), &f->err);
 	json_decref(j);
 	assert_string_equal(copy.key, KEY);
 	assert_string_equal(copy.pam_dir, "/pam");
+	assert_string_equal(copy.cwd, "/srv");
 	assert_int_equal(copy.command.n, 2);
 	assert_int_equal(copy.environment.n, 3);
 	assert_int_equal(copy.hub_env.n, 3);
@@ -240,6 +300,8 @@ static void test_hub_environment_is_checked(void **state)
 	static const char *const bad[] = { "{\"PATH\":\"x\"}",
 		"{\"JUPYTERHUB_A\":1}", "{\"JUPYTERHUB_A\":null}",
 		"{\"JUPYTERHUB_A=B\":\"x\"}" };
+	static const char *token[] = { "CAMPUS_TOKEN" };
+	const struct conf_strings none = { 0 }, some = { token, 1 };
 	struct fixture *f = *state;
 	struct conf_pairs pairs;
 	json_t *j;
@@ -248,12 +310,20 @@ static void test_hub_environment_is_checked(void **state)
 		test_ok(
 		    json_parse(bad[i], strlen(bad[i]), &j, &f->err), &f->err);
 		assert_int_equal(
-		    job_read_env(&f->job.arena, j, &pairs, &f->err), -1);
+		    job_read_env(&f->job.arena, j, &none, &pairs, &f->err), -1);
 		json_decref(j);
 	}
 	j = json_pack("{ss ss}", "JPY_API_TOKEN", "t", "MEM_LIMIT", "1");
-	test_ok(job_read_env(&f->job.arena, j, &pairs, &f->err), &f->err);
+	test_ok(
+	    job_read_env(&f->job.arena, j, &none, &pairs, &f->err), &f->err);
 	assert_int_equal(pairs.n, 2);
+	json_decref(j);
+	j = json_pack("{ss}", "CAMPUS_TOKEN", "t");
+	assert_int_equal(
+	    job_read_env(&f->job.arena, j, &none, &pairs, &f->err), -1);
+	test_ok(
+	    job_read_env(&f->job.arena, j, &some, &pairs, &f->err), &f->err);
+	assert_int_equal(pairs.n, 1);
 	json_decref(j);
 }
 
@@ -277,6 +347,9 @@ int main(void)
 		T(test_environment_has_its_layers),
 		T(test_service_url_without_a_prefix_is_the_root),
 		T(test_local_refuses_root_and_system_accounts),
+		T(test_a_service_has_no_session_and_its_own_directory),
+		T(test_a_service_is_root_by_that_name_only),
+		T(test_one_account_runs_its_own_services_only),
 		T(test_single_account_mode_serves_itself_alone),
 		T(test_simple_never_runs_under_root),
 		T(test_fake_reads_its_script),

@@ -118,6 +118,13 @@ static void test_profile_is_read(void **state)
 	assert_int_equal(f->p.port_first, 41000);
 	assert_int_equal(f->p.port_last, 41999);
 	assert_int_equal(f->p.n_services, 1);
+	assert_string_equal(policy_service(&f->p, "x")->user, "z");
+	assert_string_equal(policy_service(&f->p, "x")->cwd, "/");
+	assert_string_equal(
+	    policy_service(&f->p, "x")->profile.name, "service:x");
+	assert_true(policy_service(&f->p, "x")->profile.no_new_privs);
+	assert_null(policy_service(&f->p, "y"));
+	assert_null(policy_profile(&f->p, "service:x"));
 	assert_null(policy_profile(&f->p, "default"));
 }
 
@@ -147,6 +154,12 @@ static void test_wrong_files_name_what_is_wrong(void **state)
 		{ "min_uid: 0\n", "min_uid" },
 		{ "max_servers: many\n", "max_servers" },
 		{ "services: {a: {command: [x]}}\n", "service" },
+		{ "services: {a: {}}\n", "absolute path" },
+		{ "services: {'a:b': {command: [/x]}}\n", "name of a service" },
+		{ "services: {a: {command: [/x], cwd: x}}\n", "cwd" },
+		{ "services: {a: {command: [/x], user: 'a b'}}\n", "user" },
+		{ "services: {a: {command: [/x], limits: {cpu: 0}}}\n", "cpu" },
+		{ "profiles: {a: {kind: service}}\n", "local, simple, fake" },
 		{ "a: [\n", "spawner.yaml:" },
 	};
 	struct fixture *f = *state;
