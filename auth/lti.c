@@ -76,6 +76,7 @@ static void attempt_free(struct lti_attempt *at)
 {
 	detach(at);
 	json_decref(at->claims);
+	json_decref(at->launch.state);
 	arena_fini(&at->arena);
 	free(at);
 }
@@ -105,6 +106,7 @@ static void on_ending(void *arg)
 		.source = at->launch.source,
 		.subject = at->launch.subject,
 		.next = at->launch.next,
+		.state = at->launch.state,
 	};
 
 	detach(at);

@@ -285,6 +285,7 @@ int lti13_read(struct arena *a, const struct lti_options *opt,
 	memset(out, 0, sizeof *out);
 	if (check_message(a, opt, hub_url, claims, err) != 0)
 		return -1;
+	out->state = json_incref((json_t *)claims);
 	out->source = opt->issuer;
 	out->subject = text_of(claims, "sub");
 	if (!is_subject(out->subject))
@@ -332,6 +333,20 @@ static json_t *fields_of(const struct url_pairs *form)
 	return all;
 }
 
+/* To keep: what the signature was made of is worth nothing any more. */
+static json_t *said_of(const json_t *fields)
+{
+	json_t *said = json_object();
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)fields, key, value) {
+		if (!str_starts(key, "oauth_"))
+			json_object_set(said, key, value);
+	}
+	return said;
+}
+
 static int read_role_list(struct arena *a, const char *list, const char *course,
     struct conf_strings *groups, struct err *err)
 {
@@ -376,6 +391,7 @@ int lti11_read(struct arena *a, const struct lti_options *opt,
 		    "nobody vouches for addresses there: with that "
 		    "\"username_key\" people can be whoever they say");
 	fields = fields_of(form);
+	out->state = said_of(fields);
 	rc = read_name(a, opt, fields, out, err);
 	if (rc == 0)
 		out->name = arena_strdup(a, out->name);

@@ -23,6 +23,7 @@ struct lti_launch {
 	const char *name, *source, *subject;
 	const char *next; /* as it was said; NULL: nowhere in particular */
 	struct conf_strings groups;
+	json_t *state; /* all that was said, to keep; a reference of its own */
 };
 
 /*

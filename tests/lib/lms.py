@@ -28,6 +28,7 @@ hub:
 auth:
   type: none
   allow_all: true
+  manage_groups: true
   admin_groups: ['moodle:staff', 'old:system:sysadmin']
   providers:
     - name: moodle
