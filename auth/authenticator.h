@@ -37,9 +37,7 @@ struct auth_identity {
 	const char *source, *subject;
 	/* Where they want to go, for the hub to judge; NULL: not said. */
 	const char *next;
-	/* What to keep (auth_state): tokens, the source's own words. NULL:
-	 * none.
-	 */
+	/* What to keep (auth_state): the source's own words. NULL: none. */
 	const json_t *state;
 };
 

@@ -68,7 +68,8 @@ void oidc_renew_keys(
     struct oidc *o, struct oidc_wait *w, oidc_ready_fn *fn, void *arg);
 void oidc_wait_stop(struct oidc_wait *w);
 
-/* Not with a jwks_uri. Valid after a successful wait, until the next turn of the loop. */
+/* Not with a jwks_uri. Valid after a successful wait, until the next turn of
+ * the loop. */
 const struct oidc_endpoints *oidc_endpoints(const struct oidc *o);
 /* See idtoken_verify. */
 int oidc_verify(const struct oidc *o, const char *token, const char *nonce,
