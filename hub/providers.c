@@ -348,6 +348,15 @@ static struct authenticator *find_platform(const struct providers *p,
 	return found;
 }
 
+bool providers_has_courses(const struct providers *p)
+{
+	for (size_t i = 0; p && i < p->n; i++) {
+		if (!provider_has_door(p->items[i]))
+			return true;
+	}
+	return false;
+}
+
 int providers_begin_lti(
     struct req *r, const struct url_pairs *args, struct err *err)
 {

@@ -52,6 +52,8 @@ int providers_return(
 /* ---- learning platforms (auth/lti.h) ---------------------------------------
  */
 
+/* Are there any? p may be NULL. */
+bool providers_has_courses(const struct providers *p);
 /* LTI 1.3: a platform's page begins. The request is answered by a redirect, or
  * -1 with err: NOT_FOUND (no such platform), INVALID. */
 int providers_begin_lti(

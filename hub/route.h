@@ -90,7 +90,8 @@ struct req {
 	struct cookie_in cookies;
 	const char *xsrf;        /* token for forms and scripts of this page */
 	const char *form_action; /* CSP; NULL: 'self' */
-	bool touches_user;       /* counts as the user's activity */
+	bool may_be_framed; /* nothing on the page can be done by a click */
+	bool touches_user;  /* counts as the user's activity */
 	struct db_waiter waiter;
 	struct held_reply *held;        /* waits for the disk */
 	json_t *json;                   /* req_json's */

@@ -23,7 +23,7 @@ SECRET = "s3cret+with=signs&%of-the-class"
 CONFIG = """\
 hub:
   port: %(hub_port)d
-  public_url: http://127.0.0.1:%(port)d
+  public_url: %(public_url)s
   redirect_to_server: false
 auth:
   type: none
@@ -33,10 +33,10 @@ auth:
   providers:
     - name: moodle
       kind: lti13
-      issuer: http://127.0.0.1:%(lms_port)d
+      issuer: %(issuer)s
       client_id: tool-1
-      authorize_url: http://127.0.0.1:%(lms_port)d/auth?tenant=1
-      jwks_endpoint: http://127.0.0.1:%(lms_port)d/jwks
+      authorize_url: %(issuer)s/auth?tenant=1
+      jwks_endpoint: %(issuer)s/jwks
       deployment_ids: [d1, d7]
       username_key: custom_login
       username_prefix: ''
@@ -88,10 +88,11 @@ class Key:
 class Platform:
     """Its pages: /jwks, and /auth, which answers with a form that leads back."""
 
-    def __init__(self):
+    def __init__(self, host):
         self.target = None  # where the link in the course leads
         self.port = free_port()
-        self.issuer = "http://127.0.0.1:%d" % self.port
+        self.issuer = "http://%s:%d" % (host, self.port)
+        self.pages = {}  # further ones of a test
         self.key = Key("p1")
         self.published = [self.key]
         self.asked = []
@@ -117,12 +118,17 @@ class Platform:
 
     def answer(self, handler):
         parts = urllib.parse.urlsplit(handler.path)
-        kind = "application/json"
-        if parts.path == "/jwks":
+        kind = "text/html"
+        if parts.path in self.pages:
+            body = self.pages[parts.path]
+        elif parts.path == "/jwks":
+            kind = "application/json"
             self.keys_asked += 1
             body = json.dumps({"keys": [k.jwk() for k in self.published]})
+        elif parts.path != "/auth":
+            handler.send_error(404)
+            return
         else:
-            kind = "text/html"
             args = dict(urllib.parse.parse_qsl(parts.query))
             self.asked.append(args)
             body = self.form(args["redirect_uri"], self.change(self.claims(args["nonce"])), args["state"])
@@ -135,7 +141,8 @@ class Platform:
     @staticmethod
     def form(action, token, state):
         return ('<form method="post" action="%s"><input type="hidden" name="id_token" value="%s">'
-                '<input type="hidden" name="state" value="%s"></form>' % tuple(map(html.escape, (action, token, state))))
+                '<input type="hidden" name="state" value="%s"></form><script>document.forms[0].submit()</script>'
+                % tuple(map(html.escape, (action, token, state))))
 
     def claims(self, nonce):
         now = int(time.time())
@@ -149,13 +156,13 @@ class Platform:
 
 
 class World:
-    def __init__(self):
-        self.platform = Platform()
-        self.carrel = Programs(profile=["/bin/false"])
+    def __init__(self, host="127.0.0.1", programs=Programs):
+        self.platform = Platform(host)
+        self.carrel = programs(profile=["/bin/false"])
         self.hub = self.carrel.url + "/hub/"
         self.platform.target = self.hub + "lti13/oauth_callback"
         self.carrel._write("carrel.yaml", CONFIG % {
-            "hub_port": self.carrel.hub_port, "port": self.carrel.port, "lms_port": self.platform.port,
+            "hub_port": self.carrel.hub_port, "public_url": self.carrel.url, "issuer": self.platform.issuer,
             "secret": SECRET})
         for name in ("spawner", "proxy", "hub"):
             self.carrel.begin(name)

@@ -4,8 +4,8 @@
 Each launch that must not work is one that a real one was made of by changing one
 thing; advisories are named where their mistake would let it in.
 """
+import html
 import os
-import re
 import sys
 import time
 import urllib.parse
@@ -274,6 +274,28 @@ def not_by_script():
     equal(answer.status, 403, "a launch that a script of another site posts")
 
 
+def framed():
+    """A page that other sites may frame has nothing of a person, and sets nothing."""
+    inside = {"Sec-Fetch-Dest": "iframe", **CROSS_SITE}
+    alice = Browser(story.carrel.url)
+    post(alice, leave(alice))
+    again = "/hub/lti13/oauth_login?" + urllib.parse.urlencode(beginning())
+    for method, path, form in [("GET", again, None), ("POST", "/hub/lti13/oauth_login", beginning()),
+                               ("POST", "/hub/lti13/oauth_callback", {"id_token": "x"}),
+                               ("POST", "/hub/lti/launch", {"user_id": "1"})]:
+        answer = alice.get(path, headers=inside) if form is None else alice.post(path, form, headers=inside)
+        equal((method, path[:25], answer.status), (method, path[:25], 200), "status in a frame")
+        claim("frame-ancestors *" in answer.headers["Content-Security-Policy"] and
+              not answer.headers["X-Frame-Options"], "it cannot be framed: %s" % answer.headers)
+        claim("alice" not in answer.text and "logout" not in answer.text, "the page knows somebody: %s" % answer.text)
+        equal(answer.headers.get_all("Set-Cookie"), None, "cookies of a page in a frame")
+        shown = 'href="%s" target="_blank"' % html.escape(again)
+        equal("oauth_login" in path, shown in answer.text, "a link to a new window: %s" % answer.text)
+    for headers in ({}, {"Sec-Fetch-Dest": "document"}):
+        answer = alice.get("/hub/home", headers=headers)
+        equal(answer.headers["X-Frame-Options"], "DENY", "other pages in frames")
+
+
 # ---- LTI 1.1
 
 FIELDS = {"lti_message_type": "basic-lti-launch-request", "lti_version": "LTI-1p0", "user_id": "77",
@@ -373,7 +395,7 @@ def old_name_of_another():
 
 def nothing_secret():
     log = "\n".join(story.carrel.lines)
-    for secret in (lms.SECRET, "id_token=", "carrel-trip-", "eyJ", "oauth_signature=", "login_hint", "bob@uni"):
+    for secret in (lms.SECRET, "id_token=", "carrel-trip-", "eyJ", "oauth_signature=", "login_hint=", "bob@uni"):
         claim(secret not in log, "the log has %s" % secret)
 
 
@@ -394,6 +416,7 @@ try:
         ("what platforms are told", registration),
         ("platforms are not on the login page", not_on_the_login_page),
         ("launches are navigations", not_by_script),
+        ("inside a frame there is a way out", framed),
         ("somebody comes from a course (1.1)", old_whole_way),
         ("a launch leads to the assignment, and only here (1.1)", old_to_the_assignment),
         ("a launch that is not signed (1.1)", old_not_signed),
