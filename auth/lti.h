@@ -30,6 +30,9 @@ bool lti_has_prefix(const struct authenticator *au);
 /* Do they say that they come from this platform? (iss, client_id;
  * oauth_consumer_key) Nothing is proved by it. */
 bool lti_knows(const struct authenticator *au, const struct url_pairs *args);
+/* Could one launch be of both? */
+bool lti_are_same(
+    const struct authenticator *one, const struct authenticator *two);
 
 /*
  * Where the browser goes on, in `a`; NULL with err INVALID: args are no proper

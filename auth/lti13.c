@@ -243,6 +243,21 @@ static bool has_consumer(const struct lti *o, const char *key)
 	return false;
 }
 
+bool lti_are_same(
+    const struct authenticator *one, const struct authenticator *two)
+{
+	const struct lti_options *x = &lti_of(one)->opt, *y = &lti_of(two)->opt;
+
+	if (one->kind != two->kind)
+		return false;
+	for (size_t i = 0; i < x->consumers.n; i++) {
+		if (has_consumer(lti_of(two), x->consumers.items[i].name))
+			return true;
+	}
+	return x->issuer && str_eq(x->issuer, y->issuer) &&
+	       str_eq(x->client_id, y->client_id);
+}
+
 bool lti_knows(const struct authenticator *au, const struct url_pairs *args)
 {
 	const struct lti *o = lti_of(au);

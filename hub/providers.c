@@ -549,6 +549,25 @@ static int check_names(
 	return 0;
 }
 
+/* A launch that could be of two platforms would be of none. */
+static int check_platforms(const struct providers *p, struct err *err)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			const struct authenticator *x = p->items[j];
+			const struct authenticator *y = p->items[i];
+
+			if (lti_is(x) && lti_is(y) && lti_are_same(x, y))
+				return err_set(err, ERR_INVALID,
+				    "auth.providers: \"%s\" and \"%s\" are one "
+				    "platform: the same issuer and client_id, "
+				    "or the same consumer key",
+				    provider_name(x), provider_name(y));
+		}
+	}
+	return 0;
+}
+
 static int check_auto(const struct providers *p, struct err *err)
 {
 	const char *name = p->cfg->auto_login;
@@ -591,7 +610,8 @@ static int open_all(
 		rc = open_one(p, file, hub_url, n, err);
 	free(hub_url);
 	if (rc == 0 &&
-	    (check_names(p, has_form, err) != 0 || check_auto(p, err) != 0))
+	    (check_names(p, has_form, err) != 0 ||
+		check_platforms(p, err) != 0 || check_auto(p, err) != 0))
 		rc = -1;
 	return rc;
 }

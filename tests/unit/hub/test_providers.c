@@ -598,6 +598,17 @@ static void test_platforms_have_no_button(void **state)
 	refused(LMS, "begin on the learning platform");
 	app.cfg.auto_login = "";
 	refused(LMS LMS, "two are called");
+	refused(LMS "- {name: lms2, kind: lti13, username_prefix: '', "
+		    "issuer: 'https://lms.example', client_id: c, "
+		    "authorize_url: 'https://lms.example/auth', "
+		    "jwks_endpoint: 'https://lms.example/jwks', "
+		    "deployment_ids: [e]}\n",
+	    "are one platform");
+	refused("- {name: a, kind: lti11, username_prefix: '', "
+		"consumers: {k: '0123456789abcdef', l: '0123456789abcdef'}}\n"
+		"- {name: b, kind: lti11, username_prefix: '', "
+		"consumers: {m: '0123456789abcdef', l: '0123456789abcdee'}}\n",
+	    "are one platform");
 }
 
 /* Its trip is worth nothing at the other's address, and the other way round. */
