@@ -75,6 +75,7 @@ static int send_piece(struct exchange *ex, struct slice payload, bool is_last)
 	if (p.n == 0)
 		return 0;
 	metric_add(&w->metrics.bytes_out, p.len);
+	ex->n_out += payload.len;
 	return conn_send(ex->conn, p.iov, p.n);
 }
 
@@ -203,6 +204,8 @@ static void start_tunnel(struct exchange *ex, struct slice rest)
 	if (transport_send_bytes(
 		&ex->up->io, c->in.data + c->in.off, c->in.len) < 0)
 		return;
+	ex->status = 101;
+	limit_join(w->limits, &c->io.ticket, &ex->ticket);
 	cell = cell_ref(ex->route->cell);
 	if (relay_begin(w, &c->io, &ex->up->io, cell, &err) < 0)
 		log_error(

@@ -61,12 +61,17 @@ struct conn {
 	bool is_sending;  /* LINGER: in the middle of a request */
 	bool may_shake;   /* SHAKE: it is its turn */
 	bool must_reset;  /* close so that the client sees a failure */
+	bool is_shaking;  /* counted in worker->n_shaking */
 	struct conn_input in;
 	struct httphead_scan scan;
 	int64_t since_ms;  /* the state, or the head, began */
 	int64_t active_ms; /* last byte from or to the client */
 	uint64_t n_lingered;
-	char peer[INET6_ADDRSTRLEN]; /* "" for a unix socket */
+	size_t
+	    n_unread; /* at the last look at a reader that may have stopped */
+	struct in6_addr address; /* :: for a unix socket */
+	char
+	    peer[INET6_ADDRSTRLEN]; /* the same as text; "" for a unix socket */
 };
 
 /* Takes fd. addr is NULL for a unix socket. */
@@ -74,6 +79,9 @@ void conn_open(struct worker *w, int fd, const struct in6_addr *addr);
 /* Go on as far as possible. May free c. */
 void conn_run(struct conn *c);
 void conn_free(struct conn *c);
+/* All places are taken: does it wait for nothing but its next request, or keep
+ * us waiting? Then it is closed. true: it was, and c is gone. */
+bool conn_give_way(struct conn *c);
 /* Draining began: close it if it is idle. May free c. */
 void conn_drain(struct conn *c);
 

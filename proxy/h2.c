@@ -583,6 +583,11 @@ bool h2_step(struct conn *c)
 
 /* ---- time ---------------------------------------------------------------- */
 
+bool h2_is_idle(const struct conn *c)
+{
+	return c->h2->n_streams == 0;
+}
+
 int64_t h2_deadline(const struct conn *c)
 {
 	int64_t idle_ms = c->worker->config->http2_idle_ms;

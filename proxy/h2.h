@@ -37,6 +37,8 @@ void h2_free(struct h2 **h);
 /* Read, run the streams, write; true: something moved. */
 bool h2_step(struct conn *c);
 int64_t h2_deadline(const struct conn *c);
+/* No stream is open. */
+bool h2_is_idle(const struct conn *c);
 /* The deadline passed. */
 void h2_expire(struct conn *c);
 /* Say that it ends; streams that run, and what crosses with it, finish. */

@@ -9,8 +9,10 @@
 
 #include "base/mem.h"
 #include "proxy/config.h"
+#include "proxy/door.h"
 #include "proxy/exchange.h"
 #include "proxy/h2_priv.h"
+#include "proxy/metrics.h"
 #include "proxy/worker.h"
 
 #define STEPS_AT_ONCE 16
@@ -399,7 +401,9 @@ static void begin(struct h2_stream *s)
 	if (is_tunnel)
 		ws_key_make(s->key);
 	if (h2_request_finish(
-		s->request, s->has_no_body, s->key, &text, head, &why) < 0) {
+		s->request, s->has_no_body, s->key, &text, head, &why) < 0 ||
+	    door_is_head_too_long(c->worker, text.len, &why) ||
+	    door_has_too_many_fields(c->worker, head->n_fields, &why)) {
 		conn_refuse(c, &why);
 	} else {
 		s->is_tunnel = is_tunnel;
@@ -469,6 +473,8 @@ static void on_timer(struct timer *timer, void *arg)
 	/* A head that does not end holds all other streams. */
 	if (c->state == CONN_HEAD)
 		h2_terminate(s->h2, NGHTTP2_PROTOCOL_ERROR);
+	if (s->tunnel != NULL)
+		metric_add(&c->worker->metrics.errors[METRICS_TUNNEL_IDLE], 1);
 	if (c->state == CONN_BUSY && c->ex != NULL &&
 	    exchange_deadline(c->ex) <= now)
 		exchange_expire(c->ex);

@@ -8,11 +8,10 @@
 #include "base/mem.h"
 #include "proxy/cell.h"
 #include "proxy/h2_priv.h"
+#include "proxy/relay.h"
 #include "proxy/worker.h"
 
-#define TOUCH_MS     1000
-/* One side has ended: how long the other may be silent. */
-#define HALF_OPEN_MS 300000
+#define TOUCH_MS 1000
 
 const char *h2_stream_check_answer(
     const struct h2_stream *s, const struct http_head *h)
@@ -184,7 +183,7 @@ bool h2_tunnel_pump(struct h2_stream *s)
 
 int64_t h2_tunnel_deadline(const struct h2_stream *s)
 {
-	if (!s->out_has_end && !s->has_end)
-		return INT64_MAX;
-	return s->tunnel->touched_ms + HALF_OPEN_MS;
+	return s->tunnel->touched_ms + relay_patience_ms(s->conn.worker,
+					   s->tunnel->cell,
+					   s->out_has_end || s->has_end);
 }

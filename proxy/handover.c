@@ -93,13 +93,16 @@ static int word_open(struct handover *h, struct err *err)
 	if (p == MAP_FAILED)
 		return err_sys(err, "map shared memory");
 	h->word = p;
+	h->opt.on_word(h->word_fd, h->opt.arg);
 	return 0;
 }
 
 static void word_close(struct handover *h)
 {
-	if (h->word != NULL)
+	if (h->word != NULL) {
+		h->opt.on_word(-1, h->opt.arg);
 		(void)munmap((void *)h->word, sizeof *h->word);
+	}
 	h->word = NULL;
 	fd_close(&h->word_fd);
 }

@@ -41,6 +41,8 @@ struct handover_options {
 	size_t n_metrics;
 	/* The listening sockets, now; at most `cap` of them. */
 	size_t (*sockets)(struct handover_socket *out, size_t cap, void *arg);
+	/* The word of a takeover that begins; -1: it is over. */
+	void (*on_word)(int fd, void *arg);
 	/* Another process serves: workers drain, routes are refused. */
 	void (*on_left)(void *arg);
 	/* After handover_finish: all is told. */

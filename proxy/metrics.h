@@ -34,6 +34,9 @@ enum metrics_reason {
 	METRICS_RETRIED,
 	METRICS_ACCEPT_FAILED,
 	METRICS_HANDSHAKE, /* of TLS with a client */
+	METRICS_STALLED,   /* a client that reads nothing */
+	METRICS_TUNNEL_IDLE,
+	METRICS_LIMITED, /* see enum metrics_limit */
 	METRICS_N_REASONS,
 };
 
@@ -50,6 +53,15 @@ enum metrics_flood {
 	METRICS_N_FLOODS,
 };
 
+/* Which limit something was refused at. */
+enum metrics_limit {
+	METRICS_LIMIT_CONNECTIONS,
+	METRICS_LIMIT_CLIENT,
+	METRICS_LIMIT_ROUTE,
+	METRICS_LIMIT_HEAD, /* its size or its number of fields */
+	METRICS_N_LIMITS,
+};
+
 struct metrics {
 	metric requests_ws, requests_web;
 	metric requests_proxy[METRICS_STATUSES]; /* by status */
@@ -59,8 +71,15 @@ struct metrics {
 	metric handshakes, handshakes_resumed;
 	metric bytes_in, bytes_out; /* to targets, to clients */
 	metric longest_turn_us;
+	/* The parent's, of engines that died (proxy/page.h) */
+	metric restarts, recovered, lost;
 	metric h2_connections, h2_tunnels; /* open ones */
 	metric h2_streams, h2_floods[METRICS_N_FLOODS];
+	metric shaking, requests_open;     /* of open_connections */
+	metric targets_open, targets_idle; /* connections to targets */
+	metric refused[METRICS_N_LIMITS];
+	metric gave_way; /* idle connections closed for new ones */
+	metric access_lines, access_dropped;
 	metric errors[METRICS_N_REASONS];
 	struct metrics_summary find_target, activity;
 };
@@ -70,6 +89,11 @@ static inline void metric_add(metric *m, uint64_t n)
 	atomic_store_explicit(m,
 	    atomic_load_explicit(m, memory_order_relaxed) + n,
 	    memory_order_relaxed);
+}
+
+static inline void metric_sub(metric *m, uint64_t n)
+{
+	metric_add(m, (uint64_t)0 - n);
 }
 
 static inline void metric_set(metric *m, uint64_t n)

@@ -16,6 +16,7 @@
 
 struct box;
 struct metrics;
+struct sockets;
 struct table;
 struct takeover;
 struct tls_tickets;
@@ -32,10 +33,8 @@ void takeover_free(struct takeover **t);
  * empty table. */
 int takeover_copy(struct takeover *t, struct table *table,
     struct tls_tickets *tickets, struct err *err) MUST_CHECK;
-/* A socket of that kind, port (0: any; unix: 0) and address or path that came
- * over, or -1. The caller's from then on. */
-int takeover_socket(struct takeover *t, enum parcel_listener kind,
-    uint16_t port, const char *text);
+/* The listening sockets that came over; what nobody took is closed later. */
+struct sockets *takeover_sockets(struct takeover *t);
 /* The old one's journal, or -1. The caller's from then on. */
 int takeover_journal(struct takeover *t, size_t *n_lines_out);
 

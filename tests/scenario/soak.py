@@ -28,7 +28,7 @@ from certs import Authority
 from churn import Churn
 from programs import Programs
 from proxy_takeover import World
-from proxy_world import Proxy
+from proxy_world import Proxy, child_of
 from report import claim, equal, until
 from tunnels import Tunnels
 from web import Browser
@@ -107,7 +107,7 @@ class Succession:
     def rested(self):
         """What drains has gone: one process is left."""
         self.world.old_ended()
-        return {"proxy after takeovers": self.world.now.process.pid}
+        return {"proxy after takeovers": self.world.now.engine(), "its parent": self.world.now.process.pid}
 
     def counts(self):
         return dict(self.churn.counts, takeovers=self.takeovers.n)
@@ -144,7 +144,7 @@ class Certificates:
 
     def rested(self):
         claim(self.proxy.process.poll() is None, "the proxy with TLS lives")
-        return {"proxy with TLS": self.proxy.process.pid}
+        return {"proxy with TLS": self.proxy.engine(), "parent of that": self.proxy.process.pid}
 
     def counts(self):
         return dict(self.churn.counts, reloads=self.reloads.n, http2=sum(s.n for s in self.streams))
@@ -196,7 +196,8 @@ class House:
     def rested(self):
         del self.carrel.lines[:-2000]
         until("the server that stays", 30, lambda: self.browser.get("/user/steady/x").status == 200)
-        return {name: p.pid for name, p in self.carrel.running.items()}
+        pids = {name: p.pid for name, p in self.carrel.running.items()}
+        return dict(pids, engine=child_of(pids["proxy"]))
 
     def counts(self):
         return {"logins, starts and stops": self.people.n, "hub restarts": self.restarts.n}
