@@ -18,14 +18,9 @@ typedef int launch_fn(
 
 static int status_of(const struct err *err)
 {
-	switch (err->code) {
-	case ERR_NOT_FOUND:
+	if (err->code == ERR_NOT_FOUND)
 		return 403;
-	case ERR_INVALID:
-		return 400;
-	default:
-		return 503;
-	}
+	return err->code == ERR_INVALID ? 400 : 503;
 }
 
 /* What came is for the platform's kind only: no page and no address that comes
