@@ -148,16 +148,15 @@ static struct authenticator *lti11_open(
 
 	if (!o)
 		return NULL;
-	/* As RFC 5849 3.4.1.2 wants it: small letters, no usual port. */
+	/* The origin is as RFC 5849 3.4.1.2 wants it: small letters, no usual
+	 * port. */
 	if (url_parse(&o->arena, o->hub_url, &u, err) != 0) {
 		(void)err_wrap(err, "hub.public_url");
 		lti_close(&au);
 		return NULL;
 	}
-	char *origin = arena_strdup(&o->arena, url_origin(&o->arena, &u));
-	str_lower_ascii(origin);
-	o->launch_url =
-	    arena_printf(&o->arena, "%s%slti/launch", origin, u.path);
+	o->launch_url = arena_printf(
+	    &o->arena, "%s%slti/launch", url_origin(&o->arena, &u), u.path);
 	o->nonces = xcalloc(1, sizeof *o->nonces);
 	o->since_s = clock_wall_s();
 	return au;
