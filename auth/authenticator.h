@@ -35,6 +35,8 @@ struct auth_identity {
 	/* Who it is for ever, where names can be given anew: the source and
 	 * its lasting word for the person. NULL: names are never reused. */
 	const char *source, *subject;
+	/* Where they want to go, for the hub to judge; or NULL. */
+	const char *next;
 	/* What to keep (auth_state): tokens, the source's words; or NULL. */
 	const json_t *state;
 	bool has_new_secret; /* just now: logins by the old one end */
@@ -80,6 +82,7 @@ struct auth_env {
 	struct fetcher *fetcher;  /* redirect kinds: their HTTP client */
 	const char *callback_url; /* redirect kinds: where people come back;
 				   * NULL: our public address is not known */
+	const char *hub_url;      /* the same: "https://hub.example.org/hub/" */
 };
 
 /* What the first form brought. */

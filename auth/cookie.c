@@ -147,7 +147,8 @@ int cookie_build(struct arena *a, const struct cookie_out *c, const char **out,
 		buf_str(&b, "; HttpOnly");
 	if (c->secure)
 		buf_str(&b, "; Secure");
-	buf_str(&b, "; SameSite=Lax");
+	buf_str(&b,
+	    c->cross_site && c->secure ? "; SameSite=None" : "; SameSite=Lax");
 	write_age(&b, c->max_age_s);
 	if (b.overflow)
 		rc = err_set(err, ERR_INVALID,

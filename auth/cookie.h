@@ -72,6 +72,7 @@ struct cookie_out {
 	const char *name, *value, *path;
 	int64_t max_age_s; /* 0: session; -1: forget it */
 	bool http_only, secure;
+	bool cross_site; /* comes with forms of other sites; wants secure */
 };
 int cookie_build(struct arena *a, const struct cookie_out *c, const char **out,
     struct err *err) MUST_CHECK;

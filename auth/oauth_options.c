@@ -319,8 +319,8 @@ static int find_preset(const struct conf_node *tree, const char *file,
 	if (o->preset)
 		return 0;
 	if (str_format(why, sizeof why,
-		"the provider \"%s\" needs a \"kind\": one of %s", o->name,
-		preset_kinds()) != 0)
+		"the provider \"%s\" needs a \"kind\": one of %s, lti13, lti11",
+		o->name, preset_kinds()) != 0)
 		why[0] = '\0';
 	return refuse(tree, file, err, why);
 }

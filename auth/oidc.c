@@ -35,7 +35,7 @@ struct oidc {
 	int64_t meta_until_ms, keys_until_ms, keys_since_ms;
 	struct oidc_endpoints ends;     /* strings of meta */
 	const char *algs[ALGS_MAX + 1]; /* strings of meta or cfg */
-	const char *jwks_uri;           /* of meta */
+	const char *jwks_uri;           /* of meta or cfg */
 };
 
 /* By number, or by the name that no name server is asked for. */
@@ -166,6 +166,11 @@ static int read_meta(struct oidc *o, const json_t *meta, struct err *err)
 
 static void step(struct oidc *o);
 
+static bool wants_meta(const struct oidc *o)
+{
+	return !o->cfg.jwks_uri;
+}
+
 /* Who waits anew in a callback waits for the next time; who waits to be told of
  * a refusal of their own stays. */
 static void wake(struct oidc *o, const struct err *err)
@@ -215,7 +220,7 @@ static void failed(struct oidc *o, const char *what, struct err *err)
 	int64_t again_ms = loop_now_ms(o->loop) + OIDC_AGAIN_MS;
 
 	(void)err_wrap(err, "the %s of %s", what, o->cfg.issuer);
-	if (!o->meta || !o->keys) {
+	if ((!o->meta && wants_meta(o)) || !o->keys) {
 		wake(o, err);
 		return;
 	}
@@ -307,7 +312,7 @@ static void step(struct oidc *o)
 
 	if (o->fetch)
 		return;
-	if (!o->meta || now_ms >= o->meta_until_ms)
+	if (wants_meta(o) && (!o->meta || now_ms >= o->meta_until_ms))
 		ask_meta(o);
 	else if (!o->keys || now_ms >= o->keys_until_ms)
 		ask(o, o->jwks_uri, on_keys);
@@ -380,9 +385,13 @@ struct oidc *oidc_new(
 {
 	struct oidc *o = xcalloc(1, sizeof *o);
 
+	assert(!cfg->jwks_uri || (cfg->algs.n > 0 && cfg->algs.n <= ALGS_MAX));
 	o->loop = l;
 	o->fetcher = f;
 	o->cfg = *cfg;
+	o->jwks_uri = cfg->jwks_uri;
+	for (size_t i = 0; !wants_meta(o) && i < cfg->algs.n; i++)
+		o->algs[i] = cfg->algs.items[i];
 	list_init(&o->waiting);
 	return o;
 }

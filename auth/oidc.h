@@ -26,6 +26,9 @@ struct oidc;
 struct oidc_config {
 	const char *issuer; /* as the tokens say it, to the byte */
 	const char *client_id;
+	/* Where its keys are, when that is all there is to know; then `algs`
+	 * must be given. NULL: ask for the metadata. */
+	const char *jwks_uri;
 	const char *ca_file;      /* NULL: the system's */
 	struct conf_strings algs; /* n 0: the asymmetric ones it advertises */
 	int64_t leeway_s;
@@ -65,7 +68,8 @@ void oidc_renew_keys(
     struct oidc *o, struct oidc_wait *w, oidc_ready_fn *fn, void *arg);
 void oidc_wait_stop(struct oidc_wait *w);
 
-/* Valid after a successful wait, until the next turn of the loop. */
+/* Not with a jwks_uri. Valid after a successful wait, until the next turn of
+ * the loop. */
 const struct oidc_endpoints *oidc_endpoints(const struct oidc *o);
 /* See idtoken_verify. */
 int oidc_verify(const struct oidc *o, const char *token, const char *nonce,

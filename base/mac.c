@@ -42,6 +42,14 @@ void mac_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,
 		broken("HMAC-SHA-256");
 }
 
+void mac_hmac_sha1(const void *key, size_t key_len, const void *p, size_t n,
+    unsigned char out[MAC_SHA1_LEN])
+{
+	if (key_len > INT32_MAX || HMAC(EVP_sha1(), key_len > 0 ? key : "",
+				       (int)key_len, p, n, out, NULL) == NULL)
+		broken("HMAC-SHA-1");
+}
+
 bool mac_equal(const void *a, size_t a_len, const void *b, size_t b_len)
 {
 	if (a_len != b_len)

@@ -14,6 +14,7 @@ libsodium-dev libnghttp2-dev libutf8proc-dev"
 notebook="jupyterhub jupyter-notebook python3-ipykernel"
 test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
 python3 python3-websocket python3-tornado python3-selenium chromium chromium-driver zsh
+python3-cryptography python3-oauthlib
 iproute2 util-linux procps passwd libpam-modules libpam-oath oathtool
 openssl libltdl7 libsasl2-2 libwrap0 curl python3-h2"
 

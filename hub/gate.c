@@ -254,7 +254,8 @@ static bool brings_password(const struct req *r)
 static bool wants_xsrf(const struct req *r)
 {
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH ||
-	    r->who.kind == PRINCIPAL_TOKEN || r->who.kind == PRINCIPAL_LOCAL ||
+	    r->gate == GATE_LAUNCH || r->who.kind == PRINCIPAL_TOKEN ||
+	    r->who.kind == PRINCIPAL_LOCAL ||
 	    is_method(r, "HEAD") || is_method(r, "OPTIONS"))
 		return false;
 	if (!is_api(r))
@@ -300,7 +301,8 @@ static bool pass_xsrf(struct req *r)
 {
 	struct xsrf_binding b = binding(r);
 
-	if (r->who.kind == PRINCIPAL_USER && is_foreign_fetch(r)) {
+	if ((r->who.kind == PRINCIPAL_USER || r->gate == GATE_LAUNCH) &&
+	    is_foreign_fetch(r)) {
 		reply_refusal(r, 403, "Requests from other sites are refused.");
 		return false;
 	}
@@ -331,7 +333,7 @@ static bool pass_login(struct req *r)
 {
 	if (r->who.kind != PRINCIPAL_NONE || r->gate == GATE_PUBLIC ||
 	    r->gate == GATE_OPEN || r->gate == GATE_OAUTH ||
-	    is_open_scrape(r) || brings_password(r))
+	    r->gate == GATE_LAUNCH || is_open_scrape(r) || brings_password(r))
 		return true;
 	if (is_api(r))
 		reply_error(r, 403, "Missing or invalid credentials.");

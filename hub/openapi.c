@@ -362,6 +362,7 @@ static const char *gate_name(enum gate_kind gate)
 		[GATE_API] = "api",
 		[GATE_SCRAPE] = "scrape",
 		[GATE_OAUTH] = "oauth",
+		[GATE_LAUNCH] = "launch",
 	};
 
 	return names[gate];

@@ -66,6 +66,8 @@ static void show_form(
 		json_object_set_new(
 		    data, "providers", json_pack("{s:O}", "links", links));
 	json_decref(links);
+	if (providers_has_courses(r->app->providers))
+		json_object_set_new(data, "courses", json_true());
 	if (str_eq(r->app->auth_kind->name, "pam"))
 		json_object_set_new(data, "unix", json_true());
 	if (problem)

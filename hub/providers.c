@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "auth/cookie.h"
-#include "auth/oauth.h"
+#include "auth/lti.h"
+#include "auth/provider.h"
 #include "base/clock.h"
 #include "base/fetch.h"
 #include "base/list.h"
@@ -179,6 +180,8 @@ static void on_done(uint64_t id, enum auth_result res,
 	r = take(arg, id);
 	if (!r)
 		return;
+	if (res == AUTH_RES_OK && identity->next)
+		r->next = arena_strdup(&r->http->arena, identity->next);
 	if (res == AUTH_RES_OK)
 		page_login_ended(r, identity->name, res, identity, "");
 	else if (res == AUTH_RES_DENIED)
@@ -190,7 +193,7 @@ static void on_done(uint64_t id, enum auth_result res,
 /* ---- cookies ------------------------------------------------------- */
 
 static int set_cookie(struct req *r, const char *name, const char *value,
-    int64_t max_age_s, struct err *err)
+    int64_t max_age_s, bool cross_site, struct err *err)
 {
 	const struct cookie_out c = {
 		.name = name,
@@ -199,6 +202,7 @@ static int set_cookie(struct req *r, const char *name, const char *value,
 		.max_age_s = max_age_s,
 		.http_only = true,
 		.secure = r->cookie_env.secure,
+		.cross_site = cross_site,
 	};
 	const char *text;
 
@@ -223,7 +227,7 @@ static int drop_old_trips(struct req *r, struct err *err)
 	size_t n = trip_cookies(&r->http->arena, cookies_of(r), &names);
 
 	for (size_t i = 0; n >= TRIP_COOKIES_MAX && i < n; i++) {
-		if (set_cookie(r, names[i], "", -1, err) != 0)
+		if (set_cookie(r, names[i], "", -1, false, err) != 0)
 			return -1;
 	}
 	return 0;
@@ -234,7 +238,7 @@ static int drop_old_trips(struct req *r, struct err *err)
 static struct authenticator *find(const struct providers *p, const char *name)
 {
 	for (size_t i = 0; p && i < p->n; i++) {
-		if (str_eq(oauth_name(p->items[i]), name))
+		if (str_eq(provider_name(p->items[i]), name))
 			return p->items[i];
 	}
 	return NULL;
@@ -242,7 +246,16 @@ static struct authenticator *find(const struct providers *p, const char *name)
 
 const char *providers_only(const struct providers *p)
 {
-	return p && p->n == 1 ? oauth_name(p->items[0]) : NULL;
+	const char *name = NULL;
+
+	for (size_t i = 0; p && i < p->n; i++) {
+		if (!provider_has_door(p->items[i]))
+			continue;
+		if (name)
+			return NULL;
+		name = provider_name(p->items[i]);
+	}
+	return name;
 }
 
 int providers_leave(
@@ -253,13 +266,14 @@ int providers_leave(
 	struct visit *v;
 	struct trip trip;
 
-	if (!au)
+	if (!au || !provider_has_door(au))
 		return err_set(
 		    err, ERR_NOT_FOUND, "There is no such login here.");
 	trip_begin(&r->http->arena, &r->app->keys, name, next, clock_wall_s(),
 	    &trip, &cookie);
 	if (drop_old_trips(r, err) != 0 ||
-	    set_cookie(r, trip.cookie_name, cookie, TRIP_MAX_S, err) != 0)
+	    set_cookie(r, trip.cookie_name, cookie, TRIP_MAX_S, false, err) !=
+		0)
 		return -1;
 	v = visit_new(r, au, err);
 	if (!v)
@@ -269,8 +283,9 @@ int providers_leave(
 	return 0;
 }
 
-int providers_return(
-    struct req *r, const struct url_pairs *query, struct err *err)
+/* By a link of an OAuth provider, or by a form of LTI 1.3 (is_launch). */
+static int come_back(struct req *r, const struct url_pairs *query,
+    bool is_launch, struct err *err)
 {
 	struct providers *p = r->app->providers;
 	const char *state = url_pair_get(query, "state");
@@ -284,20 +299,118 @@ int providers_return(
 		    "start again.");
 	if (trip_end(&r->http->arena, &r->app->keys, cookies_of(r), state,
 		clock_wall_s(), &trip, err) != 0 ||
-	    set_cookie(r, trip.cookie_name, "", -1, err) != 0)
+	    set_cookie(r, trip.cookie_name, "", -1, is_launch, err) != 0)
 		return -1;
 	r->next = trip.next ? trip.next : "";
 	au = find(p, trip.provider);
-	if (!au || !trips_use(&p->trips, &trip))
+	if (!au || provider_has_door(au) == is_launch ||
+	    !trips_use(&p->trips, &trip))
 		return err_set(err, ERR_NOT_FOUND,
 		    "This login was used already. Please start again.");
-	r->login_via = oauth_name(au);
+	r->login_via = provider_name(au);
 	v = visit_new(r, au, err);
 	if (!v)
 		return -1;
 	const struct auth_trip t = { trip.state, trip.nonce, trip.verifier };
 	au->kind->callback(au, v->id, &t, query);
 	return 0;
+}
+
+int providers_return(
+    struct req *r, const struct url_pairs *query, struct err *err)
+{
+	return come_back(r, query, false, err);
+}
+
+/* ---- learning platforms -------------------------------------------- */
+
+/* The only one of that kind that they say they are from. */
+static struct authenticator *find_platform(const struct providers *p,
+    const struct authenticator_kind *kind, const struct url_pairs *args,
+    struct err *err)
+{
+	struct authenticator *found = NULL;
+
+	for (size_t i = 0; p && i < p->n; i++) {
+		struct authenticator *au = p->items[i];
+
+		if (au->kind != kind || !lti_knows(au, args))
+			continue;
+		if (found) {
+			(void)err_set(err, ERR_NOT_FOUND,
+			    "The course's page does not say which of several "
+			    "platforms it is of (client_id).");
+			return NULL;
+		}
+		found = au;
+	}
+	if (!found)
+		(void)err_set(err, ERR_NOT_FOUND,
+		    "This hub does not know the learning platform that sent "
+		    "you here. Its administrator can make it known "
+		    "(auth.providers).");
+	return found;
+}
+
+bool providers_has_courses(const struct providers *p)
+{
+	for (size_t i = 0; p && i < p->n; i++) {
+		if (!provider_has_door(p->items[i]))
+			return true;
+	}
+	return false;
+}
+
+int providers_begin_lti(
+    struct req *r, const struct url_pairs *args, struct err *err)
+{
+	struct arena *a = &r->http->arena;
+	const char *cookie, *url;
+	struct trip trip;
+	struct authenticator *au =
+	    find_platform(r->app->providers, &authenticator_lti13, args, err);
+
+	if (!au)
+		return -1;
+	trip_begin(a, &r->app->keys, provider_name(au), NULL, clock_wall_s(),
+	    &trip, &cookie);
+	const struct auth_trip t = { trip.state, trip.nonce, trip.verifier };
+	url = lti13_authorize_url(au, a, &t, args, err);
+	if (!url || drop_old_trips(r, err) != 0 ||
+	    set_cookie(r, trip.cookie_name, cookie, TRIP_MAX_S, true, err) != 0)
+		return -1;
+	reply_redirect(r, 302, url);
+	return 0;
+}
+
+int providers_launch_lti13(
+    struct req *r, const struct url_pairs *form, struct err *err)
+{
+	return come_back(r, form, true, err);
+}
+
+int providers_launch_lti11(
+    struct req *r, const struct url_pairs *args, struct err *err)
+{
+	static const struct auth_trip none = { "", "", "" };
+	struct authenticator *au =
+	    find_platform(r->app->providers, &authenticator_lti11, args, err);
+	struct visit *v = au ? visit_new(r, au, err) : NULL;
+
+	if (!v)
+		return -1;
+	r->login_via = provider_name(au);
+	au->kind->callback(au, v->id, &none, args);
+	return 0;
+}
+
+json_t *providers_lti_tool(const struct providers *p)
+{
+	for (size_t i = 0; p && i < p->n; i++) {
+		if (p->items[i]->kind == &authenticator_lti13)
+			return lti13_tool(p->items[i]);
+	}
+	return NULL;
 }
 
 /* ---- asking again, logging out ------------------------------------- */
@@ -368,11 +481,14 @@ json_t *providers_links(
 {
 	json_t *links = json_array();
 
-	for (size_t i = 0; p && i < p->n; i++)
+	for (size_t i = 0; p && i < p->n; i++) {
+		if (!provider_has_door(p->items[i]))
+			continue;
 		json_array_append_new(links,
-		    json_pack("{s:s, s:s}", "label", oauth_label(p->items[i]),
-			"url",
-			providers_url(r, oauth_name(p->items[i]), next)));
+		    json_pack("{s:s, s:s}", "label",
+			provider_label(p->items[i]), "url",
+			providers_url(r, provider_name(p->items[i]), next)));
+	}
 	return links;
 }
 
@@ -383,9 +499,12 @@ const char *providers_auto(const struct providers *p)
 
 /* ---- opening ------------------------------------------------------- */
 
-static int open_one(struct providers *p, const char *file,
-    const char *callback_url, const struct conf_node *node, struct err *err)
+static int open_one(struct providers *p, const char *file, const char *hub_url,
+    const struct conf_node *node, struct err *err)
 {
+	const struct authenticator_kind *kind = provider_kind(node);
+	char *callback_url =
+	    hub_url ? xasprintf("%soauth_callback", hub_url) : NULL;
 	const struct auth_env env = {
 		.loop = p->app ? p->app->loop : NULL,
 		.sink = &p->sink,
@@ -395,19 +514,18 @@ static int open_one(struct providers *p, const char *file,
 		.public_address = *p->cfg->public_url != '\0',
 		.fetcher = p->fetcher,
 		.callback_url = callback_url,
+		.hub_url = hub_url,
 	};
 	struct authenticator *au;
 
-	if (p->n == PROVIDERS_MAX)
-		return err_set(err, ERR_INVALID, "auth.providers: more than %d",
-		    PROVIDERS_MAX);
-	au = authenticator_oauth.open(&env, err);
+	au = kind->open(&env, err);
+	free(callback_url);
 	if (!au)
 		return -1;
-	if (find(p, oauth_name(au))) {
+	if (find(p, provider_name(au))) {
 		(void)err_set(err, ERR_INVALID,
-		    "auth.providers: two are called \"%s\"", oauth_name(au));
-		authenticator_oauth.close(&au);
+		    "auth.providers: two are called \"%s\"", provider_name(au));
+		kind->close(&au);
 		return -1;
 	}
 	p->items[p->n++] = au;
@@ -424,13 +542,32 @@ static int check_names(
 	if (p->n + has_form < 2)
 		return 0;
 	for (size_t i = 0; i < p->n; i++) {
-		if (!oauth_has_prefix(p->items[i]))
+		if (!provider_has_prefix(p->items[i]))
 			return err_set(err, ERR_INVALID,
 			    "auth.providers: with several ways to log in "
 			    "\"%s\" needs a \"username_prefix\", so that two "
 			    "people of one name stay two; \"\" says that one "
 			    "name is one person everywhere",
-			    oauth_name(p->items[i]));
+			    provider_name(p->items[i]));
+	}
+	return 0;
+}
+
+/* A launch that could be of two platforms would be of none. */
+static int check_platforms(const struct providers *p, struct err *err)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			const struct authenticator *x = p->items[j];
+			const struct authenticator *y = p->items[i];
+
+			if (lti_is(x) && lti_is(y) && lti_are_same(x, y))
+				return err_set(err, ERR_INVALID,
+				    "auth.providers: \"%s\" and \"%s\" are one "
+				    "platform: the same issuer and client_id, "
+				    "or the same consumer key",
+				    provider_name(x), provider_name(y));
+		}
 	}
 	return 0;
 }
@@ -438,9 +575,15 @@ static int check_names(
 static int check_auto(const struct providers *p, struct err *err)
 {
 	const char *name = p->cfg->auto_login;
+	const struct authenticator *au = find(p, name);
 
-	if (!*name || find(p, name))
+	if (!*name || (au && provider_has_door(au)))
 		return 0;
+	if (au)
+		return err_set(err, ERR_INVALID,
+		    "\"auth.auto_login\": logins by \"%.40s\" begin on the "
+		    "learning platform's pages, not here",
+		    name);
 	return err_set(err, ERR_INVALID,
 	    "\"auth.auto_login\": there is no provider called \"%.40s\"", name);
 }
@@ -450,7 +593,7 @@ static int open_all(
 {
 	const struct config *cfg = p->cfg;
 	const struct conf_node *list = cfg->auth_providers;
-	char *callback_url = NULL;
+	char *hub_url = NULL;
 	int rc = 0;
 
 	if (list && list->kind != CONF_LIST)
@@ -458,17 +601,21 @@ static int open_all(
 		    "%s:%d:%d: \"auth.providers\" must be a list: each "
 		    "provider begins with \"- name: ...\"",
 		    file, list->line, list->column);
+	if (list && list->n_children > PROVIDERS_MAX)
+		return err_set(err, ERR_INVALID, "auth.providers: more than %d",
+		    PROVIDERS_MAX);
 	if (*cfg->public_url)
-		callback_url = xasprintf("%.*s%shub/oauth_callback",
+		hub_url = xasprintf("%.*s%shub/",
 		    (int)(strlen(cfg->public_url) -
 			  str_ends(cfg->public_url, "/")),
 		    cfg->public_url, cfg->base_url);
 	for (const struct conf_node *n = list ? list->child : NULL;
 	     n && rc == 0; n = n->next)
-		rc = open_one(p, file, callback_url, n, err);
-	free(callback_url);
+		rc = open_one(p, file, hub_url, n, err);
+	free(hub_url);
 	if (rc == 0 &&
-	    (check_names(p, has_form, err) != 0 || check_auto(p, err) != 0))
+	    (check_names(p, has_form, err) != 0 ||
+		check_platforms(p, err) != 0 || check_auto(p, err) != 0))
 		rc = -1;
 	return rc;
 }
@@ -527,7 +674,7 @@ void providers_close(struct providers **pp)
 		reply_page_error(r, 503, "The hub is being stopped.");
 	}
 	for (size_t i = 0; i < p->n; i++)
-		authenticator_oauth.close(&p->items[i]);
+		p->items[i]->kind->close(&p->items[i]);
 	if (p->fetcher)
 		fetcher_free(&p->fetcher);
 	free(p);

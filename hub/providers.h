@@ -29,14 +29,15 @@ void providers_close(struct providers **p);
 int providers_check(
     const struct config *cfg, const char *file, struct err *err) MUST_CHECK;
 
-/* For the login page: [{label, url}]; p may be NULL. */
+/* For the login page: [{label, url}] of those that one can leave for; p may be
+ * NULL. */
 json_t *providers_links(
     const struct providers *p, struct req *r, const char *next);
 /* The one of auth.auto_login; NULL: none. */
 const char *providers_auto(const struct providers *p);
 /* "/hub/oauth_login/NAME?next=..." */
 const char *providers_url(struct req *r, const char *name, const char *next);
-/* The name of the only one; NULL: there are none, or several. */
+/* The name of the only one of these; NULL: there are none, or several. */
 const char *providers_only(const struct providers *p);
 
 /*
@@ -47,6 +48,25 @@ int providers_leave(struct req *r, const char *name, const char *next,
     struct err *err) MUST_CHECK;
 int providers_return(
     struct req *r, const struct url_pairs *query, struct err *err) MUST_CHECK;
+
+/* ---- learning platforms (auth/lti.h) ---------------------------------------
+ */
+
+/* Are there any? p may be NULL. */
+bool providers_has_courses(const struct providers *p);
+/* LTI 1.3: a platform's page begins. The request is answered by a redirect, or
+ * -1 with err: NOT_FOUND (no such platform), INVALID. */
+int providers_begin_lti(
+    struct req *r, const struct url_pairs *args, struct err *err) MUST_CHECK;
+/* LTI 1.3: what it posts then. As providers_return. */
+int providers_launch_lti13(
+    struct req *r, const struct url_pairs *form, struct err *err) MUST_CHECK;
+/* LTI 1.1: the one form, with what stood in the query. As providers_return. */
+int providers_launch_lti11(
+    struct req *r, const struct url_pairs *args, struct err *err) MUST_CHECK;
+/* A new reference: what the first of LTI 1.3 says about this hub; NULL: none.
+ * p may be NULL. */
+json_t *providers_lti_tool(const struct providers *p);
 
 /* ---- asking again (hub/refresh.c) ------------------------------------------
  */

@@ -66,11 +66,13 @@ static void set_page(struct req *r)
 	    arena_printf(&r->http->arena,
 		"default-src 'none'; script-src 'self'; style-src 'self'; "
 		"img-src 'self'; connect-src 'self'; form-action %s; "
-		"base-uri 'none'; frame-ancestors 'none'; "
+		"base-uri 'none'; frame-ancestors %s; "
 		"report-uri %ssecurity/csp-report",
-		r->form_action ? r->form_action : "'self'", r->app->web->hub));
+		r->form_action ? r->form_action : "'self'",
+		r->may_be_framed ? "*" : "'none'", r->app->web->hub));
 	set(r, "Referrer-Policy", "same-origin");
-	set(r, "X-Frame-Options", "DENY");
+	if (!r->may_be_framed)
+		set(r, "X-Frame-Options", "DENY");
 	set(r, "Cache-Control", "no-store");
 }
 
@@ -230,7 +232,8 @@ void reply_err(struct req *r, const struct err *err)
 	    &(struct log_ctx){ .request = id, .user = principal_name(&r->who) },
 	    "request failed", "code=%s why=%s", err_code_name(err->code),
 	    err->text);
-	if (r->gate == GATE_PAGE || r->gate == GATE_OPEN)
+	if (r->gate == GATE_PAGE || r->gate == GATE_OPEN ||
+	    r->gate == GATE_LAUNCH)
 		reply_page_error(r, 500,
 		    "The hub could not do this. Try again in a moment; if it "
 		    "stays so, tell its administrator: the reason stands in "

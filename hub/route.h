@@ -28,6 +28,8 @@ enum gate_kind {
 	GATE_API,    /* cookie or token; errors are JSON */
 	GATE_SCRAPE, /* cookie or token, or everybody by configuration */
 	GATE_OAUTH,  /* the client proves itself in the body; errors are JSON */
+	GATE_LAUNCH, /* a page to which other sites send forms, without a token
+		      * of ours: the handler wants their signature */
 };
 
 /* What the scopes of a route are asked for. */
@@ -91,7 +93,8 @@ struct req {
 	struct cookie_in cookies;
 	const char *xsrf;        /* token for forms and scripts of this page */
 	const char *form_action; /* CSP; NULL: 'self' */
-	bool touches_user;       /* counts as the user's activity */
+	bool may_be_framed; /* nothing on the page can be done by a click */
+	bool touches_user;  /* counts as the user's activity */
 	struct db_waiter waiter;
 	struct held_reply *held; /* waits for the disk */
 	json_t *json;            /* req_json's */

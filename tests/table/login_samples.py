@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""docs/login.md: every sample is a configuration that the hub takes, and every option of a provider stands there."""
+"""docs/login.md, docs/login-lti.md: every sample is a configuration that the hub takes, and every option of a provider stands there."""
 import os
 import re
 import subprocess
@@ -19,9 +19,9 @@ def text(path):
         return f.read()
 
 
-def samples():
+def samples(page="docs/login.md"):
     """Each provider of the page as a configuration of its own."""
-    for block in re.findall(r"```yaml\n(.*?)```", text("docs/login.md"), re.S):
+    for block in re.findall(r"```yaml\n(.*?)```", text(page), re.S):
         if not block.startswith("- "):
             yield block
             continue
@@ -41,6 +41,8 @@ def check(config):
 def all_are_taken():
     found = list(samples())
     claim(len(found) >= 11, "only %d samples are left" % len(found))
+    found += samples("docs/login-lti.md")
+    claim(len(found) >= 14, "docs/login-lti.md has lost its samples")
     for config in found:
         run = check(config)
         claim(run.returncode == 0, "%s\n%s" % (config, run.stdout))
@@ -52,17 +54,22 @@ def a_wrong_one_is_not():
 
 
 def options_are_all_there():
-    page, source = text("docs/login.md"), text("auth/oauth_options.c")
+    all_of("docs/login.md", "auth/oauth_options.c", 25)
+    all_of("docs/login-lti.md", "auth/lti_options.c", 15)
+
+
+def all_of(where, file, least):
+    page, source = text(where), text(file)
     names = re.findall(r"\b(?:TEXT|LISTED)\((\w+)\),|\bROW\((\w+), [A-Z]", source)
     names = [a or b for a, b in names if not (a or b).startswith("member")]
-    claim(len(names) > 25, "the table is not found: %r" % names)
+    claim(len(names) > least, "the table is not found: %r" % names)
     missing = [n for n in names if "`%s`" % n not in page and not re.search(r"(?m)^\s*%s:" % n, page)]
-    claim(not missing, "docs/login.md does not have %s" % ", ".join(missing))
+    claim(not missing, "%s does not have %s" % (where, ", ".join(missing)))
 
 
 report.run([
-    ("every sample of docs/login.md is taken", all_are_taken),
+    ("every sample of the pages is taken", all_are_taken),
     ("a sample with an obsolete restriction is not", a_wrong_one_is_not),
-    ("every option of a provider is in docs/login.md", options_are_all_there),
+    ("every option of a provider is in them", options_are_all_there),
 ])
 report.finish()

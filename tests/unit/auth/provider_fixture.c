@@ -20,6 +20,7 @@ static struct {
 	uint64_t id;
 	enum auth_result res;
 	char url[4096], text[400], name[300], subject[300], source[300];
+	char next[300];
 	char groups[32768]; /* "a,b" */
 	bool is_closed;     /* a call now is a failure */
 } told;
@@ -59,6 +60,8 @@ static void on_done(uint64_t attempt, enum auth_result res,
 	snprintf(told.source, sizeof told.source, "%s", identity->source);
 	snprintf(told.subject, sizeof told.subject, "%s",
 	    identity->subject ? identity->subject : "");
+	snprintf(told.next, sizeof told.next, "%s",
+	    identity->next ? identity->next : "");
 	for (size_t i = 0; i < identity->n_groups; i++)
 		len += (size_t)snprintf(told.groups + len,
 		    sizeof told.groups - len, "%s%s", i > 0 ? "," : "",

@@ -587,6 +587,90 @@ static void test_several_logins_want_their_names_told_apart(void **state)
 	app.auth_kind = &script_kind;
 }
 
+/* ---- learning platforms -----------------------------------------------------
+ */
+
+#define LMS                                                                    \
+	"- {name: lms, kind: lti13, username_prefix: '', "                     \
+	"issuer: 'https://lms.example', client_id: c, "                        \
+	"authorize_url: 'https://lms.example/auth', "                          \
+	"jwks_endpoint: 'https://lms.example/jwks', deployment_ids: [d]}\n"
+#define BEGIN                                                                  \
+	"/hub/lti13/oauth_login?iss=https%3A%2F%2Flms.example&login_hint=h&"   \
+	"target_link_uri=https%3A%2F%2Fhub.example.org%2Fhub%2F"
+
+static void test_a_launch_has_a_cookie_that_comes_with_its_form(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	test_ok(open_with(LMS, &err), &err);
+	alice.extra =
+	    "X-Forwarded-Proto: https\r\nSec-Fetch-Site: cross-site\r\n"
+	    "Sec-Fetch-Mode: navigate\r\n";
+	struct answer *a = browse(&alice, BEGIN);
+	assert_answer(a, 302, NULL);
+	assert_true(str_starts(
+	    header(a, "Location"), "https://lms.example/auth?response_type="));
+	const char *cookie = trip_cookie(a);
+	assert_non_null(strstr(cookie, "; HttpOnly"));
+	assert_non_null(strstr(cookie, "; Secure; SameSite=None"));
+	assert_non_null(strstr(cookie, "; Max-Age=600"));
+}
+
+static void test_platforms_have_no_button(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	test_ok(open_with(LMS "- {name: campus, username_prefix: ''}\n", &err),
+	    &err);
+	struct answer *a = browse(&alice, "/hub/login");
+	assert_answer(a, 200, "/hub/oauth_login/campus");
+	assert_null(strstr(a->body, "lms"));
+	assert_answer(browse(&alice, "/hub/oauth_login/lms"), 404, NULL);
+	assert_string_equal(providers_only(app.providers), "campus");
+	app.cfg.auto_login = "lms";
+	refused(LMS, "begin on the learning platform");
+	app.cfg.auto_login = "";
+	refused(LMS LMS, "two are called");
+	refused(LMS "- {name: lms2, kind: lti13, username_prefix: '', "
+		    "issuer: 'https://lms.example', client_id: c, "
+		    "authorize_url: 'https://lms.example/auth', "
+		    "jwks_endpoint: 'https://lms.example/jwks', "
+		    "deployment_ids: [e]}\n",
+	    "are one platform");
+	refused("- {name: a, kind: lti11, username_prefix: '', "
+		"consumers: {k: '0123456789abcdef', l: '0123456789abcdef'}}\n"
+		"- {name: b, kind: lti11, username_prefix: '', "
+		"consumers: {m: '0123456789abcdef', l: '0123456789abcdee'}}\n",
+	    "are one platform");
+}
+
+/* Its trip is worth nothing at the other's address, and the other way round. */
+static void test_launches_and_answers_are_not_mixed_up(void **state)
+{
+	struct err err = { 0 };
+	const char *back;
+
+	(void)state;
+	test_ok(open_with("- {name: campus, username_prefix: ''}\n" LMS, &err),
+	    &err);
+	back = leave(&alice, "/hub/oauth_login/campus");
+	struct call c =
+	    browse_begin(&alice, "POST", "/hub/lti13/oauth_callback",
+		"Content-Type: application/x-www-form-urlencoded\r\n",
+		strchr(back, '?') + 1);
+	struct answer *a = call_end(&c);
+	assert_answer(a, 403, "start again");
+	assert_int_equal(fakes[0]->n_callbacks, 0);
+	a = browse(&alice, BEGIN);
+	const char *at = strstr(header(a, "Location"), "&state=") + 7;
+	back = arena_printf(&app.config_arena,
+	    "/hub/oauth_callback?id_token=x&state=%.43s", at);
+	assert_answer(browse(&alice, back), 403, "start again");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
 int main(void)
@@ -613,6 +697,9 @@ int main(void)
 		T(test_logout_can_lead_elsewhere),
 		T(test_what_is_no_list_of_providers_is_fatal),
 		T(test_several_logins_want_their_names_told_apart),
+		T(test_a_launch_has_a_cookie_that_comes_with_its_form),
+		T(test_platforms_have_no_button),
+		T(test_launches_and_answers_are_not_mixed_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
