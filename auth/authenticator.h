@@ -21,8 +21,11 @@
 #include "base/loop.h"
 
 struct arena;
+struct auth_rules;
+struct db;
 struct fetcher;
 struct offload;
+struct passwords;
 struct spawner_client;
 struct url_pairs;
 
@@ -72,6 +75,11 @@ struct auth_env {
 	 * it was typed? 1/0/-1. */
 	int (*is_admin)(const char *name, void *arg, struct err *err);
 	void *is_admin_arg;
+	/* Kinds with passwords of the hub's own; NULL while the options are
+	 * only checked. */
+	struct db *db;
+	const struct auth_rules *rules;
+	struct passwords *passwords;
 	const struct conf_node *options; /* the kind's own map; NULL: none */
 	const char *file;    /* of the configuration, for messages */
 	bool public_address; /* people from elsewhere can reach us */

@@ -6,8 +6,10 @@
 #include <assert.h>
 
 #include "auth/dummy.h"
+#include "auth/first_use.h"
 #include "auth/header.h"
 #include "auth/ldap.h"
+#include "auth/native.h"
 #include "auth/none.h"
 #include "auth/pam.h"
 #include "auth/shared.h"
@@ -18,6 +20,8 @@
 static const struct authenticator_kind *const kinds[] = {
 	&authenticator_pam,
 	&authenticator_ldap,
+	&authenticator_native,
+	&authenticator_first_use,
 	&authenticator_shared,
 	&authenticator_header,
 	&authenticator_dummy,

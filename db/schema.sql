@@ -142,6 +142,30 @@ CREATE TABLE login_state (
 	sealed     TEXT CHECK (length(sealed) BETWEEN 1 AND 1048576)
 ) STRICT;
 
+-- Passwords of the hub's own (auth.type native, first-use).
+CREATE TABLE password (
+	user_id INTEGER NOT NULL PRIMARY KEY
+	        REFERENCES user (id) ON DELETE CASCADE,
+	-- Argon2id, as libsodium writes it: parameters, salt and all
+	hash    TEXT NOT NULL CHECK (length(hash) BETWEEN 1 AND 127),
+	set_us  INTEGER NOT NULL CHECK (set_us >= 0)
+) STRICT;
+
+-- Who signed up and waits for an administrator. No user of the hub yet, or one
+-- without a password: the name alone says who they want to be.
+CREATE TABLE signup (
+	name     TEXT NOT NULL PRIMARY KEY
+	         CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),
+	hash     TEXT NOT NULL CHECK (length(hash) BETWEEN 1 AND 127),
+	-- as they typed it, for the administrator to read; NULL: none
+	email    TEXT CHECK (length(CAST(email AS BLOB)) BETWEEN 1 AND 254),
+	-- a Unix account has that name
+	has_account INTEGER NOT NULL CHECK (has_account IN (0, 1)),
+	asked_us INTEGER NOT NULL CHECK (asked_us >= 0)
+) STRICT, WITHOUT ROWID;
+-- the page of those who wait, and the purge
+CREATE INDEX signup_asked ON signup (asked_us);
+
 -- Logins of browsers. The cookie carries the secret, this row its digest; a
 -- session that was ended is over whatever cookie is shown.
 CREATE TABLE session (

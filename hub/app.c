@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "auth/authenticator.h"
+#include "auth/passwords.h"
 #include "auth/rules.h"
 #include "auth/sealer.h"
 #include "auth/throttle.h"
@@ -84,6 +85,9 @@ static int open_authenticator(struct app *app, struct err *err)
 		.sink = app->login ? login_sink(app->login) : NULL,
 		.is_admin = is_admin,
 		.is_admin_arg = app,
+		.db = app->db,
+		.rules = app->rules,
+		.passwords = app->passwords,
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
 		.public_address = is_public(app),
@@ -126,6 +130,7 @@ static int open_login(struct app *app, struct err *err)
 	if (!app->web)
 		return -1;
 	app->login = login_new(app);
+	app->passwords = passwords_new(app->loop);
 	if (open_authenticator(app, err) != 0)
 		return -1;
 	app->providers = providers_open(app, err);
@@ -144,6 +149,7 @@ static void close_login(struct app *app)
 		login_free(&app->login);
 	if (app->auth)
 		app->auth_kind->close(&app->auth);
+	passwords_free(&app->passwords);
 	if (app->throttle)
 		throttle_close(&app->throttle);
 	if (app->rules)

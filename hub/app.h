@@ -29,6 +29,7 @@ struct httpd;
 struct login;
 struct metrics;
 struct offload;
+struct passwords;
 struct providers;
 struct proxy_client;
 struct reconcile;
@@ -71,6 +72,7 @@ struct app {
 	struct audit *audit;         /* hub/audit.h */
 	struct web *web;             /* hub/web.h: routes, pages, files */
 	struct throttle *throttle;
+	struct passwords *passwords; /* auth/passwords.h: of the hub's own */
 	struct auth_rules *rules;
 	const struct authenticator_kind *auth_kind;
 	struct authenticator *auth;

@@ -10,6 +10,7 @@
 #include "db/db.h"
 #include "db/oauth.h"
 #include "db/session.h"
+#include "db/signup.h"
 #include "db/token.h"
 #include "hub/app.h"
 #include "hub/metrics.h"
@@ -23,6 +24,8 @@
 
 #define FETCH_MAX         256
 #define PURGE_INTERVAL_MS (3600 * 1000)
+/* Nobody answered them. */
+#define SIGNUP_KEEP_US    (INT64_C(30) * 86400 * 1000000)
 
 void app_fail(struct app *app, const struct err *err)
 {
@@ -133,6 +136,7 @@ static void on_purge(struct timer *t, void *arg)
 
 	if (session_purge(app->db, now, &err) != 0 ||
 	    token_purge(app->db, now, &err) != 0 ||
+	    signup_purge(app->db, now - SIGNUP_KEEP_US, &err) < 0 ||
 	    oauth_code_purge(app->db, now, &err) != 0)
 		log_warn(NULL, "expired rows could not be removed",
 		    "why=\"%s\"", err.text);

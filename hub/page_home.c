@@ -6,6 +6,7 @@
 #include "hub/handlers.h"
 #include "hub/model.h"
 #include "hub/model_service.h"
+#include "hub/own.h"
 #include "hub/redirect.h"
 #include "hub/service.h"
 #include "hub/web.h"
@@ -110,6 +111,7 @@ void page_home(struct req *r)
 	json_t *data =
 	    json_pack("{s:s, s:o}", "title", "Home", "servers", l.cards);
 	json_object_set_new(data, "shown_services", service_cards(r));
+	own_home_links(r, data);
 	if (moving)
 		json_object_set_new(data, "refresh", json_true());
 	reply_page(r, 200, "home", data);

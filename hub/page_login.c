@@ -21,6 +21,7 @@
 #include "hub/gate.h"
 #include "hub/handlers.h"
 #include "hub/metrics.h"
+#include "hub/own.h"
 #include "hub/providers.h"
 #include "hub/redirect.h"
 #include "hub/refresh.h"
@@ -67,6 +68,7 @@ static void show_form(
 	json_decref(links);
 	if (str_eq(r->app->auth_kind->name, "pam"))
 		json_object_set_new(data, "unix", json_true());
+	own_login_links(r->app, data);
 	if (problem)
 		json_object_set_new(data, "problem", json_string(problem));
 	reply_page(r, status, "login", data);
