@@ -184,6 +184,14 @@ CREATE INDEX session_user ON session (user_id);
 -- the hourly purge
 CREATE INDEX session_expires ON session (expires_us);
 
+-- Which shared secret such a login came of: it ends when the secret is changed.
+CREATE TABLE session_origin (
+	session_id INTEGER NOT NULL PRIMARY KEY
+	           REFERENCES session (id) ON DELETE CASCADE,
+	-- a digest of it under a key of this hub (auth/origin.h)
+	origin     BLOB NOT NULL CHECK (length(origin) = 32)
+) STRICT;
+
 -- Notebook servers, one row per (user, name), made on the first start and kept
 -- when the server stops. What should be; the spawner says what is.
 CREATE TABLE server (

@@ -19,6 +19,7 @@
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
+#include "db/session_origin.h"
 #include "db/user.h"
 #include "hub/audit.h"
 #include "hub/auth_state.h"
@@ -43,6 +44,7 @@
 #define AUTH_THREADS    8
 #define AUTH_QUEUE      1024
 #define ENDING_MORE_MS  15000
+#define ORIGINS_MAX     128
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -88,6 +90,7 @@ static int open_authenticator(struct app *app, struct err *err)
 		.db = app->db,
 		.rules = app->rules,
 		.passwords = app->passwords,
+		.keys = &app->keys,
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
 		.public_address = is_public(app),
@@ -115,6 +118,25 @@ int app_check_auth(struct app *app, struct err *err)
 	return rc;
 }
 
+/* Logins of a shared password that is another one now. */
+static int end_old_logins(struct app *app, struct err *err)
+{
+	unsigned char in_force[ORIGINS_MAX][ORIGIN_LEN];
+	size_t n = 0;
+	int64_t n_ended;
+
+	if (app->auth_kind->origins)
+		n = app->auth_kind->origins(app->auth, in_force, ORIGINS_MAX);
+	if (session_origin_keep(app->db,
+		(const unsigned char(*)[ORIGIN_LEN])in_force, n, &n_ended,
+		err) != 0)
+		return err_wrap(err, "logins of an older password");
+	if (n_ended > 0)
+		log_info(NULL, "logins of an older password are over",
+		    "sessions=%lld", (long long)n_ended);
+	return 0;
+}
+
 static int open_login(struct app *app, struct err *err)
 {
 	if (keys_load(app->places.keys_dir, &app->keys, err) != 0)
@@ -131,7 +153,7 @@ static int open_login(struct app *app, struct err *err)
 		return -1;
 	app->login = login_new(app);
 	app->passwords = passwords_new(app->loop);
-	if (open_authenticator(app, err) != 0)
+	if (open_authenticator(app, err) != 0 || end_old_logins(app, err) != 0)
 		return -1;
 	app->providers = providers_open(app, err);
 	if (!app->providers || auth_state_open(app, err) != 0)

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/session.h"
+#include "db/session_origin.h"
 #include "db/user.h"
 #include "hub/attempt.h"
 #include "hub/audit.h"
@@ -208,7 +209,8 @@ struct visitor {
 };
 
 /* A browser that was logged in as somebody else is so no longer. */
-static int write_session(struct req *r, struct visitor *v, struct err *err)
+static int write_session(struct req *r, const struct auth_identity *id,
+    struct visitor *v, struct err *err)
 {
 	struct db *db = r->app->db;
 	int64_t now = clock_wall_us();
@@ -219,8 +221,12 @@ static int write_session(struct req *r, struct visitor *v, struct err *err)
 	if (user_touch(db, v->user.id, now, err) != 0)
 		return -1;
 	session_id_new(v->session_id);
-	return session_create(db, v->user.id, v->session_id, now,
-	    now + r->app->cfg.cookie_max_age_s * 1000000, v->secret, err);
+	if (session_create(db, v->user.id, v->session_id, now,
+		now + r->app->cfg.cookie_max_age_s * 1000000, v->secret,
+		err) != 0)
+		return -1;
+	return id->origin ? session_origin_put(db, v->secret, id->origin, err)
+			  : 0;
 }
 
 static int write_entry(
@@ -229,7 +235,8 @@ static int write_entry(
 	if (db_begin(r->app->db, err) != 0)
 		return -1;
 	if (entry_write(r->app, &r->http->arena, e, &v->user, err) == 0 &&
-	    write_session(r, v, err) == 0 && db_commit(r->app->db, err) == 0)
+	    write_session(r, e->id, v, err) == 0 &&
+	    db_commit(r->app->db, err) == 0)
 		return 0;
 	db_rollback(r->app->db);
 	return -1;

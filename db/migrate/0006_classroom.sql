@@ -14,3 +14,9 @@ CREATE TABLE signup (
 	asked_us INTEGER NOT NULL CHECK (asked_us >= 0)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX signup_asked ON signup (asked_us);
+-- Which shared secret a browser's login came of.
+CREATE TABLE session_origin (
+	session_id INTEGER NOT NULL PRIMARY KEY
+	           REFERENCES session (id) ON DELETE CASCADE,
+	origin     BLOB NOT NULL CHECK (length(origin) = 32)
+) STRICT;
