@@ -28,6 +28,7 @@
 #include "hub/providers.h"
 #include "hub/rbac.h"
 #include "hub/refresh.h"
+#include "hub/roster.h"
 #include "hub/route.h"
 #include "hub/server.h"
 #include "hub/service.h"
@@ -142,7 +143,7 @@ static int open_login(struct app *app, struct err *err)
 	if (keys_load(app->places.keys_dir, &app->keys, err) != 0)
 		return err_wrap(err, "keys");
 	app->rules = rules_open(&app->cfg.rules, err);
-	if (!app->rules)
+	if (!app->rules || roster_load(app, err) != 0)
 		return -1;
 	app->throttle =
 	    throttle_open(app->db, app->loop, &app->cfg.throttle, err);
@@ -174,6 +175,7 @@ static void close_login(struct app *app)
 	passwords_free(&app->passwords);
 	if (app->throttle)
 		throttle_close(&app->throttle);
+	roster_free(&app->roster);
 	if (app->rules)
 		rules_close(&app->rules);
 	keys_wipe(&app->keys);

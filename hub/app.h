@@ -33,6 +33,7 @@ struct passwords;
 struct providers;
 struct proxy_client;
 struct reconcile;
+struct roster;
 struct routing;
 struct servers;
 struct services;
@@ -72,6 +73,7 @@ struct app {
 	struct audit *audit;         /* hub/audit.h */
 	struct web *web;             /* hub/web.h: routes, pages, files */
 	struct throttle *throttle;
+	struct roster *roster;       /* hub/roster.h: groups by lists */
 	struct passwords *passwords; /* auth/passwords.h: of the hub's own */
 	struct auth_rules *rules;
 	const struct authenticator_kind *auth_kind;

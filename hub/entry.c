@@ -7,6 +7,7 @@
 #include "db/group_sync.h"
 #include "db/identity.h"
 #include "hub/auth_state.h"
+#include "hub/roster.h"
 
 /* A name that was somebody else's there when it came here first stays theirs.
  */
@@ -77,6 +78,7 @@ int entry_write(struct app *app, struct arena *a, const struct entry *e,
 	*out = (struct user){ 0 };
 	if (find_or_make(app, a, e, out, err) != 0 ||
 	    write_groups(app, e->id, out, err) != 0 ||
+	    roster_enter(app, out->id, out->name, err) != 0 ||
 	    claim_name(app, e, out, err) != 0)
 		return -1;
 	return keep_state(app, a, e, out, err);

@@ -22,6 +22,7 @@
 #include "hub/places.h"
 #include "hub/providers.h"
 #include "hub/rest_manual.h"
+#include "hub/roster.h"
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -229,6 +230,7 @@ static int check_auth(
     const struct config *cfg, const char *file, struct err *err)
 {
 	struct auth_rules *rules;
+	int rc;
 
 	if (!authenticator_find(cfg->auth_type))
 		return err_set(err, ERR_INVALID,
@@ -249,8 +251,9 @@ static int check_auth(
 		log_warn(NULL, "nobody may log in",
 		    "hint=\"set auth.allow_all or auth.allowed_users, or "
 		    "another list of section auth\"");
+	rc = roster_check(cfg, rules, file, err);
 	rules_close(&rules);
-	return 0;
+	return rc;
 }
 
 /* What the command line says wins over the file. */
@@ -334,6 +337,7 @@ static void set_log_level(const struct config *cfg)
 static void apply(struct app *app, const struct config *fresh)
 {
 	struct buf applied, waiting;
+	struct err err = { 0 };
 
 	buf_init(&applied, 8192);
 	buf_init(&waiting, 8192);
@@ -343,6 +347,9 @@ static void apply(struct app *app, const struct config *fresh)
 	    "changed=\"%s\" waits_for_restart=\"%s\"", buf_view(&applied),
 	    buf_view(&waiting));
 	audit_hub(app, AUDIT_CONFIG_CHANGED, buf_view(&applied));
+	if (roster_load(app, &err) != 0)
+		log_error(NULL, "the rosters are as they were", "why=\"%s\"",
+		    err.text);
 	buf_fini(&applied);
 	buf_fini(&waiting);
 }

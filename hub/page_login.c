@@ -26,6 +26,7 @@
 #include "hub/providers.h"
 #include "hub/redirect.h"
 #include "hub/refresh.h"
+#include "hub/roster.h"
 #include "hub/web.h"
 
 #define USERNAME_MAX 255
@@ -281,8 +282,10 @@ static void refuse_name(
 }
 
 static void succeeded(
-    struct req *r, const char *username, const struct auth_identity *id)
+    struct req *r, const char *username, const struct auth_identity *said)
 {
+	const struct auth_identity *id =
+	    roster_identity(r->app, &r->http->arena, said);
 	struct rules_decision d;
 	const struct entry e = {
 		.id = id,
