@@ -67,8 +67,9 @@ struct auth_env {
 	struct passwords *passwords;
 	const struct keys *keys;
 	const struct conf_node *options; /* the kind's own map; NULL: none */
-	const char *file;    /* of the configuration, for messages */
-	bool public_address; /* people from elsewhere can reach us */
+	const char *file;      /* of the configuration, for messages */
+	bool creates_accounts; /* auth.create_system_users */
+	bool public_address;   /* people from elsewhere can reach us */
 	/* Redirect kinds: send the browser there; the attempt is over. arg is
 	 * the sink's. */
 	void (*redirect)(uint64_t attempt, const char *url, void *arg);

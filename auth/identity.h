@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define ORIGIN_LEN 32 /* bytes */
 
@@ -26,6 +27,8 @@ struct auth_identity {
 	 * ORIGIN_LEN bytes. What came of a secret ends when it is changed.
 	 * NULL: a secret of their own. */
 	const unsigned char *origin;
+	/* A person for a visit, who is deleted after so long. 0: for ever. */
+	int64_t lifetime_s;
 };
 
 #endif

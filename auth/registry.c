@@ -13,6 +13,7 @@
 #include "auth/none.h"
 #include "auth/pam.h"
 #include "auth/shared.h"
+#include "auth/tmp.h"
 #include "base/str.h"
 
 #define NAMES_CAP 256
@@ -24,6 +25,7 @@ static const struct authenticator_kind *const kinds[] = {
 	&authenticator_first_use,
 	&authenticator_shared,
 	&authenticator_header,
+	&authenticator_tmp,
 	&authenticator_dummy,
 	&authenticator_none,
 };

@@ -296,6 +296,15 @@ CREATE INDEX token_session ON token (session_id) WHERE session_id IS NOT NULL;
 -- the hourly purge
 CREATE INDEX token_expires ON token (expires_us) WHERE expires_us > 0;
 
+-- People for a visit (auth.type tmp): they go with their server, with their last
+-- login, or when their time is over.
+CREATE TABLE visitor (
+	user_id  INTEGER NOT NULL PRIMARY KEY
+	         REFERENCES user (id) ON DELETE CASCADE,
+	since_us INTEGER NOT NULL CHECK (since_us >= 0),
+	until_us INTEGER NOT NULL CHECK (until_us >= since_us)
+) STRICT;
+
 -- Authorization codes: five minutes, one use.
 CREATE TABLE oauth_code (
 	digest           BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),

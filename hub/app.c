@@ -32,6 +32,7 @@
 #include "hub/route.h"
 #include "hub/server.h"
 #include "hub/service.h"
+#include "hub/visitors.h"
 #include "hub/web.h"
 
 #define FIRST_PASSED_FD 3
@@ -94,6 +95,7 @@ static int open_authenticator(struct app *app, struct err *err)
 		.keys = &app->keys,
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
+		.creates_accounts = app->cfg.create_system_users,
 		.public_address = is_public(app),
 	};
 
@@ -160,11 +162,13 @@ static int open_login(struct app *app, struct err *err)
 	if (!app->providers || auth_state_open(app, err) != 0)
 		return -1;
 	app->refresh = refresh_open(app);
+	app->visitors = visitors_open(app);
 	return 0;
 }
 
 static void close_login(struct app *app)
 {
+	visitors_close(&app->visitors);
 	refresh_close(&app->refresh);
 	providers_close(&app->providers);
 	sealer_close(&app->sealer);

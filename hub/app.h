@@ -39,6 +39,7 @@ struct servers;
 struct services;
 struct spawner_client;
 struct throttle;
+struct visitors;
 struct web;
 
 /* Where things are; strings live as long as the app. */
@@ -74,6 +75,7 @@ struct app {
 	struct web *web;             /* hub/web.h: routes, pages, files */
 	struct throttle *throttle;
 	struct roster *roster;       /* hub/roster.h: groups by lists */
+	struct visitors *visitors;   /* hub/visitors.h: people for a visit */
 	struct passwords *passwords; /* auth/passwords.h: of the hub's own */
 	struct auth_rules *rules;
 	const struct authenticator_kind *auth_kind;

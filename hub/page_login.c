@@ -27,6 +27,7 @@
 #include "hub/redirect.h"
 #include "hub/refresh.h"
 #include "hub/roster.h"
+#include "hub/visitors.h"
 #include "hub/web.h"
 
 #define USERNAME_MAX 255
@@ -71,6 +72,9 @@ static void show_form(
 	if (str_eq(r->app->auth_kind->name, "pam"))
 		json_object_set_new(data, "unix", json_true());
 	own_login_links(r->app, data);
+	if (visitors_are_taken(r->app))
+		json_object_set_new(data, "visit",
+		    json_pack("{s:b}", problem ? "is_again" : "is_now", 1));
 	if (problem)
 		json_object_set_new(data, "problem", json_string(problem));
 	reply_page(r, status, "login", data);
@@ -194,7 +198,9 @@ void page_login_post(struct req *r)
 {
 	const char *attempt = url_pair_get(&r->form, "attempt");
 
-	if (attempt)
+	if (visitors_are_taken(r->app))
+		visitor_login(r);
+	else if (attempt)
 		next_step(r, attempt);
 	else
 		first_step(r);

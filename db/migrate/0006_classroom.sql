@@ -20,3 +20,10 @@ CREATE TABLE session_origin (
 	           REFERENCES session (id) ON DELETE CASCADE,
 	origin     BLOB NOT NULL CHECK (length(origin) = 32)
 ) STRICT;
+-- People for a visit (auth.type tmp).
+CREATE TABLE visitor (
+	user_id  INTEGER NOT NULL PRIMARY KEY
+	         REFERENCES user (id) ON DELETE CASCADE,
+	since_us INTEGER NOT NULL CHECK (since_us >= 0),
+	until_us INTEGER NOT NULL CHECK (until_us >= since_us)
+) STRICT;
