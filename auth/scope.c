@@ -18,11 +18,7 @@
 	}
 #define NONE SUBS(SCOPE_N_IDS)
 
-static const struct scope_def {
-	const char *text;
-	const enum scope_id *subs; /* SCOPE_N_IDS ends */
-	const char *doc;
-} defs[SCOPE_N_IDS] = {
+static const struct scope_def defs[SCOPE_N_IDS] = {
 #define SCOPE(id, text, subs, doc) [SCOPE_##id] = { text, subs, doc },
 #include "auth/scopes.def"
 #undef SCOPE
@@ -55,19 +51,26 @@ static const struct role_def {
 	    (const char *const[]){ "inherit", NULL } },
 };
 
+static const struct scope_def *def_of(enum scope_id id)
+{
+	if (id < SCOPE_N_IDS)
+		return &defs[id];
+	return &scope_customs_used()->defs[id - SCOPE_CUSTOM_FIRST];
+}
+
 const char *scope_name(enum scope_id id)
 {
-	return defs[id].text;
+	return def_of(id)->text;
 }
 
 const char *scope_doc(enum scope_id id)
 {
-	return defs[id].doc;
+	return def_of(id)->doc;
 }
 
 const enum scope_id *scope_subs(enum scope_id id)
 {
-	return defs[id].subs;
+	return def_of(id)->subs;
 }
 
 const char *role_name(enum scope_role role)
@@ -84,8 +87,10 @@ const char *role_doc(enum scope_role role)
 
 static bool find_id(struct slice name, enum scope_id *out)
 {
-	for (size_t i = 0; i < SCOPE_N_IDS; i++) {
-		if (slice_eq(name, defs[i].text)) {
+	for (size_t i = 0; i < scope_ids_end(); i++) {
+		if (i == SCOPE_N_IDS)
+			continue;
+		if (slice_eq(name, scope_name((enum scope_id)i))) {
 			*out = (enum scope_id)i;
 			return true;
 		}

@@ -23,7 +23,8 @@ enum scope_id {
 #define SCOPE(id, text, subs, doc) SCOPE_##id,
 #include "auth/scopes.def"
 #undef SCOPE
-	SCOPE_N_IDS
+	SCOPE_N_IDS,
+	SCOPE_CUSTOM_FIRST /* auth/scope_custom.h */
 };
 
 enum scope_filter {

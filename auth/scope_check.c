@@ -26,8 +26,9 @@ static int add_reduced(struct scope_set *s, struct scope item, struct err *err)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct scope *have = &s->items[i];
 
-		if (scope_same(have, &item) ||
-		    (have->id == item.id && have->filter == FILTER_NONE))
+		if (have->id != item.id)
+			continue;
+		if (have->filter == FILTER_NONE || scope_same(have, &item))
 			return 0;
 	}
 	if (item.filter == FILTER_NONE)
@@ -42,10 +43,10 @@ static bool keeps_filter(enum scope_id sub, enum scope_filter filter)
 	       !str_starts(scope_name(sub), "read:user");
 }
 
-/* Mark id and everything below it; the table has no cycles. */
+/* Mark id and everything below it, once: custom ones may go in a circle. */
 static void mark_below(enum scope_id id, enum scope_filter filter, bool *marks)
 {
-	enum scope_id todo[SCOPE_N_IDS];
+	enum scope_id todo[SCOPE_IDS_MAX];
 	size_t n = 0;
 
 	marks[id] = true;
@@ -65,10 +66,11 @@ static void mark_below(enum scope_id id, enum scope_filter filter, bool *marks)
 static int add_expanded(
     struct scope_set *out, struct scope item, struct err *err)
 {
-	bool marks[SCOPE_N_IDS] = { false };
+	bool marks[SCOPE_IDS_MAX] = { false };
+	size_t end = scope_ids_end();
 
 	mark_below(item.id, item.filter, marks);
-	for (size_t i = 0; i < SCOPE_N_IDS; i++) {
+	for (size_t i = 0; i < end; i++) {
 		if (!marks[i])
 			continue;
 		item.id = (enum scope_id)i;

@@ -211,8 +211,8 @@ int oauth_code_create(
 	static const struct db_sql sql = { "oauth_code",
 		"INSERT INTO oauth_code (digest, client_id, user_id,"
 		" redirect_uri, session_id, scopes, challenge,"
-		" challenge_method, expires_us)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)" };
+		" challenge_method, expires_us, nonce, login_us)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 
@@ -229,6 +229,8 @@ int oauth_code_create(
 	db_bind_text(&q, 7, c->challenge);
 	db_bind_text(&q, 8, c->challenge_method);
 	db_bind_int(&q, 9, c->expires_us);
+	db_bind_text(&q, 10, c->nonce);
+	db_bind_int(&q, 11, c->login_us);
 	return db_run(&q, NULL, err);
 }
 
@@ -243,6 +245,9 @@ static void read_code(
 	out->challenge = db_text_or_null(q, 5, a, 128);
 	out->challenge_method = db_text_or_null(q, 6, a, 16);
 	out->expires_us = db_int(q, 7, 1, INT64_MAX);
+	out->nonce = db_text_or_null(q, 8, a, 4096);
+	out->login_us = db_int(q, 9, 0, INT64_MAX);
+	out->token_id = db_int(q, 10, 0, INT64_MAX);
 }
 
 int oauth_code_find(struct db *db, struct arena *a, const char *code,
@@ -250,8 +255,10 @@ int oauth_code_find(struct db *db, struct arena *a, const char *code,
 {
 	static const struct db_sql sql = { "oauth_code",
 		"SELECT client_id, user_id, redirect_uri, session_id, scopes,"
-		" challenge, challenge_method, expires_us FROM oauth_code"
-		" WHERE digest = ?1 AND expires_us > ?2" };
+		" challenge, challenge_method, expires_us, nonce, login_us,"
+		" ifnull(token_id, 0) AS token_id FROM oauth_code"
+		" WHERE digest = ?1"
+		" AND (expires_us > ?2 OR token_id IS NOT NULL)" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 	int rc;
@@ -268,10 +275,12 @@ int oauth_code_find(struct db *db, struct arena *a, const char *code,
 	return db_done(&q, rc, err);
 }
 
-int oauth_code_use(struct db *db, const char *code, struct err *err)
+int oauth_code_use(
+    struct db *db, const char *code, int64_t token_id, struct err *err)
 {
 	static const struct db_sql sql = { "oauth_code",
-		"DELETE FROM oauth_code WHERE digest = ?1" };
+		"UPDATE oauth_code SET token_id = ?2"
+		" WHERE digest = ?1 AND token_id IS NULL" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 	int64_t n = 0;
@@ -281,6 +290,7 @@ int oauth_code_use(struct db *db, const char *code, struct err *err)
 	if (db_query(db, &sql, &q, err) < 0)
 		return -1;
 	db_bind_blob(&q, 1, digest, sizeof digest);
+	db_bind_int(&q, 2, token_id);
 	if (db_run(&q, &n, err) < 0)
 		return -1;
 	return n > 0 ? 1 : 0;

@@ -25,6 +25,9 @@ struct oauth_code {
 	const char *challenge;        /* PKCE; NULL: none */
 	const char *challenge_method; /* "S256" or "plain" */
 	int64_t expires_us;
+	const char *nonce; /* of an OpenID request; NULL: none */
+	int64_t login_us;  /* when the person logged in */
+	int64_t token_id;  /* what it became; 0: it is not used */
 };
 
 #define OAUTH_CODE_LEN 30
@@ -48,11 +51,12 @@ int oauth_client_scopes_granted(struct db *db, struct arena *a,
 
 int oauth_code_create(struct db *db, const struct oauth_code *c, char *code_out,
     struct err *err) MUST_CHECK;
-/* Without using it up. 1/0/-1 */
+/* Without using it up; used ones are found until the purge. 1/0/-1 */
 int oauth_code_find(struct db *db, struct arena *a, const char *code,
     int64_t now_us, struct oauth_code *out, struct err *err) MUST_CHECK;
-/* 1 this call used it up, 0 it was gone. */
-int oauth_code_use(struct db *db, const char *code, struct err *err) MUST_CHECK;
+/* It became that token. 1 this call used it up, 0 it was gone or used. */
+int oauth_code_use(struct db *db, const char *code, int64_t token_id,
+    struct err *err) MUST_CHECK;
 /* Expired ones, a bounded number; 1: there may be more, call again. */
 int oauth_code_purge(struct db *db, int64_t now_us, struct err *err) MUST_CHECK;
 

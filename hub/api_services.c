@@ -104,6 +104,7 @@ static int check_scopes(struct req *r, const json_t *body, bool admin)
 	scope_set_init(&raw, a);
 	scope_set_init(&wanted, a);
 	if (list && scope_set_add_json(&raw, list, &err) != 0) {
+		(void)err_wrap(&err, "oauth_client_allowed_scopes");
 		reply_err(r, &err);
 		return -1;
 	}
@@ -153,8 +154,8 @@ static int read_body(struct req *r, json_t **body, const char **token)
 	}
 	if (json_array_size(json_object_get(*body, "command")) > 0) {
 		reply_error(r, 400,
-		    "Can not create managed service %s at runtime: what is "
-		    "executed stands in root's spawner.yaml",
+		    "Can not create managed service %s at runtime: the "
+		    "command stands in root's spawner.yaml",
 		    shown_name(r));
 		return -1;
 	}

@@ -11,11 +11,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "db/role.h"
 #include "db/token_list.h"
 #include "hub/body.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
+#include "hub/role_scopes.h"
+#include "hub/token_login.h"
 
 #define NOTE_MAX      1023
 #define EXPIRES_MAX_S INT64_C(315360000000) /* ten thousand years */
@@ -350,36 +351,19 @@ static int add_list(struct req *r, const json_t *list, struct scope_set *out)
 	return refuse(r, err.text);
 }
 
-static int add_default_role(
-    struct req *r, const char *name, struct scope_set *out)
+static int add_role(struct req *r, const char *name, struct scope_set *out)
 {
 	char shown[80];
 	struct err err = { 0 };
+	int found = role_scopes_add(r->app->db, name, out, &err);
 
-	for (int role = ROLE_USER; role <= ROLE_TOKEN; role++) {
-		if (strcmp(role_name((enum scope_role)role), name) != 0)
-			continue;
-		if (scope_set_add_role(out, (enum scope_role)role, &err) == 0)
-			return 0;
-		return refuse(r, err.text);
-	}
-	str_printable(shown, sizeof shown, name, strlen(name));
-	reply_error(r, 400, "Role %s does not exist", shown);
-	return -1;
-}
-
-/* What the configuration says of a role wins over the program. */
-static int add_role(struct req *r, const char *name, struct scope_set *out)
-{
-	struct role role;
-	struct err err = { 0 };
-	int found = role_find(r->app->db, &r->http->arena, name, &role, &err);
-
-	if (found == 0)
-		return add_default_role(r, name, out);
-	if (found == 1 && scope_set_add_stored(out, role.scopes, &err) == 0)
+	if (found == 1)
 		return 0;
-	reply_err(r, &err);
+	str_printable(shown, sizeof shown, name, strlen(name));
+	if (found == 0)
+		reply_error(r, 400, "Role %s does not exist", shown);
+	else
+		reply_err(r, &err);
 	return -1;
 }
 
@@ -467,12 +451,15 @@ static int read_wish(
 		return -1;
 	if (has && !json_is_object(body) && !json_is_null(body))
 		return refuse(r, "Body must be a JSON object");
+	const json_t *auth = json_object_get(body, "auth");
+	if (auth && !json_is_object(auth) && !json_is_null(auth))
+		return refuse(r, "auth must be an object");
 	if (read_note(r, body, w) != 0 || read_expiry(r, body, now_us, w) != 0)
 		return -1;
 	return read_scopes(r, u, body, w);
 }
 
-void api_tokens_post(struct req *r)
+static void make_token(struct req *r)
 {
 	struct token_shown t = { .client = "JupyterHub" };
 	char plain[TOKEN_LEN + 1];
@@ -498,4 +485,12 @@ void api_tokens_post(struct req *r)
 	    "token made", "owner=%s id=a%" PRId64, u.name, t.token.id);
 	reply_token(r, 201, &u, &t, plain);
 	mem_wipe(plain, sizeof plain);
+}
+
+void api_tokens_post(struct req *r)
+{
+	if (r->who.kind == PRINCIPAL_NONE)
+		token_login(r, make_token);
+	else
+		make_token(r);
 }

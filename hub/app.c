@@ -19,12 +19,14 @@
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/sysd.h"
+#include "base/url.h"
 #include "db/session_origin.h"
 #include "db/user.h"
 #include "hub/audit.h"
 #include "hub/auth_state.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
+#include "hub/openid.h"
 #include "hub/providers.h"
 #include "hub/rbac.h"
 #include "hub/refresh.h"
@@ -47,6 +49,8 @@
 #define AUTH_QUEUE      1024
 #define ENDING_MORE_MS  15000
 #define ORIGINS_MAX     128
+/* Over that of every route, so that the route says what is too long. */
+#define LONGEST_BODY    (1024 * 1024 + 65536)
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -55,9 +59,18 @@ const char *app_hub_prefix(struct app *app)
 
 /* ---- login --------------------------------------------------------------- */
 
-static bool is_public(const struct app *app)
+/* An address of this machine alone is nobody else's. */
+static bool is_public(struct app *app)
 {
-	return *app->cfg.public_url != '\0';
+	struct url u;
+	struct err err;
+
+	if (!*app->cfg.public_url)
+		return false;
+	if (url_parse(&app->config_arena, app->cfg.public_url, &u, &err) != 0)
+		return true;
+	return !str_starts(u.host, "127.") && !str_eq(u.host, "::1") &&
+	       !str_eq(u.host, "localhost");
 }
 
 /* By the configuration, or as an administrator once made them. */
@@ -163,7 +176,7 @@ static int open_login(struct app *app, struct err *err)
 		return -1;
 	app->refresh = refresh_open(app);
 	app->visitors = visitors_open(app);
-	return 0;
+	return openid_open(app, err);
 }
 
 static void close_login(struct app *app)
@@ -287,6 +300,7 @@ static struct httpd *open_httpd(
 {
 	const struct httpd_options opt = {
 		.max_connections = max,
+		.max_body_bytes = LONGEST_BODY,
 		.server_name = "Carrel/" CARREL_VERSION,
 	};
 	const struct httpd_callbacks cb = {
@@ -328,6 +342,7 @@ int app_open(struct app *app, const char *token, struct err *err)
 		return -1;
 	app->offload = offload_new(app->loop, 2, 1024);
 	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
+	(void)scope_customs_use(app->cfg.customs);
 	if (core_open(app, token, err) != 0 || services_open(app, err) != 0 ||
 	    rbac_load(app, err) != 0 || open_login(app, err) != 0 ||
 	    open_listeners(app, err) != 0)
@@ -355,6 +370,7 @@ void app_close(struct app *app)
 	core_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
+	openid_close(app);
 	if (app->is_open)
 		audit_hub(app, AUDIT_HUB_STOPPED, NULL);
 	audit_close(&app->audit);

@@ -29,6 +29,7 @@ struct httpd;
 struct login;
 struct metrics;
 struct offload;
+struct openid;
 struct passwords;
 struct providers;
 struct proxy_client;
@@ -73,6 +74,7 @@ struct app {
 	struct metrics *metrics;     /* hub/metrics.h */
 	struct audit *audit;         /* hub/audit.h */
 	struct web *web;             /* hub/web.h: routes, pages, files */
+	struct openid *openid;       /* hub/openid.h; NULL: it is off */
 	struct throttle *throttle;
 	struct roster *roster;       /* hub/roster.h: groups by lists */
 	struct visitors *visitors;   /* hub/visitors.h: people for a visit */

@@ -11,7 +11,9 @@
 
 #include "base/str.h"
 #include "base/url.h"
+#include "hub/custom_scopes.h"
 #include "hub/rbac_conf.h"
+#include "hub/server_name.h"
 #include "hub/service_conf.h"
 
 static const struct conf_option options[] = {
@@ -225,6 +227,29 @@ static void check_logout(struct checker *c, const char *value)
 		problem(c, node_at(c, path), "\"%s\": %s", path, err.text);
 }
 
+static void check_default_name(struct checker *c, const char *value)
+{
+	struct err err;
+
+	if (server_name_check(value, true, &err) != 0)
+		problem(c, node_at(c, "server.default_name"),
+		    "\"server.default_name\": %s", err.text);
+}
+
+/* What people may choose has what they get when they choose nothing. */
+static void check_profiles(struct checker *c, const struct config *cfg)
+{
+	bool has = cfg->profiles.n == 0;
+
+	for (size_t i = 0; !has && i < cfg->profiles.n; i++)
+		has = str_eq(cfg->profiles.items[i], cfg->default_profile);
+	if (!has)
+		problem(c, node_at(c, "server.profiles"),
+		    "\"server.profiles\" lacks \"%s\", which is "
+		    "server.default_profile",
+		    cfg->default_profile);
+}
+
 static void check_values(struct checker *c, const struct config *cfg)
 {
 	check_base_url(c, cfg->base_url);
@@ -234,6 +259,8 @@ static void check_values(struct checker *c, const struct config *cfg)
 	check_local_path(c, "hub.default_url", cfg->default_url);
 	check_local_path(c, "server.default_url", cfg->server_default_url);
 	check_logout(c, cfg->logout_redirect_url);
+	check_default_name(c, cfg->default_name);
+	check_profiles(c, cfg);
 	if (cfg->throttle.max_s < cfg->throttle.first_s)
 		problem(c, node_at(c, "auth.throttle.longest_wait"),
 		    "\"auth.throttle.longest_wait\" must not be shorter than "
@@ -256,13 +283,32 @@ static int check(struct checker *c, struct err *err)
 	    err, ERR_INVALID, "%s (%zu problems in all)", c->first.text, c->n);
 }
 
+/* Roles and services may have scopes of this configuration, which is not in use
+ * yet. */
+static int check_scopes(struct arena *a, const char *file, struct config *out,
+    struct buf *problems, struct err *err)
+{
+	const struct scope_customs *before;
+	struct service_confs services;
+	struct rbac rbac;
+	int rc;
+
+	if (custom_scopes_read(
+		a, out->custom_scopes, file, &out->customs, problems, err) != 0)
+		return -1;
+	before = scope_customs_use(out->customs);
+	rc = service_conf_read(a, out, file, &services, problems, err);
+	if (rc == 0)
+		rc = rbac_read(a, out, file, &rbac, problems, err);
+	(void)scope_customs_use(before);
+	return rc;
+}
+
 int config_load(struct arena *a, const char *text, size_t len, const char *file,
     struct config *out, struct buf *problems, struct err *err)
 {
 	struct checker c = { .arena = a, .file = file, .problems = problems };
 	struct conf_node *tree = NULL;
-	struct service_confs services;
-	struct rbac rbac;
 
 	memset(out, 0, sizeof *out);
 	if (text && conf_parse(a, text, len, file, &tree, err) != 0) {
@@ -281,113 +327,7 @@ int config_load(struct arena *a, const char *text, size_t len, const char *file,
 	check_values(&c, out);
 	if (check(&c, err) != 0)
 		return -1;
-	if (service_conf_read(a, out, file, &services, problems, err) != 0)
-		return -1;
-	return rbac_read(a, out, file, &rbac, problems, err);
-}
-
-/* ---- while the hub runs ---------------------------------------------------
- */
-
-static bool same_strings(
-    const struct conf_strings *a, const struct conf_strings *b)
-{
-	bool same = a->n == b->n;
-
-	for (size_t i = 0; same && i < a->n; i++)
-		same = str_eq(a->items[i], b->items[i]);
-	return same;
-}
-
-static bool same_pairs(const struct conf_pairs *a, const struct conf_pairs *b)
-{
-	bool same = a->n == b->n;
-
-	for (size_t i = 0; same && i < a->n; i++)
-		same = str_eq(a->items[i].name, b->items[i].name) &&
-		       str_eq(a->items[i].value, b->items[i].value);
-	return same;
-}
-
-static bool same_tree(const struct conf_node *a, const struct conf_node *b);
-
-static bool same_children(const struct conf_node *a, const struct conf_node *b)
-{
-	const struct conf_node *x = a->child, *y = b->child;
-
-	while (x && y && str_eq(x->key, y->key) && same_tree(x, y)) {
-		x = x->next;
-		y = y->next;
-	}
-	return !x && !y;
-}
-
-/* Depth is bounded by conf_parse (32). */
-static bool same_tree(const struct conf_node *a, const struct conf_node *b)
-{
-	if (!a || !b)
-		return a == b;
-	return a->kind == b->kind && str_eq(a->text, b->text) &&
-	       a->quoted == b->quoted && same_children(a, b);
-}
-
-static size_t size_of(enum conf_type type)
-{
-	static const size_t sizes[] = {
-#define KIND(kind) [CONF_##kind] = sizeof(CONFIG_C_##kind)
-		KIND(BOOL),
-		KIND(INT),
-		KIND(SECONDS),
-		KIND(BYTES),
-		KIND(STRING),
-		KIND(WORD),
-		KIND(STRINGS),
-		KIND(MAP_STR),
-		KIND(TREE),
-#undef KIND
-	};
-
-	return sizes[type];
-}
-
-static bool same_value(
-    const struct conf_option *o, const void *a, const void *b)
-{
-	switch (o->type) {
-	case CONF_BOOL:
-	case CONF_INT:
-	case CONF_SECONDS:
-	case CONF_BYTES:
-		return memcmp(a, b, size_of(o->type)) == 0;
-	case CONF_STRING:
-	case CONF_WORD:
-		return str_eq(*(const char *const *)a, *(const char *const *)b);
-	case CONF_STRINGS:
-		return same_strings(a, b);
-	case CONF_MAP_STR:
-		return same_pairs(a, b);
-	case CONF_TREE:
-		return same_tree(*(const struct conf_node *const *)a,
-		    *(const struct conf_node *const *)b);
-	}
-	return false;
-}
-
-void config_apply(struct config *now, const struct config *fresh,
-    struct buf *applied, struct buf *waiting)
-{
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		const struct conf_option *o = &options[i];
-		char *to = (char *)now + o->offset;
-		const char *from = (const char *)fresh + o->offset;
-		struct buf *list = o->restart ? waiting : applied;
-
-		if (same_value(o, to, from))
-			continue;
-		buf_printf(list, "%s%s", list->len > 0 ? " " : "", o->path);
-		if (!o->restart)
-			memcpy(to, from, size_of(o->type));
-	}
+	return check_scopes(a, file, out, problems, err);
 }
 
 /* ---- what is generated ----------------------------------------------------

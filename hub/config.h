@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "auth/rules.h"
+#include "auth/scope_custom.h"
 #include "auth/throttle.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -31,6 +32,7 @@
 struct config {
 	struct auth_rules_config rules;
 	struct throttle_config throttle;
+	struct scope_customs *customs; /* of custom_scopes; NULL: none */
 #define OPT(member, kind, ...) CONFIG_C_##kind member;
 #define OPT_IN(...)
 #include "hub/config.def"
@@ -46,6 +48,14 @@ struct config {
 int config_load(struct arena *a, const char *text, size_t len, const char *file,
     struct config *out, struct buf *problems, struct err *err) MUST_CHECK;
 
+/*
+ * Each option whose value is another one, with both as text; what may hold
+ * secrets is only said to be different. Before config_apply.
+ */
+typedef void config_change_fn(
+    const struct conf_option *o, const char *from, const char *to, void *arg);
+void config_changes(const struct config *now, const struct config *fresh,
+    config_change_fn *fn, void *arg);
 /*
  * Take over from `fresh` what may change while the hub runs; the names of the
  * options that changed go into *applied, of those that wait for a restart into

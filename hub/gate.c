@@ -13,6 +13,7 @@
 #include "hub/attempt.h"
 #include "hub/front.h"
 #include "hub/handlers.h"
+#include "hub/match.h"
 #include "hub/redirect.h"
 #include "hub/refresh.h"
 #include "hub/reply.h"
@@ -205,6 +206,14 @@ static bool may_read_without_token(const struct req *r)
 		   fetch_is(r, "Sec-Fetch-Site", "same-origin"));
 }
 
+/* A name and a password in the body are credentials too (contract/hub.md 1.9):
+ * the handler asks for them. */
+static bool brings_password(const struct req *r)
+{
+	return r->who.kind == PRINCIPAL_NONE && r->route &&
+	       r->route->handler == api_tokens_post;
+}
+
 static bool wants_xsrf(const struct req *r)
 {
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH ||
@@ -213,7 +222,7 @@ static bool wants_xsrf(const struct req *r)
 		return false;
 	if (!is_api(r))
 		return !is_method(r, "GET");
-	if (!r->path_known || may_read_without_token(r))
+	if (!r->path_known || brings_password(r) || may_read_without_token(r))
 		return false;
 	return r->who.kind == PRINCIPAL_USER ||
 	       http_header(r->http, "Origin") != NULL;
@@ -284,7 +293,8 @@ static bool is_open_scrape(const struct req *r)
 static bool pass_login(struct req *r)
 {
 	if (r->who.kind != PRINCIPAL_NONE || r->gate == GATE_PUBLIC ||
-	    r->gate == GATE_OPEN || r->gate == GATE_OAUTH || is_open_scrape(r))
+	    r->gate == GATE_OPEN || r->gate == GATE_OAUTH ||
+	    is_open_scrape(r) || brings_password(r))
 		return true;
 	if (is_api(r))
 		reply_error(r, 403, "Missing or invalid credentials.");
@@ -382,18 +392,34 @@ static bool pass_scopes(struct req *r)
 	return false;
 }
 
+/* RFC 9110 15.5.6: what the path does have. */
+static void set_allow(struct req *r)
+{
+	const char *list = r->is_api ? "OPTIONS" : "";
+	size_t n;
+	const struct route *table = match_table(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (r->any && !strcmp(table[i].pattern, r->any->pattern))
+			list = arena_printf(&r->http->arena, "%s%s%s",
+			    table[i].method, *list ? ", " : "", list);
+	http_set(r->http, "Allow", list);
+}
+
 static bool pass_path(struct req *r)
 {
 	if (r->route)
 		return true;
-	if (r->is_outside && !is_method(r, "HEAD"))
+	if (r->is_outside && !is_method(r, "HEAD")) {
 		reply_refusal(r, 403,
 		    "Nothing can be sent to this address: no notebook server "
 		    "runs here.");
-	else if (r->path_known || r->is_outside)
+	} else if (r->path_known || r->is_outside) {
+		set_allow(r);
 		reply_refusal(r, 405, "Method Not Allowed");
-	else
+	} else {
 		reply_refusal(r, 404, "Not Found");
+	}
 	return false;
 }
 

@@ -19,8 +19,10 @@
 #include "base/sysd.h"
 #include "hub/app.h"
 #include "hub/audit.h"
+#include "hub/openapi.h"
 #include "hub/places.h"
 #include "hub/providers.h"
+#include "hub/reference_manual.h"
 #include "hub/rest_manual.h"
 #include "hub/roster.h"
 
@@ -37,6 +39,9 @@ enum action {
 	ACTION_SAMPLE,
 	ACTION_MANUAL,
 	ACTION_REST,
+	ACTION_OPENAPI,
+	ACTION_REFERENCE,
+	ACTION_ROUTES,
 	ACTION_VERSION,
 	ACTION_HELP,
 };
@@ -74,6 +79,9 @@ static const char usage[] =
     "  --print-sample-config   carrel.yaml with every option, commented\n"
     "  --print-config-manual   the same as a manual in Markdown\n"
     "  --print-rest            the REST API as a manual in Markdown\n"
+    "  --print-openapi         the same as an OpenAPI document\n"
+    "  --print-reference       JupyterHub's options and what they are here\n"
+    "  --print-routes          every route, for tests\n"
     "  --version, --help\n"
     "\n"
     "Exit codes: 0 ended in order, 1 failed, 2 wrong command line,\n"
@@ -95,6 +103,9 @@ enum {
 	OPT_SAMPLE,
 	OPT_MANUAL,
 	OPT_REST,
+	OPT_OPENAPI,
+	OPT_REFERENCE,
+	OPT_ROUTES,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -114,6 +125,9 @@ static const struct option long_options[] = {
 	{ "print-sample-config", no_argument, NULL, OPT_SAMPLE },
 	{ "print-config-manual", no_argument, NULL, OPT_MANUAL },
 	{ "print-rest", no_argument, NULL, OPT_REST },
+	{ "print-openapi", no_argument, NULL, OPT_OPENAPI },
+	{ "print-reference", no_argument, NULL, OPT_REFERENCE },
+	{ "print-routes", no_argument, NULL, OPT_ROUTES },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -176,6 +190,15 @@ static int take_option(struct args *a, int option, struct err *err)
 		return 0;
 	case OPT_REST:
 		a->action = ACTION_REST;
+		return 0;
+	case OPT_OPENAPI:
+		a->action = ACTION_OPENAPI;
+		return 0;
+	case OPT_REFERENCE:
+		a->action = ACTION_REFERENCE;
+		return 0;
+	case OPT_ROUTES:
+		a->action = ACTION_ROUTES;
 		return 0;
 	case OPT_VERSION:
 		a->action = ACTION_VERSION;
@@ -334,10 +357,21 @@ static void set_log_level(const struct config *cfg)
 		log_set_level(level);
 }
 
+static void show_change(
+    const struct conf_option *o, const char *from, const char *to, void *arg)
+{
+	(void)arg;
+	log_info(NULL, "option changed",
+	    "option=%s from=\"%s\" to=\"%s\" in_force=\"%s\"", o->path, from,
+	    to, o->restart ? "after a restart" : "now");
+}
+
 static void apply(struct app *app, const struct config *fresh)
 {
 	struct buf applied, waiting;
 	struct err err = { 0 };
+
+	config_changes(&app->cfg, fresh, show_change, NULL);
 
 	buf_init(&applied, 8192);
 	buf_init(&waiting, 8192);
@@ -509,6 +543,12 @@ int main(int argc, char **argv)
 		return print_generated(config_write_manual);
 	case ACTION_REST:
 		return print_generated(rest_write_manual);
+	case ACTION_OPENAPI:
+		return print_generated(openapi_write);
+	case ACTION_REFERENCE:
+		return print_generated(reference_write_manual);
+	case ACTION_ROUTES:
+		return print_generated(openapi_write_routes);
 	case ACTION_CHECK:
 	case ACTION_RUN:
 		break;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "db/oauth.h"
+#include "hub/openid.h"
 #include "hub/route.h"
 
 #define OAUTH_CODE_LIFE_S 300
@@ -17,7 +18,7 @@
 
 struct oauth_request {
 	struct oauth_client client;
-	const char *owner, *server_name; /* of the client's server */
+	const char *owner, *server_name; /* of the client's server; NULL */
 	bool is_own;                     /* the requester's own server */
 	const char *service; /* whose client it is; NULL: a server's */
 	bool never_asks;     /* oauth_no_confirm */
@@ -26,6 +27,8 @@ struct oauth_request {
 	struct scope_set wanted;  /* raw, as asked */
 	struct scope_set granted; /* effective, with identify and access */
 	bool inherits;            /* "inherit" was asked for and is allowed */
+	struct openid_wish openid;
+	const char *nonce;
 };
 
 /*
@@ -35,6 +38,11 @@ struct oauth_request {
  */
 int oauth_request_read(
     struct req *r, bool is_confirm, struct oauth_request *out) MUST_CHECK;
+/* Back to the client, with what is wrong (RFC 6749 4.1.2.1). */
+void oauth_request_refuse(struct req *r, const struct oauth_request *q,
+    const char *error, const char *description);
+/* An OpenID request that shows nothing to the person: "prompt=none". */
+bool oauth_request_is_silent(const struct req *r);
 /* Must the person be asked? 1/0/-1 */
 int oauth_request_wants_consent(
     struct req *r, const struct oauth_request *q, struct err *err) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "hub/audit.h"
 #include "hub/handlers.h"
 #include "hub/oauth.h"
+#include "hub/redirect.h"
 
 /* ---- the code ----------------------------------------------------- */
 
@@ -24,6 +25,8 @@ static int make_code(struct req *r, const struct oauth_request *q,
 		.scopes = oauth_request_scopes(r, q),
 		.challenge = q->challenge,
 		.challenge_method = q->challenge ? q->challenge_method : NULL,
+		.nonce = q->nonce,
+		.login_us = r->who.session.created_us,
 		.expires_us =
 		    clock_wall_us() + (int64_t)OAUTH_CODE_LIFE_S * 1000000,
 	};
@@ -79,6 +82,19 @@ static const char *doc_of(struct req *r, const char *text)
 	return scope_doc(s.id);
 }
 
+/* What OpenID tells, beside who it is, which the page says anyway. */
+static void add_openid(const struct openid_wish *w, json_t *list)
+{
+	if (w->email)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s}", "name", "email", "doc",
+			      "Read your e-mail address."));
+	if (w->groups)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s}", "name", "groups", "doc",
+			      "Read which groups you are in."));
+}
+
 static json_t *grants(struct req *r, const struct oauth_request *q)
 {
 	json_t *list = json_array();
@@ -108,22 +124,32 @@ static void ask(struct req *r, const struct oauth_request *q)
 	if (host[0] != '/')
 		r->form_action =
 		    arena_printf(&r->http->arena, "'self' %s", host);
+	json_t *told = json_array();
+	add_openid(&q->openid, told);
 	reply_page(r, 200, "oauth",
-	    json_pack("{s:s, s:s, s:s, s:s, s:o}", "title", "Permission",
+	    json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "title", "Permission",
 		"client", q->client.description, "who", r->who.user_name,
-		"redirect_host", host, "grants", grants(r, q)));
+		"redirect_host", host, "grants", grants(r, q), "told", told));
 }
 
 void oauth_authorize(struct req *r)
 {
 	struct oauth_request q;
 	struct err err = { 0 };
+	bool is_silent = oauth_request_is_silent(r);
 
+	if (r->who.kind == PRINCIPAL_NONE && !is_silent) {
+		reply_redirect(r, 302, redirect_login(r));
+		return;
+	}
 	if (oauth_request_read(r, false, &q) != 0)
 		return;
 	int asks = oauth_request_wants_consent(r, &q, &err);
 	if (asks < 0)
 		reply_err(r, &err);
+	else if (asks && is_silent)
+		oauth_request_refuse(
+		    r, &q, "consent_required", "the person has not agreed yet");
 	else if (asks)
 		ask(r, &q);
 	else

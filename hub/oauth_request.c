@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mac.h"
+#include "base/num.h"
 #include "hub/model.h"
 #include "hub/model_service.h"
 #include "hub/oauth.h"
+#include "hub/role_scopes.h"
 #include "hub/server.h"
 #include "hub/service.h"
 
@@ -21,8 +24,7 @@ static int fatal(struct req *r, int status, const char *text)
 	return -1;
 }
 
-/* Back to the client, with what is wrong. */
-static int refuse(struct req *r, const struct oauth_request *q,
+void oauth_request_refuse(struct req *r, const struct oauth_request *q,
     const char *error, const char *description)
 {
 	struct buf b;
@@ -36,6 +38,12 @@ static int refuse(struct req *r, const struct oauth_request *q,
 	    arena_printf(&r->http->arena, "%s%c%s", q->redirect_uri,
 		strchr(q->redirect_uri, '?') ? '&' : '?', buf_view(&b)));
 	buf_fini(&b);
+}
+
+static int refuse(struct req *r, const struct oauth_request *q,
+    const char *error, const char *description)
+{
+	oauth_request_refuse(r, q, error, description);
 	return -1;
 }
 
@@ -45,7 +53,8 @@ static bool has_twice(const struct req *r)
 {
 	static const char *const names[] = { "client_id", "redirect_uri",
 		"response_type", "state", "scope", "code_challenge",
-		"code_challenge_method" };
+		"code_challenge_method", "nonce", "prompt", "max_age",
+		"response_mode" };
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (url_pair_count(&r->query, names[i]) > 1)
@@ -139,9 +148,10 @@ static int read_pkce(struct req *r, struct oauth_request *q)
 	q->challenge = url_pair_get(&r->query, "code_challenge");
 	q->challenge_method = method ? method : "plain";
 	if (!q->challenge)
-		return method ? refuse(r, q, "invalid_request",
-				    "code_challenge is missing")
-			      : 0;
+		return method || r->app->cfg.oauth_require_pkce
+			   ? refuse(r, q, "invalid_request",
+				 "code_challenge is missing")
+			   : 0;
 	if (strcmp(q->challenge_method, "S256") != 0 &&
 	    strcmp(q->challenge_method, "plain") != 0)
 		return refuse(r, q, "invalid_request",
@@ -149,6 +159,74 @@ static int read_pkce(struct req *r, struct oauth_request *q)
 	if (!is_pkce_text(q->challenge))
 		return refuse(
 		    r, q, "invalid_request", "code_challenge is malformed");
+	return 0;
+}
+
+/* What OpenID Connect adds; without "openid" these words mean nothing. */
+static int read_openid(struct req *r, struct oauth_request *q)
+{
+	const char *mode = url_pair_get(&r->query, "response_mode");
+
+	if (!openid_is_asked(url_pair_get(&r->query, "scope")))
+		return 0;
+	if (!r->app->openid)
+		return refuse(r, q, "invalid_scope",
+		    "this hub is no OpenID provider: hub.public_url is not "
+		    "set");
+	if (url_pair_get(&r->query, "request"))
+		return refuse(r, q, "request_not_supported",
+		    "parameters belong into the address itself");
+	if (url_pair_get(&r->query, "request_uri"))
+		return refuse(r, q, "request_uri_not_supported",
+		    "parameters belong into the address itself");
+	if (mode && strcmp(mode, "query") != 0)
+		return refuse(
+		    r, q, "invalid_request", "response_mode must be query");
+	q->nonce = url_pair_get(&r->query, "nonce");
+	if (q->nonce && !*q->nonce)
+		q->nonce = NULL;
+	if (q->nonce && strlen(q->nonce) > OPENID_NONCE_MAX)
+		return refuse(r, q, "invalid_request", "nonce is too long");
+	return 0;
+}
+
+static bool has_prompt(const struct req *r, const char *word)
+{
+	const char *text = url_pair_get(&r->query, "prompt");
+	struct slice rest = slice_of(text ? text : ""), one;
+
+	while (slice_split(&rest, ' ', &one))
+		if (slice_eq(one, word))
+			return true;
+	return false;
+}
+
+bool oauth_request_is_silent(const struct req *r)
+{
+	return openid_is_asked(url_pair_get(&r->query, "scope")) &&
+	       has_prompt(r, "none");
+}
+
+/* Is this login the one that the client wants? A second one of somebody who is
+ * logged in is not to be had. */
+static int check_login(struct req *r, struct oauth_request *q)
+{
+	const char *text = url_pair_get(&r->query, "max_age");
+	int64_t age = INT64_MAX;
+	struct err err;
+
+	if (r->who.kind == PRINCIPAL_NONE)
+		return refuse(r, q, "login_required", "nobody is logged in");
+	if (!openid_is_asked(url_pair_get(&r->query, "scope")))
+		return 0;
+	if (text && num_range(text, 0, INT32_MAX, &age, &err) != 0)
+		return refuse(
+		    r, q, "invalid_request", "max_age must be a number");
+	if (has_prompt(r, "login") || has_prompt(r, "select_account") ||
+	    age == 0 ||
+	    (clock_wall_us() - r->who.session.created_us) / 1000000 > age)
+		return refuse(r, q, "login_required",
+		    "the person has to log out of the hub first");
 	return 0;
 }
 
@@ -166,7 +244,9 @@ static int read_core(struct req *r, struct oauth_request *q)
 	if (strcmp(type, "code") != 0)
 		return refuse(r, q, "unsupported_response_type",
 		    "response_type must be code");
-	return read_pkce(r, q);
+	if (read_openid(r, q) != 0 || read_pkce(r, q) != 0)
+		return -1;
+	return check_login(r, q);
 }
 
 /* ---- scopes ------------------------------------------------------- */
@@ -187,28 +267,53 @@ static int add_base(struct req *r, const struct oauth_request *q,
 	return scope_set_add(set, access, err);
 }
 
+/* A scope, or else the name of a role. */
+static int add_word(
+    struct req *r, struct scope_set *set, const char *word, struct err *err)
+{
+	struct err why = { 0 };
+
+	if (scope_set_add(set, word, err) == 0)
+		return 0;
+	int found = role_scopes_add(r->app->db, word, set, &why);
+	if (found < 0)
+		return err_set(err, why.code, "%s", why.text);
+	return found ? 0 : -1;
+}
+
 /* `identify` is what old clients ask for; it is always granted. */
-static int add_words(struct scope_set *set, const char *words, struct err *err)
+static int add_words(
+    struct req *r, struct oauth_request *q, const char *words, struct err *err)
 {
 	struct slice rest = slice_of(words), word;
+	bool is_openid = openid_is_asked(words);
 	char text[SCOPE_LEN_MAX + 1];
 
 	while (slice_split(&rest, ' ', &word)) {
-		if (word.len == 0 || slice_eq(word, "identify"))
+		if (word.len == 0 || slice_eq(word, "identify") ||
+		    (is_openid && openid_take_word(word, &q->openid)))
 			continue;
 		if (str_copy_slice(text, sizeof text, word) != 0)
 			return err_set(err, ERR_INVALID, "a scope is too long");
-		if (scope_set_add(set, text, err) != 0)
+		if (add_word(r, &q->wanted, text, err) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int add_form(struct req *r, struct scope_set *set, struct err *err)
+/* The page named permissions of the hub; what OpenID is told stands in the
+ * address, and was shown too. */
+static int add_form(struct req *r, struct oauth_request *q, struct err *err)
 {
+	const char *words = url_pair_get(&r->query, "scope");
+	struct slice rest = slice_of(words ? words : ""), word;
+
+	if (openid_is_asked(words))
+		while (slice_split(&rest, ' ', &word))
+			(void)openid_take_word(word, &q->openid);
 	for (size_t i = 0; i < r->form.n; i++)
 		if (!strcmp(r->form.items[i].name, "scopes") &&
-		    add_words(set, r->form.items[i].value, err) != 0)
+		    scope_set_add(&q->wanted, r->form.items[i].value, err) != 0)
 			return -1;
 	return 0;
 }
@@ -220,9 +325,9 @@ static int read_wanted(
 
 	scope_set_init(&q->wanted, &r->http->arena);
 	if (is_confirm)
-		return add_form(r, &q->wanted, err);
+		return add_form(r, q, err);
 	if (words && *words)
-		return add_words(&q->wanted, words, err);
+		return add_words(r, q, words, err);
 	if (scope_set_add_json_text(
 		&q->wanted, q->client.allowed_scopes, err) != 0)
 		return -1;
@@ -324,17 +429,23 @@ int oauth_request_wants_consent(
     struct req *r, const struct oauth_request *q, struct err *err)
 {
 	struct scope_set raw, before;
+	struct openid_wish told;
 	const char *json;
 
+	if (q->openid.asked && has_prompt(r, "consent"))
+		return 1;
 	if (q->is_own || q->never_asks)
 		return 0;
 	int any = oauth_client_scopes_granted(r->app->db, &r->http->arena,
 	    q->client.id, r->who.user_id, &json, err);
 	if (any <= 0 || q->inherits)
 		return any < 0 ? -1 : 1;
+	openid_wish_read(json, &told);
+	if (!openid_wish_covers(&told, &q->openid))
+		return 1;
 	scope_set_init(&raw, &r->http->arena);
 	scope_set_init(&before, &r->http->arena);
-	if (scope_set_add_json_text(&raw, json, err) != 0 ||
+	if (scope_set_add_stored(&raw, json, err) != 0 ||
 	    scope_expand(&raw, &q->ctx, &before, err) != 0)
 		return -1;
 	return !scope_covers(
@@ -347,6 +458,7 @@ const char *oauth_request_scopes(struct req *r, const struct oauth_request *q)
 
 	if (q->inherits)
 		json_array_append_new(list, json_string("inherit"));
+	openid_wish_store(&q->openid, list);
 	char *text = json_text(list, NULL);
 	const char *out = arena_strdup(&r->http->arena, text);
 	free(text);

@@ -9,6 +9,7 @@
 #include "db/token.h"
 #include "hub/handlers.h"
 #include "hub/oauth.h"
+#include "hub/openid.h"
 
 static void refuse(
     struct req *r, int status, const char *error, const char *description)
@@ -35,6 +36,57 @@ static bool has_twice(const struct req *r)
 	return false;
 }
 
+/* One half of the pair, form-encoded as RFC 6749 2.3.1 wants it. */
+static const char *form_decoded(struct arena *a, struct slice s)
+{
+	char *text = arena_strndup(a, s.p, s.len);
+	const char *out;
+	struct err err;
+
+	for (char *p = text; *p; p++)
+		if (*p == '+')
+			*p = ' ';
+	return url_decode(a, slice_of(text), &out, &err) == 0 ? out : NULL;
+}
+
+/* base64 with its padding, as base64url without. */
+static int decode_basic(struct arena *a, struct slice s, struct slice *out)
+{
+	char *text = arena_strndup(a, s.p, s.len);
+	unsigned char *raw = arena_alloc(a, s.len + 1);
+	size_t n;
+
+	while (s.len > 0 && text[s.len - 1] == '=')
+		text[--s.len] = '\0';
+	for (char *p = text; *p; p++)
+		*p = (char)(*p == '+' ? '-' : *p == '/' ? '_' : *p);
+	if (b64url_decode(slice_of(text), raw, s.len + 1, &n) != 0)
+		return -1;
+	*out = slice_make((const char *)raw, n);
+	return 0;
+}
+
+/* client_secret_basic; other ways to authorize are not the client's. 0 when
+ * there is nothing of the kind, or it was taken; -1: it is broken. */
+static int read_basic(struct req *r, struct exchange *x)
+{
+	const char *header = http_header(r->http, "Authorization");
+	struct slice rest = slice_of(header ? header : ""), word, pair, id;
+
+	if (!slice_split(&rest, ' ', &word) || !slice_ieq(word, "basic"))
+		return 0;
+	if (x->secret ||
+	    decode_basic(&r->http->arena, slice_trim(rest), &pair) != 0 ||
+	    !slice_split(&pair, ':', &id))
+		return -1;
+	const char *name = form_decoded(&r->http->arena, id);
+	if (x->client_id && !str_eq(x->client_id, name))
+		return -1;
+	x->client_id = name;
+	x->secret = form_decoded(&r->http->arena, pair);
+	return 0;
+}
+
 /* -1: answered. */
 static int read_exchange(struct req *r, struct exchange *x)
 {
@@ -55,6 +107,10 @@ static int read_exchange(struct req *r, struct exchange *x)
 	else if (!grant || strcmp(grant, "authorization_code") != 0)
 		refuse(r, 400, "unsupported_grant_type",
 		    "grant_type must be authorization_code");
+	else if (read_basic(r, x) != 0)
+		refuse(r, 400, "invalid_request",
+		    "the Authorization header is malformed, or the body names "
+		    "another client or a secret too");
 	else
 		return 0;
 	return -1;
@@ -73,10 +129,27 @@ static int check_client(struct req *r, const struct exchange *x)
 		reply_err(r, &err);
 		return -1;
 	}
-	http_set(
-	    r->http, "WWW-Authenticate", "Bearer error=\"invalid_client\"");
+	http_set(r->http, "WWW-Authenticate",
+	    http_header(r->http, "Authorization")
+		? "Basic realm=\"oauth2\""
+		: "Bearer error=\"invalid_client\"");
 	refuse(r, 401, "invalid_client", "unknown client or wrong secret");
 	return -1;
+}
+
+/* Somebody had the code before or has it now who should not: what came of it
+ * ends (RFC 6749 4.1.2). */
+static void refuse_again(struct req *r, const struct oauth_code *c)
+{
+	struct err err = { 0 };
+
+	if (token_delete(r->app->db, c->token_id, &err) != 0) {
+		reply_err(r, &err);
+		return;
+	}
+	log_warn(NULL, "an OAuth code came a second time: its token is revoked",
+	    "client=%s token=a%lld", c->client_id, (long long)c->token_id);
+	refuse(r, 400, "invalid_grant", "the code is unknown, used or expired");
 }
 
 /* A failed proof leaves the code valid: it may be an attacker's try. */
@@ -96,6 +169,8 @@ static int check_code(
 	else if (!found || strcmp(c->client_id, x->client_id) != 0)
 		refuse(r, 400, "invalid_grant",
 		    "the code is unknown, used or expired");
+	else if (c->token_id)
+		refuse_again(r, c);
 	else if (x->redirect_uri &&
 		 strcmp(x->redirect_uri, c->redirect_uri) != 0)
 		refuse(r, 400, "invalid_request",
@@ -131,9 +206,10 @@ static int change(struct req *r, const struct exchange *x,
 
 	if (db_begin(db, err) != 0)
 		return -1;
-	int used = oauth_code_use(db, x->code, err);
-	if (used == 1 && token_create(db, &t, token, &id, err) == 0 &&
-	    db_commit(db, err) == 0)
+	int used = -1;
+	if (token_create(db, &t, token, &id, err) == 0)
+		used = oauth_code_use(db, x->code, id, err);
+	if (used == 1 && db_commit(db, err) == 0)
 		return 1;
 	db_rollback(db);
 	return used == 0 ? 0 : -1;
@@ -150,20 +226,34 @@ static const char *words_of(struct req *r, const char *json)
 		return words;
 	json_array_foreach (list, i, item) {
 		words = arena_printf(&r->http->arena, "%s%s%s", words,
-		    i ? " " : "", json_string_value(item));
+		    i ? " " : "", openid_word_of(json_string_value(item)));
 	}
 	json_decref(list);
 	return words;
 }
 
-static void send_token(
-    struct req *r, const struct oauth_code *c, const char *token)
+static void send_token(struct req *r, const struct oauth_code *c,
+    const char *token, const char *id_token)
 {
 	http_set(r->http, "Pragma", "no-cache");
 	reply_json(r, 200,
-	    json_pack("{s:s, s:I, s:s, s:s}", "access_token", token,
+	    json_pack("{s:s, s:I, s:s, s:s, s:s*}", "access_token", token,
 		"expires_in", (json_int_t)r->app->cfg.oauth_token_max_age_s,
-		"token_type", "Bearer", "scope", words_of(r, c->scopes)));
+		"token_type", "Bearer", "scope", words_of(r, c->scopes),
+		"id_token", id_token));
+}
+
+/* NULL where OpenID was not asked for. */
+static int make_id_token(struct req *r, const struct oauth_code *c,
+    const char *token, const char **out, struct err *err)
+{
+	struct openid_wish w;
+
+	*out = NULL;
+	openid_wish_read(c->scopes, &w);
+	if (!w.asked || !r->app->openid)
+		return 0;
+	return openid_id_token(r, c, token, out, err);
 }
 
 void oauth_token(struct req *r)
@@ -171,17 +261,20 @@ void oauth_token(struct req *r)
 	struct exchange x;
 	struct oauth_code c;
 	char token[TOKEN_LEN + 1];
+	const char *id_token = NULL;
 	struct err err = { 0 };
 
 	if (read_exchange(r, &x) != 0 || check_client(r, &x) != 0 ||
 	    check_code(r, &x, &c) != 0)
 		return;
 	int done = change(r, &x, &c, token, &err);
+	if (done == 1 && make_id_token(r, &c, token, &id_token, &err) != 0)
+		done = -1;
 	if (done < 0)
 		reply_err(r, &err);
 	else if (done == 0)
 		refuse(r, 400, "invalid_grant",
 		    "the code is unknown, used or expired");
 	else
-		send_token(r, &c, token);
+		send_token(r, &c, token, id_token);
 }

@@ -8,6 +8,8 @@
 
 #include "base/str.h"
 #include "hub/assets.h"
+#include "hub/handlers.h"
+#include "hub/openid.h"
 #include "hub/reply.h"
 #include "hub/route.h"
 #include "hub/web.h"
@@ -83,6 +85,8 @@ void outside_get(struct req *r)
 		reply_file(r,
 		    assets_find(r->app->web->assets, "static/robots.txt"),
 		    false);
+	else if (openid_is_discovery(r))
+		openid_discovery(r);
 	else if (is_hub_without_slash(r) || wants_slash(r))
 		add_slash(r);
 	else

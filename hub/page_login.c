@@ -27,6 +27,7 @@
 #include "hub/redirect.h"
 #include "hub/refresh.h"
 #include "hub/roster.h"
+#include "hub/server.h"
 #include "hub/visitors.h"
 #include "hub/web.h"
 
@@ -117,7 +118,7 @@ static const char *split_prompt(const char *text, json_t *said)
 	return last.p;
 }
 
-void page_login_prompt(struct req *r, const struct attempt_prompt *p)
+static void show_prompt(struct req *r, const struct attempt_prompt *p)
 {
 	char text[PROMPT_MAX];
 	json_t *data = form_data(r, p->username);
@@ -133,8 +134,7 @@ void page_login_prompt(struct req *r, const struct attempt_prompt *p)
 
 /* ---- a form comes ------------------------------------------------- */
 
-/* One name however it is written, so that the throttle counts it once. */
-static const char *throttle_name(struct req *r, const char *username)
+const char *page_login_throttle_name(struct req *r, const char *username)
 {
 	char name[RULES_NAME_MAX + 1];
 	struct err err;
@@ -163,6 +163,8 @@ static void refuse_wait(struct req *r, const char *username, int64_t wait_s)
 
 static void first_step(struct req *r)
 {
+	static const struct attempt_ops ops = { .prompt = show_prompt,
+		.ended = page_login_ended };
 	const char *typed = url_pair_get(&r->form, "username");
 	const char *password = url_pair_get(&r->form, "password");
 	struct err err = { 0 };
@@ -178,10 +180,10 @@ static void first_step(struct req *r)
 		return;
 	}
 	int64_t wait_s = throttle_wait_s(
-	    r->app->throttle, throttle_name(r, username), r->client);
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
 	if (wait_s > 0)
 		refuse_wait(r, username, wait_s);
-	else if (attempt_begin(r, username, password, &err) != 0)
+	else if (attempt_begin(r, username, password, &ops, &err) != 0)
 		show_form(r, 503, username, err.text);
 }
 
@@ -303,7 +305,7 @@ static void succeeded(
 
 	rules_decide(r->app->rules, id, &d);
 	throttle_succeeded(
-	    r->app->throttle, throttle_name(r, username), r->client);
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
 	if (!d.allowed) {
 		measure_failure(r);
 		log_warn(&(struct log_ctx){ .user = d.name }, "not let in",
@@ -329,7 +331,7 @@ static void succeeded(
  * told. */
 static void audit_failure(struct req *r, const char *username)
 {
-	const char *name = throttle_name(r, username);
+	const char *name = page_login_throttle_name(r, username);
 	struct user user;
 	struct err err;
 
@@ -338,7 +340,7 @@ static void audit_failure(struct req *r, const char *username)
 	audit_login(r, AUDIT_LOGIN_FAILED, name, NULL);
 }
 
-static void denied(struct req *r, const char *username)
+void page_login_note_failure(struct req *r, const char *username)
 {
 	char shown[RULES_NAME_MAX + 1];
 
@@ -347,7 +349,12 @@ static void denied(struct req *r, const char *username)
 	    NULL, "login refused", "name=\"%s\" from=%s", shown, r->client);
 	audit_failure(r, username);
 	throttle_failed(
-	    r->app->throttle, throttle_name(r, username), r->client);
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
+}
+
+static void denied(struct req *r, const char *username)
+{
+	page_login_note_failure(r, username);
 	show_form(r, 403, username, TEXT_DENIED);
 }
 
@@ -430,6 +437,8 @@ void page_logout(struct req *r)
 		log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 		    "logged out", "from=%s", r->client);
 		audit_login(r, AUDIT_LOGOUT, r->who.user_name, NULL);
+		if (r->app->cfg.shutdown_on_logout)
+			servers_stop_of(r->app, r->who.user_id);
 	}
 	measure(r, METRIC_LOGOUT, NULL);
 	gate_clear_login(r);

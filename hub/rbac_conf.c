@@ -153,10 +153,6 @@ static int read_scopes(const struct reader *r, const struct conf_node *map,
 	struct scope_set set;
 
 	scope_set_init(&set, r->arena);
-	if (is_default && role == ROLE_SERVER)
-		return wrong(r, map, "server",
-		    "this role belongs to notebook servers and is not changed "
-		    "here");
 	if (is_default && role == ROLE_ADMIN && at)
 		return wrong(
 		    r, at, "admin", "the scopes of this role are fixed");

@@ -142,11 +142,8 @@ static size_t list_ids(const struct servers *all, int64_t *out, size_t max)
 }
 
 /* What waits for one may act on others, so they are named by id. */
-void servers_stop_all(struct app *app)
+static void stop_each(struct app *app, const int64_t *ids, size_t n)
 {
-	size_t max = map_count(app->servers->by_id);
-	int64_t *ids = xcalloc(max + 1, sizeof *ids);
-	size_t n = list_ids(app->servers, ids, max);
 	struct err err;
 
 	for (size_t i = 0; i < n; i++) {
@@ -156,6 +153,28 @@ void servers_stop_all(struct app *app)
 			log_warn(NULL, "a server does not stop yet",
 			    "why=\"%s\"", err.text);
 	}
+}
+
+void servers_stop_all(struct app *app)
+{
+	size_t max = map_count(app->servers->by_id);
+	int64_t *ids = xcalloc(max + 1, sizeof *ids);
+
+	stop_each(app, ids, list_ids(app->servers, ids, max));
+	free(ids);
+}
+
+/* A stop may take it off the list that is walked: first all, then each. */
+void servers_stop_of(struct app *app, int64_t user_id)
+{
+	int64_t *ids = xcalloc(map_count(app->servers->by_id) + 1, sizeof *ids);
+	size_t pos = 0, n = 0;
+	struct server *s;
+
+	while ((s = server_next_of(app, user_id, &pos)))
+		if (server_is_ready(s))
+			ids[n++] = server_id(s);
+	stop_each(app, ids, n);
 	free(ids);
 }
 

@@ -5,12 +5,15 @@
 #include <stdlib.h>
 
 #include "auth/account_name.h"
+#include "auth/scope.h"
 #include "base/clock.h"
 #include "base/rand.h"
 #include "db/oauth.h"
+#include "db/role.h"
 #include "hub/app.h"
 #include "hub/auth_state.h"
 #include "hub/server_env.h"
+#include "hub/server_profile.h"
 #include "hub/server_turn.h"
 #include "spawner/client.h"
 
@@ -26,21 +29,47 @@ static struct server_env env_of(const struct server *s)
 	};
 }
 
+/* The role `server` of the configuration, if there is one: with what servers
+ * cannot do without (contract/hub.md 4.1). Self forms are resolved at each use.
+ */
+static int token_scopes(const struct server *s, struct arena *a,
+    const struct server_env *e, const char **out, struct err *err)
+{
+	struct role role;
+	struct scope_set set;
+	int found =
+	    role_find(s->app->db, a, role_name(ROLE_SERVER), &role, err);
+
+	*out = server_env_token_scopes(a, e);
+	if (found <= 0)
+		return found;
+	scope_set_init(&set, a);
+	if (scope_set_add_stored(&set, role.scopes, err) != 0 ||
+	    scope_set_add(&set, "users:activity!user", err) != 0)
+		return -1;
+	json_t *list = scope_set_json(&set);
+	char *text = json_text(list, NULL);
+	*out = arena_strdup(a, text);
+	free(text);
+	json_decref(list);
+	return 0;
+}
+
 /* Its own token; the text stays with the object until START is sent. */
 static int save_token(struct server *s, struct arena *a, struct err *err)
 {
 	const struct server_env e = env_of(s);
-	const struct token t = {
+	struct token t = {
 		.user_id = s->user_id,
 		.client_id = "jupyterhub",
 		.note = server_env_note(a, &e),
-		.scopes = server_env_token_scopes(a, &e),
 		.server_id = s->id,
 		.created_us = s->started_us,
 	};
 	int64_t id;
 
-	if (token_delete_server(s->app->db, s->id, err) != 0)
+	if (token_scopes(s, a, &e, &t.scopes, err) != 0 ||
+	    token_delete_server(s->app->db, s->id, err) != 0)
 		return -1;
 	return token_create(s->app->db, &t, s->token, &id, err);
 }
@@ -89,12 +118,25 @@ static int take_options(struct server *s, struct arena *a,
 	    row.options, slice_of(row.options).len, &s->options, err);
 }
 
+static int take_profile(
+    struct server *s, const struct server_start_args *args, struct err *err)
+{
+	const char *profile = args->profile;
+
+	if (!profile &&
+	    server_profile_pick(&s->app->cfg, s->options, &profile, err) != 0)
+		return -1;
+	server_object_set_text(&s->profile, profile);
+	return 0;
+}
+
 static int save_rows(struct server *s, struct arena *a,
     const struct server_start_args *args, struct err *err)
 {
 	const char *options;
 
 	if (take_options(s, a, args, &options, err) != 0 ||
+	    take_profile(s, args, err) != 0 ||
 	    server_row_start(s->app->db, s->id, s->key, s->profile, s->account,
 		options, s->started_us, err) != 0 ||
 	    save_token(s, a, err) != 0 || save_client(s, a, err) != 0)
@@ -115,13 +157,10 @@ static void set_account(struct server *s)
 int server_start_save(
     struct server *s, const struct server_start_args *args, struct err *err)
 {
-	const char *profile =
-	    args->profile ? args->profile : s->app->cfg.default_profile;
 	char key[SPAWNER_KEY_LEN + 1];
 	struct arena a;
 	int rc;
 
-	server_object_set_text(&s->profile, profile);
 	set_account(s);
 	rand_hex(key, SPAWNER_KEY_LEN);
 	server_object_set_key(s, key);

@@ -61,6 +61,7 @@ void web_close(struct web **w)
 	if (!*w)
 		return;
 	tmpl_free(&(*w)->pages);
+	free((*w)->openapi);
 	assets_free(&(*w)->assets);
 	arena_fini(&(*w)->arena);
 	free(*w);

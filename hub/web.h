@@ -28,6 +28,7 @@ struct web {
 	struct assets *assets;
 	struct tmpl_source *sources;
 	struct tmpl_set *pages;
+	char *openapi; /* hub/openapi.c; NULL: nobody has asked yet */
 };
 
 /* Reads app->cfg. The text of an error names file and line of a template. */

@@ -1,6 +1,7 @@
 /*
- * The REST API for routes (contract/proxy.md 4) and the metrics page, on the
- * API thread's loop. The token is checked before a body is read.
+ * The REST API for routes (contract/proxy.md 4), who holds what, and the
+ * metrics page, on the API thread's loop. The token is checked before a body is
+ * read.
  */
 #ifndef CARREL_PROXY_API_H
 #define CARREL_PROXY_API_H
@@ -19,7 +20,7 @@ struct table;
 struct api_options {
 	struct loop *loop;
 	struct table *table;
-	const char *token; /* "": everybody may */
+	const char *token, *metrics_token; /* "": everybody may */
 	/* Of the workers; the API's own counters are added. */
 	struct metrics *const *metrics;
 	size_t n_metrics;

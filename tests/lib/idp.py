@@ -35,8 +35,9 @@ def missing():
     """Why there is no provider; None: there is."""
     if not shutil.which("node"):
         return "there is no node"
-    if not os.path.isdir(HOME + "/node_modules/oidc-provider"):
-        return "oidc-provider is not installed: make idp (wants npm)"
+    for package in ("oidc-provider", "openid-client", "@seriousme/openapi-schema-validator"):
+        if not os.path.isdir(HOME + "/node_modules/" + package):
+            return "%s is not installed: make idp (wants npm)" % package
     return None
 
 

@@ -114,10 +114,12 @@ static struct oauth_code code(int64_t user)
 		.scopes = "[\"read:users:name!user=alice\"]",
 		.challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 		.challenge_method = "S256",
-		.expires_us = NOW + 300 };
+		.expires_us = NOW + 300,
+		.nonce = "n",
+		.login_us = 7 };
 }
 
-static void test_a_code_is_found_until_it_is_used(void **state)
+static void test_a_code_is_found(void **state)
 {
 	struct fixture *f = *state;
 	struct oauth_code c = code(fixture_user(f, "alice")), got;
@@ -138,8 +140,31 @@ static void test_a_code_is_found_until_it_is_used(void **state)
 		assert_string_equal(got.challenge, c.challenge);
 		assert_string_equal(got.challenge_method, "S256");
 	}
-	assert_int_equal(oauth_code_use(f->db, text, &err), 1);
-	assert_int_equal(oauth_code_use(f->db, text, &err), 0);
+	assert_int_equal(got.token_id, 0);
+	assert_string_equal(got.nonce, "n");
+	assert_int_equal(got.login_us, 7);
+}
+
+/* It is found still, also after its time, so that a second use is noticed; it
+ * goes with the token that it became. */
+static void test_a_used_code_is_known_as_used(void **state)
+{
+	struct fixture *f = *state;
+	struct oauth_code c = code(fixture_user(f, "alice")), got;
+	char text[OAUTH_CODE_LEN + 1];
+	struct err err = { 0 };
+
+	put(f);
+	test_ok(oauth_code_create(f->db, &c, text, &err), &err);
+	fixture_exec(f,
+	    "INSERT INTO token (id, digest, user_id, scopes, created_us)"
+	    " VALUES (5, randomblob(32), 1, '[]', 1)");
+	assert_int_equal(oauth_code_use(f->db, text, 5, &err), 1);
+	assert_int_equal(oauth_code_use(f->db, text, 5, &err), 0);
+	assert_int_equal(
+	    oauth_code_find(f->db, &f->a, text, NOW + 301, &got, &err), 1);
+	assert_int_equal(got.token_id, 5);
+	fixture_exec(f, "DELETE FROM token WHERE id = 5");
 	assert_int_equal(
 	    oauth_code_find(f->db, &f->a, text, NOW, &got, &err), 0);
 }
@@ -249,7 +274,8 @@ int main(void)
 		FIXTURE_TEST(test_putting_again_replaces_and_keeps_tokens),
 		FIXTURE_TEST(test_the_hubs_own_client_is_not_touched),
 		FIXTURE_TEST(test_a_short_secret_is_refused),
-		FIXTURE_TEST(test_a_code_is_found_until_it_is_used),
+		FIXTURE_TEST(test_a_code_is_found),
+		FIXTURE_TEST(test_a_used_code_is_known_as_used),
 		FIXTURE_TEST(test_an_expired_code_is_not_found_and_purged),
 		FIXTURE_TEST(test_codes_that_break_a_rule_are_refused),
 		FIXTURE_TEST(test_deleting_a_client_takes_tokens_and_codes),

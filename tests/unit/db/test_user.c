@@ -161,7 +161,7 @@ static void test_delete_takes_everything_along(void **state)
 	    "INSERT INTO token (digest, user_id, scopes, created_us)"
 	    " VALUES (randomblob(32), 1, '[]', 1);"
 	    "INSERT INTO oauth_code VALUES (randomblob(32), 'c', 1, '/', NULL,"
-	    " '[]', NULL, NULL, 2);");
+	    " '[]', NULL, NULL, 2, NULL, 0, NULL);");
 	test_ok(user_delete(f->db, id, &err), &err);
 	for (size_t i = 0; i < N_OF(tables); i++) {
 		snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", tables[i]);

@@ -176,7 +176,7 @@ static void without_credentials(const struct route *r)
 			expect(r, a, 403);
 		break;
 	case GATE_OAUTH:
-		expect(r, a, 400);
+		expect(r, a, strstr(r->pattern, "userinfo") ? 401 : 400);
 		break;
 	case GATE_PUBLIC:
 		assert_true(a->status == 200 || a->status == 404);
@@ -230,6 +230,7 @@ static void with_other_methods(const struct route *r)
 		    more, str_eq(methods[i], "GET") ? NULL : "");
 		struct answer *a = call_end(&c);
 		expect(r, a, 405);
+		assert_non_null(strstr(header(a, "Allow"), r->method));
 		if (r->gate == GATE_API ||
 		    (r->gate == GATE_PUBLIC && strstr(r->pattern, "/api")))
 			assert_api_error(a, 405, "Method Not Allowed");
@@ -297,6 +298,10 @@ static void test_every_route_bounds_its_chunked_body(void **state)
 /* A body is accepted there and says nothing (contract/hub.md 0.4). */
 static bool ignores_body(const struct route *r)
 {
+	if (str_eq(r->method, "POST"))
+		return str_eq(r->pattern, "/api/proxy") ||
+		       str_eq(r->pattern, "/api/users/:user/admin-access") ||
+		       str_starts(r->pattern, "/api/authorizations/");
 	return str_eq(r->method, "DELETE") &&
 	       (str_eq(r->pattern, "/api/users/:user") ||
 		   str_eq(r->pattern, "/api/users/:user/tokens/:token") ||
@@ -359,7 +364,8 @@ static void has_text(const struct route *r)
 {
 	assert_true(r->doc && r->doc[0]);
 	assert_int_equal(r->doc[strlen(r->doc) - 1], '.');
-	if (is_reading(r))
+	/* old services send the cookie as the body of a GET */
+	if (is_reading(r) && !str_starts(r->pattern, "/api/authorizations/"))
 		assert_int_equal(r->max_body, 0);
 }
 
