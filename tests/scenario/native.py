@@ -21,7 +21,7 @@ hub:
 auth:
   type: native
   allow_all: true
-  admin_users: [boss, deputy]
+  admin_users: [boss, deputy, vice]
   blocked_users: [mallory]
   load_roles:
     - {name: registrar, scopes: [admin:users], users: [rita]}
@@ -270,6 +270,8 @@ def open_signup():
         claim("will look" in sign_up(name, "a stranger's password").text, "%s was given away" % name)
         login(name, "a stranger's password", 403)
     claim("A Unix account has that name" in boss().get("/hub/authorize").text, "the page does not warn")
+    claim("will look" in sign_up("Vice", "a stranger's password").text, "an administrator's name was given away")
+    login("vice", "a stranger's password", 403)
     boss().api("POST", "/users/ivan", {})
     claim("will look" in sign_up("ivan", "a stranger's password").text, "ivan was given away")
     login("ivan", "a stranger's password", 403)
