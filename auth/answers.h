@@ -21,6 +21,9 @@ void answers_fini(struct answers *a);
 /* `username` (copied) is who they are when res is AUTH_RES_OK. */
 void answers_give(struct answers *a, uint64_t attempt, enum auth_result res,
     const char *username);
+/* Somebody of whom more is known: id is copied, `state` left out. */
+void answers_give_identity(
+    struct answers *a, uint64_t attempt, const struct auth_identity *id);
 void answers_cancel(struct answers *a, uint64_t attempt);
 
 /* The `reply` of a kind that never asks. */

@@ -11,36 +11,24 @@
 #ifndef CARREL_AUTH_AUTHENTICATOR_H
 #define CARREL_AUTH_AUTHENTICATOR_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth/identity.h"
 #include "base/conf.h"
 #include "base/err.h"
 #include "base/loop.h"
 
 struct arena;
+struct auth_rules;
+struct db;
 struct fetcher;
+struct keys;
 struct offload;
+struct passwords;
 struct spawner_client;
 struct url_pairs;
-
-/* What a kind found out. Borrowed for the call of done. */
-struct auth_identity {
-	const char *name;          /* as the source says it, not normalised */
-	const char *account;       /* Unix account; NULL: by the name */
-	const char *const *groups; /* as the source knows them */
-	size_t n_groups;
-	/* Who it is for ever, where names can be given anew: the source and
-	 * its lasting word for the person. NULL: names are never reused. */
-	const char *source, *subject;
-	/* Where they want to go, for the hub to judge; or NULL. */
-	const char *next;
-	/* What to keep (auth_state): tokens, the source's words; or NULL. */
-	const json_t *state;
-	bool has_new_secret; /* just now: logins by the old one end */
-};
 
 enum auth_result {
 	AUTH_RES_OK,
@@ -73,9 +61,15 @@ struct auth_env {
 	 * it was typed? 1/0/-1. */
 	int (*is_admin)(const char *name, void *arg, struct err *err);
 	void *is_admin_arg;
+	/* The hub's own; NULL while the options are only checked. */
+	struct db *db;
+	const struct auth_rules *rules;
+	struct passwords *passwords;
+	const struct keys *keys;
 	const struct conf_node *options; /* the kind's own map; NULL: none */
-	const char *file;    /* of the configuration, for messages */
-	bool public_address; /* people from elsewhere can reach us */
+	const char *file;      /* of the configuration, for messages */
+	bool creates_accounts; /* auth.create_system_users */
+	bool public_address;   /* people from elsewhere can reach us */
 	/* Redirect kinds: send the browser there; the attempt is over. arg is
 	 * the sink's. */
 	void (*redirect)(uint64_t attempt, const char *url, void *arg);
@@ -118,6 +112,10 @@ struct authenticator_kind {
 	/* No call of the sink for this attempt comes after. */
 	void (*cancel)(struct authenticator *au, uint64_t attempt);
 	void (*close)(struct authenticator **au);
+	/* The origins (auth/identity.h) that are in force; how many, at most
+	 * cap. NULL: none. */
+	size_t (*origins)(const struct authenticator *au,
+	    unsigned char (*out)[ORIGIN_LEN], size_t cap);
 	/*
 	 * Redirect kinds (has_form is false) have these two in the place of
 	 * begin and reply, which are NULL: the person proves elsewhere who they

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "auth/answers.h"
+#include "auth/origin.h"
 #include "base/log.h"
 #include "base/mac.h"
 #include "base/mem.h"
@@ -18,6 +19,7 @@ struct dummy {
 	struct authenticator base;
 	struct answers answers;
 	unsigned char digest[MAC_SHA256_LEN]; /* of the password */
+	unsigned char origin[ORIGIN_LEN];
 };
 
 static struct dummy *dummy_of(struct authenticator *au)
@@ -61,8 +63,10 @@ static int read_options(
 		    "auth.options: \"auth.type: dummy\" needs the option "
 		    "\"password\": the one password with which everybody may "
 		    "log in under any name");
-	else
+	if (rc == 0) {
 		mac_sha256(opt.password, strlen(opt.password), d->digest);
+		origin_of(env->keys, "dummy", opt.password, d->origin);
+	}
 	arena_fini(&a);
 	return rc;
 }
@@ -112,8 +116,12 @@ static void dummy_begin(
 	const char *name = form->username ? form->username : "";
 	bool is_right = name[0] && is_password(d, form->password);
 
-	answers_give(&d->answers, attempt,
-	    is_right ? AUTH_RES_OK : AUTH_RES_DENIED, name);
+	const struct auth_identity id = { .name = name, .origin = d->origin };
+
+	if (is_right)
+		answers_give_identity(&d->answers, attempt, &id);
+	else
+		answers_give(&d->answers, attempt, AUTH_RES_DENIED, name);
 }
 
 static void dummy_cancel(struct authenticator *au, uint64_t attempt)
@@ -133,6 +141,16 @@ static void dummy_close(struct authenticator **au)
 	free(d);
 }
 
+static size_t dummy_origins(const struct authenticator *au,
+    unsigned char (*out)[ORIGIN_LEN], size_t cap)
+{
+	if (cap == 0)
+		return 0;
+	memcpy(out[0], ((const struct dummy *)(const void *)au)->origin,
+	    ORIGIN_LEN);
+	return 1;
+}
+
 const struct authenticator_kind authenticator_dummy = {
 	.name = "dummy",
 	.has_form = true,
@@ -141,4 +159,5 @@ const struct authenticator_kind authenticator_dummy = {
 	.reply = answers_no_reply,
 	.cancel = dummy_cancel,
 	.close = dummy_close,
+	.origins = dummy_origins,
 };

@@ -93,6 +93,8 @@ int keys_load(const char *dir, struct keys *out, struct err *err)
 	if (fd < 0)
 		return err_sys(err, "directory of keys %s: open", dir);
 	rc = load_key(fd, dir, "xsrf.key", out->xsrf, err);
+	if (rc == 0)
+		rc = load_key(fd, dir, "origin.key", out->origin, err);
 	fd_close(&fd);
 	return rc;
 }

@@ -12,6 +12,7 @@
 
 struct keys {
 	unsigned char xsrf[KEY_LEN];
+	unsigned char origin[KEY_LEN]; /* auth/origin.h */
 };
 
 /* `dir` is made (0700) when absent. */

@@ -6,11 +6,14 @@
 #include <assert.h>
 
 #include "auth/dummy.h"
+#include "auth/first_use.h"
 #include "auth/header.h"
 #include "auth/ldap.h"
+#include "auth/native.h"
 #include "auth/none.h"
 #include "auth/pam.h"
 #include "auth/shared.h"
+#include "auth/tmp.h"
 #include "base/str.h"
 
 #define NAMES_CAP 256
@@ -18,8 +21,11 @@
 static const struct authenticator_kind *const kinds[] = {
 	&authenticator_pam,
 	&authenticator_ldap,
+	&authenticator_native,
+	&authenticator_first_use,
 	&authenticator_shared,
 	&authenticator_header,
+	&authenticator_tmp,
 	&authenticator_dummy,
 	&authenticator_none,
 };

@@ -142,6 +142,30 @@ CREATE TABLE login_state (
 	sealed     TEXT CHECK (length(sealed) BETWEEN 1 AND 1048576)
 ) STRICT;
 
+-- Passwords of the hub's own (auth.type native, first-use).
+CREATE TABLE password (
+	user_id INTEGER NOT NULL PRIMARY KEY
+	        REFERENCES user (id) ON DELETE CASCADE,
+	-- Argon2id, as libsodium writes it: parameters, salt and all
+	hash    TEXT NOT NULL CHECK (length(hash) BETWEEN 1 AND 127),
+	set_us  INTEGER NOT NULL CHECK (set_us >= 0)
+) STRICT;
+
+-- Who signed up and waits for an administrator. No user of the hub yet, or one
+-- without a password: the name alone says who they want to be.
+CREATE TABLE signup (
+	name     TEXT NOT NULL PRIMARY KEY
+	         CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),
+	hash     TEXT NOT NULL CHECK (length(hash) BETWEEN 1 AND 127),
+	-- as they typed it, for the administrator to read; NULL: none
+	email    TEXT CHECK (length(CAST(email AS BLOB)) BETWEEN 1 AND 254),
+	-- a Unix account has that name
+	has_account INTEGER NOT NULL CHECK (has_account IN (0, 1)),
+	asked_us INTEGER NOT NULL CHECK (asked_us >= 0)
+) STRICT, WITHOUT ROWID;
+-- the page of those who wait, and the purge
+CREATE INDEX signup_asked ON signup (asked_us);
+
 -- Logins of browsers. The cookie carries the secret, this row its digest; a
 -- session that was ended is over whatever cookie is shown.
 CREATE TABLE session (
@@ -159,6 +183,14 @@ CREATE TABLE session (
 CREATE INDEX session_user ON session (user_id);
 -- the hourly purge
 CREATE INDEX session_expires ON session (expires_us);
+
+-- Which shared secret such a login came of: it ends when the secret is changed.
+CREATE TABLE session_origin (
+	session_id INTEGER NOT NULL PRIMARY KEY
+	           REFERENCES session (id) ON DELETE CASCADE,
+	-- a digest of it under a key of this hub (auth/origin.h)
+	origin     BLOB NOT NULL CHECK (length(origin) = 32)
+) STRICT;
 
 -- Notebook servers, one row per (user, name), made on the first start and kept
 -- when the server stops. What should be; the spawner says what is.
@@ -305,6 +337,15 @@ CREATE INDEX token_server ON token (server_id) WHERE server_id IS NOT NULL;
 CREATE INDEX token_session ON token (session_id) WHERE session_id IS NOT NULL;
 -- the hourly purge
 CREATE INDEX token_expires ON token (expires_us) WHERE expires_us > 0;
+
+-- People for a visit (auth.type tmp): they go with their server, with their last
+-- login, or when their time is over.
+CREATE TABLE visitor (
+	user_id  INTEGER NOT NULL PRIMARY KEY
+	         REFERENCES user (id) ON DELETE CASCADE,
+	since_us INTEGER NOT NULL CHECK (since_us >= 0),
+	until_us INTEGER NOT NULL CHECK (until_us >= since_us)
+) STRICT;
 
 -- Authorization codes: five minutes, one use. Used ones stay until the purge.
 CREATE TABLE oauth_code (

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "auth/authenticator.h"
+#include "auth/passwords.h"
 #include "auth/rules.h"
 #include "auth/sealer.h"
 #include "auth/throttle.h"
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/sysd.h"
 #include "base/url.h"
+#include "db/session_origin.h"
 #include "db/user.h"
 #include "hub/audit.h"
 #include "hub/auth_state.h"
@@ -28,9 +30,11 @@
 #include "hub/providers.h"
 #include "hub/rbac.h"
 #include "hub/refresh.h"
+#include "hub/roster.h"
 #include "hub/route.h"
 #include "hub/server.h"
 #include "hub/service.h"
+#include "hub/visitors.h"
 #include "hub/web.h"
 
 #define FIRST_PASSED_FD   3
@@ -45,6 +49,7 @@
 #define AUTH_THREADS      8
 #define AUTH_QUEUE        1024
 #define ENDING_MORE_MS    15000
+#define ORIGINS_MAX       128
 /* Over that of every route, so that the route says what is too long. */
 #define LONGEST_BODY      (1024 * 1024 + 65536)
 
@@ -115,8 +120,13 @@ static int open_authenticator(struct app *app, struct err *err)
 		.sink = app->login ? login_sink(app->login) : NULL,
 		.is_admin = is_admin,
 		.is_admin_arg = app,
+		.db = app->db,
+		.rules = app->rules,
+		.passwords = app->passwords,
+		.keys = &app->keys,
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
+		.creates_accounts = app->cfg.create_system_users,
 		.public_address = is_public(app),
 	};
 
@@ -142,12 +152,31 @@ int app_check_auth(struct app *app, struct err *err)
 	return rc;
 }
 
+/* Logins of a shared password that is another one now. */
+static int end_old_logins(struct app *app, struct err *err)
+{
+	unsigned char in_force[ORIGINS_MAX][ORIGIN_LEN];
+	size_t n = 0;
+	int64_t n_ended;
+
+	if (app->auth_kind->origins)
+		n = app->auth_kind->origins(app->auth, in_force, ORIGINS_MAX);
+	if (session_origin_keep(app->db,
+		(const unsigned char(*)[ORIGIN_LEN])in_force, n, &n_ended,
+		err) != 0)
+		return err_wrap(err, "logins of an older password");
+	if (n_ended > 0)
+		log_info(NULL, "logins of an older password are over",
+		    "sessions=%lld", (long long)n_ended);
+	return 0;
+}
+
 static int open_login(struct app *app, struct err *err)
 {
 	if (keys_load(app->places.keys_dir, &app->keys, err) != 0)
 		return err_wrap(err, "keys");
 	app->rules = rules_open(&app->cfg.rules, err);
-	if (!app->rules)
+	if (!app->rules || roster_load(app, err) != 0)
 		return -1;
 	rules_set_known(app->rules, is_known, app);
 	app->throttle =
@@ -158,17 +187,20 @@ static int open_login(struct app *app, struct err *err)
 	if (!app->web)
 		return -1;
 	app->login = login_new(app);
-	if (open_authenticator(app, err) != 0)
+	app->passwords = passwords_new(app->loop);
+	if (open_authenticator(app, err) != 0 || end_old_logins(app, err) != 0)
 		return -1;
 	app->providers = providers_open(app, err);
 	if (!app->providers || auth_state_open(app, err) != 0)
 		return -1;
 	app->refresh = refresh_open(app);
+	app->visitors = visitors_open(app);
 	return openid_open(app, err);
 }
 
 static void close_login(struct app *app)
 {
+	visitors_close(&app->visitors);
 	refresh_close(&app->refresh);
 	providers_close(&app->providers);
 	sealer_close(&app->sealer);
@@ -176,8 +208,10 @@ static void close_login(struct app *app)
 		login_free(&app->login);
 	if (app->auth)
 		app->auth_kind->close(&app->auth);
+	passwords_free(&app->passwords);
 	if (app->throttle)
 		throttle_close(&app->throttle);
+	roster_free(&app->roster);
 	if (app->rules)
 		rules_close(&app->rules);
 	keys_wipe(&app->keys);

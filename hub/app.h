@@ -30,14 +30,17 @@ struct login;
 struct metrics;
 struct offload;
 struct openid;
+struct passwords;
 struct providers;
 struct proxy_client;
 struct reconcile;
+struct roster;
 struct routing;
 struct servers;
 struct services;
 struct spawner_client;
 struct throttle;
+struct visitors;
 struct web;
 
 /* Where things are; strings live as long as the app. */
@@ -74,6 +77,9 @@ struct app {
 	struct web *web;             /* hub/web.h: routes, pages, files */
 	struct openid *openid;       /* hub/openid.h; NULL: it is off */
 	struct throttle *throttle;
+	struct roster *roster;       /* hub/roster.h: groups by lists */
+	struct visitors *visitors;   /* hub/visitors.h: people for a visit */
+	struct passwords *passwords; /* auth/passwords.h: of the hub's own */
 	struct auth_rules *rules;
 	const struct authenticator_kind *auth_kind;
 	struct authenticator *auth;

@@ -189,6 +189,16 @@ void audit_login(const struct req *r, enum audit_event ev, const char *user,
 	write_record(r->app, &rec);
 }
 
+void audit_person(const struct req *r, enum audit_event ev, const char *user,
+    const char *detail)
+{
+	struct record rec = by_caller(r, ev);
+
+	rec.target = user;
+	rec.detail = detail;
+	write_record(r->app, &rec);
+}
+
 void audit_server(const struct req *r, enum audit_event ev, const char *user,
     const char *server)
 {

@@ -39,6 +39,9 @@ void audit_login_ended(struct app *app, const char *user, const char *why);
 /* A person (NULL: nobody that we know) at the login page. */
 void audit_login(const struct req *r, enum audit_event ev, const char *user,
     const char *detail);
+/* The caller of `r` does something about the person `user`. */
+void audit_person(const struct req *r, enum audit_event ev, const char *user,
+    const char *detail);
 /* The caller of `r` does something to `user`'s server; server "" is the default
  * one. */
 void audit_server(const struct req *r, enum audit_event ev, const char *user,

@@ -11,6 +11,7 @@
 #include "db/oauth.h"
 #include "db/session.h"
 #include "db/share_code.h"
+#include "db/signup.h"
 #include "db/token.h"
 #include "hub/app.h"
 #include "hub/metrics.h"
@@ -24,6 +25,8 @@
 
 #define FETCH_MAX         256
 #define PURGE_INTERVAL_MS (3600 * 1000)
+/* Nobody answered them. */
+#define SIGNUP_KEEP_US    (INT64_C(30) * 86400 * 1000000)
 
 void app_fail(struct app *app, const struct err *err)
 {
@@ -128,11 +131,16 @@ static struct spawner_client *open_spawner(struct app *app)
 
 typedef int purge_fn(struct db *db, int64_t now_us, struct err *err);
 
+static int purge_signups(struct db *db, int64_t now_us, struct err *err)
+{
+	return signup_purge(db, now_us - SIGNUP_KEEP_US, err);
+}
+
 /* Each removes a bounded number; what is left goes the next time. */
 static void on_purge(struct timer *t, void *arg)
 {
 	static purge_fn *const all[] = { session_purge, token_purge,
-		oauth_code_purge, share_code_purge };
+		oauth_code_purge, share_code_purge, purge_signups };
 	struct app *app = arg;
 	int64_t now = clock_wall_us();
 	struct err err = { 0 };

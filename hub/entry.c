@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "db/group_sync.h"
 #include "db/identity.h"
+#include "db/visitor.h"
 #include "hub/auth_state.h"
+#include "hub/roster.h"
 
 /* A name that was somebody else's there when it came here first stays theirs.
  */
@@ -59,6 +61,17 @@ static int write_groups(struct app *app, const struct auth_identity *id,
 	return group_sync(app->db, u->id, id->groups, id->n_groups, err);
 }
 
+static int write_visit(struct app *app, const struct auth_identity *id,
+    const struct user *u, struct err *err)
+{
+	int64_t now = clock_wall_us();
+
+	if (id->lifetime_s == 0)
+		return 0;
+	return visitor_add(
+	    app->db, u->id, now, now + id->lifetime_s * 1000000, err);
+}
+
 static int keep_state(struct app *app, struct arena *a, const struct entry *e,
     const struct user *u, struct err *err)
 {
@@ -77,7 +90,9 @@ int entry_write(struct app *app, struct arena *a, const struct entry *e,
 	*out = (struct user){ 0 };
 	if (find_or_make(app, a, e, out, err) != 0 ||
 	    write_groups(app, e->id, out, err) != 0 ||
-	    claim_name(app, e, out, err) != 0)
+	    roster_enter(app, out->id, out->name, err) != 0 ||
+	    claim_name(app, e, out, err) != 0 ||
+	    write_visit(app, e->id, out, err) != 0)
 		return -1;
 	return keep_state(app, a, e, out, err);
 }

@@ -24,6 +24,7 @@
 #include "hub/providers.h"
 #include "hub/reference_manual.h"
 #include "hub/rest_manual.h"
+#include "hub/roster.h"
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -256,6 +257,7 @@ static int check_auth(
     const struct config *cfg, const char *file, struct err *err)
 {
 	struct auth_rules *rules;
+	int rc;
 
 	if (!authenticator_find(cfg->auth_type))
 		return err_set(err, ERR_INVALID,
@@ -274,8 +276,9 @@ static int check_auth(
 		return -1;
 	if (rules_admit_nobody(rules))
 		log_warn(NULL, "nobody may log in", HINT_NOBODY);
+	rc = roster_check(cfg, rules, file, err);
 	rules_close(&rules);
-	return 0;
+	return rc;
 }
 
 /* What the command line says wins over the file. */
@@ -368,6 +371,7 @@ static void show_change(
 static void apply(struct app *app, const struct config *fresh)
 {
 	struct buf applied, waiting;
+	struct err err = { 0 };
 
 	config_changes(&app->cfg, fresh, show_change, NULL);
 
@@ -379,6 +383,9 @@ static void apply(struct app *app, const struct config *fresh)
 	    "changed=\"%s\" waits_for_restart=\"%s\"", buf_view(&applied),
 	    buf_view(&waiting));
 	audit_hub(app, AUDIT_CONFIG_CHANGED, buf_view(&applied));
+	if (roster_load(app, &err) != 0)
+		log_error(NULL, "the rosters are as they were", "why=\"%s\"",
+		    err.text);
 	buf_fini(&applied);
 	buf_fini(&waiting);
 }

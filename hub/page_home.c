@@ -6,6 +6,7 @@
 #include "hub/handlers.h"
 #include "hub/model.h"
 #include "hub/model_service.h"
+#include "hub/own.h"
 #include "hub/redirect.h"
 #include "hub/service.h"
 #include "hub/web.h"
@@ -121,6 +122,7 @@ void page_home(struct req *r)
 	if (r->app->cfg.allow_named_servers)
 		json_object_set_new(data, "named_servers", json_true());
 	json_object_set_new(data, "shown_services", service_cards(r));
+	own_home_links(r, data);
 	if (moving)
 		json_object_set_new(data, "refresh", json_true());
 	reply_page(r, 200, "home", data);

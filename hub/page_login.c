@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/session.h"
+#include "db/session_origin.h"
 #include "db/user.h"
 #include "hub/attempt.h"
 #include "hub/audit.h"
@@ -21,10 +22,13 @@
 #include "hub/gate.h"
 #include "hub/handlers.h"
 #include "hub/metrics.h"
+#include "hub/own.h"
 #include "hub/providers.h"
 #include "hub/redirect.h"
 #include "hub/refresh.h"
+#include "hub/roster.h"
 #include "hub/server.h"
+#include "hub/visitors.h"
 #include "hub/web.h"
 
 #define USERNAME_MAX 255
@@ -70,6 +74,10 @@ static void show_form(
 		json_object_set_new(data, "courses", json_true());
 	if (str_eq(r->app->auth_kind->name, "pam"))
 		json_object_set_new(data, "unix", json_true());
+	own_login_links(r->app, data);
+	if (visitors_are_taken(r->app))
+		json_object_set_new(data, "visit",
+		    json_pack("{s:b}", problem ? "is_again" : "is_now", 1));
 	if (problem)
 		json_object_set_new(data, "problem", json_string(problem));
 	reply_page(r, status, "login", data);
@@ -202,7 +210,9 @@ void page_login_post(struct req *r)
 {
 	const char *attempt = url_pair_get(&r->form, "attempt");
 
-	if (attempt)
+	if (visitors_are_taken(r->app))
+		visitor_login(r);
+	else if (attempt)
 		next_step(r, attempt);
 	else
 		first_step(r);
@@ -233,8 +243,12 @@ static int write_session(struct req *r, const struct auth_identity *id,
 	if (user_touch(db, v->user.id, now, err) != 0)
 		return -1;
 	session_id_new(v->session_id);
-	return session_create(db, v->user.id, v->session_id, now,
-	    now + r->app->cfg.cookie_max_age_s * 1000000, v->secret, err);
+	if (session_create(db, v->user.id, v->session_id, now,
+		now + r->app->cfg.cookie_max_age_s * 1000000, v->secret,
+		err) != 0)
+		return -1;
+	return id->origin ? session_origin_put(db, v->secret, id->origin, err)
+			  : 0;
 }
 
 static int write_entry(
@@ -292,8 +306,10 @@ static void refuse_name(
 }
 
 static void succeeded(
-    struct req *r, const char *username, const struct auth_identity *id)
+    struct req *r, const char *username, const struct auth_identity *said)
 {
+	const struct auth_identity *id =
+	    roster_identity(r->app, &r->http->arena, said);
 	struct rules_decision d;
 	const struct entry e = {
 		.id = id,

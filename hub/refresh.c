@@ -17,6 +17,7 @@
 #include "hub/auth_state.h"
 #include "hub/entry.h"
 #include "hub/providers.h"
+#include "hub/roster.h"
 
 #define AGAIN_S    60    /* after a provider could not be asked */
 #define DEADLINE_S 60    /* of one question */
@@ -252,7 +253,7 @@ static void try_later(struct asking *as, const char *why)
 	(void)remember(as->owner, as->user_id, &k);
 }
 
-static void is_still(struct asking *as, const struct auth_identity *id)
+static void is_still_as(struct asking *as, const struct auth_identity *id)
 {
 	struct app *app = as->owner->app;
 	const struct known k = {
@@ -282,6 +283,15 @@ static void is_still(struct asking *as, const struct auth_identity *id)
 		refuse(as, err.text);
 	else
 		try_later(as, err.text);
+}
+
+static void is_still(struct asking *as, const struct auth_identity *id)
+{
+	struct arena a;
+
+	arena_init(&a);
+	is_still_as(as, id ? roster_identity(as->owner->app, &a, id) : NULL);
+	arena_fini(&a);
 }
 
 static void on_answer(enum auth_result res, const struct auth_identity *id,

@@ -14,6 +14,11 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
 }
 
+// A form that only needs to be sent.
+for (const form of document.querySelectorAll("form[data-now]")) {
+  form.requestSubmit();
+}
+
 // Back from the browser's memory: the buttons work again.
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;

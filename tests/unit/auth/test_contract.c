@@ -7,9 +7,14 @@
 
 #include "auth/directory.h"
 #include "auth/pam.h"
+#include "auth/passwords.h"
+#include "auth/rules.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/offload.h"
+#include "db/db.h"
+#include "db/password.h"
+#include "db/user.h"
 
 struct subject {
 	const char *kind;
@@ -56,6 +61,15 @@ void directory_ask(const struct directory_config *cfg,
 	}
 }
 
+static struct passwords *passwords;
+
+static void settle_passwords(struct authenticator *au)
+{
+	(void)au;
+	while (passwords_count(passwords) > 0)
+		loop_turn(loop, 1000);
+}
+
 static void do_nothing(void *arg)
 {
 	(void)arg;
@@ -89,9 +103,14 @@ static const struct subject subjects[] = {
 	    "tls_strategy: insecure\n"
 	    "bind_dn_template: 'uid={username},dc=test'\n",
 	    "alice", "s3cret", settle_offload },
+	{ "native", NULL, "alice", "s3cret!!", settle_passwords },
+	{ "first-use", NULL, "alice", "s3cret!!", settle_passwords },
 };
 
 static const struct authenticator_kind *kind;
+static struct db *db;
+static struct auth_rules *rules;
+static const struct auth_rules_config rules_cfg = { .allow_all = true };
 static struct arena arena;
 static struct authenticator *au;
 static struct heard heard;
@@ -120,6 +139,9 @@ static struct authenticator *open_with(const char *yaml, struct err *err)
 		.is_admin = nobody_is,
 		.sink = &sink,
 		.file = "carrel.yaml",
+		.db = db,
+		.rules = rules,
+		.passwords = passwords,
 	};
 
 	if (yaml != NULL)
@@ -128,6 +150,33 @@ static struct authenticator *open_with(const char *yaml, struct err *err)
 		    err);
 	env.options = options;
 	return kind->open(&env, err);
+}
+
+static void note_hash(const struct passwords_answer *ans, void *arg)
+{
+	struct err err = { 0 };
+	int64_t id;
+
+	test_ok(user_create(db, subject->username, false, 1, &id, &err), &err);
+	test_ok(password_add(db, id, ans->hash, 1, &err), &err);
+	*(bool *)arg = true;
+}
+
+/* A hub in which the person has their password. */
+static void open_hub(void)
+{
+	struct err err = { 0 };
+	bool is_done = false;
+
+	db = db_open(":memory:", loop, NULL, &err);
+	assert_non_null(db);
+	rules = rules_open(&rules_cfg, &err);
+	assert_non_null(rules);
+	passwords = passwords_new(loop);
+	assert_non_null(passwords_make(
+	    passwords, subject->password, NULL, note_hash, &is_done));
+	while (!is_done)
+		loop_turn(loop, 1000);
 }
 
 static int set_up(void **state)
@@ -141,6 +190,8 @@ static int set_up(void **state)
 	arena_init(&arena);
 	loop = loop_new();
 	offload = offload_new(loop, 1, 100);
+	if (subject->settle == settle_passwords)
+		open_hub();
 	kind = authenticator_find(subject->kind);
 	assert_non_null(kind);
 	au = open_with(subject->options, &err);
@@ -154,6 +205,10 @@ static int tear_down(void **state)
 	(void)state;
 	kind->close(&au);
 	assert_null(au);
+	passwords_free(&passwords);
+	rules_close(&rules);
+	if (db != NULL)
+		db_close(&db);
 	offload_free(&offload);
 	loop_free(&loop);
 	arena_fini(&arena);

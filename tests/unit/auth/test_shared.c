@@ -150,6 +150,17 @@ static void test_weak_passwords_are_refused(void **state)
 		{ "{user_password: " ADMIN_PW ", admin_password: " ADMIN_PW "}",
 		    "the same" },
 		{ "admin_password: " ADMIN_PW, "user_password" },
+		{ "{user_password: " USER_PW ", password_groups: {" USER_PW
+		  ": [a]}}",
+		    "stands there twice" },
+		{ "{admin_password: " ADMIN_PW ", password_groups: {" ADMIN_PW
+		  ": [a]}}",
+		    "the same" },
+		{ "password_groups: {seven77: [a]}", "x.yaml:1:" },
+		{ "password_groups: {long enough: []}", "x.yaml:1:" },
+		{ "password_groups: {long enough: [[a]]}", "x.yaml:1:" },
+		{ "password_groups: {long enough: ['']}", "x.yaml:1:" },
+		{ "password_groups: [a]", "a map" },
 	};
 
 	(void)state;
@@ -159,7 +170,8 @@ static void test_weak_passwords_are_refused(void **state)
 		assert_null(open_shared(rows[i].yaml, &err));
 		assert_int_equal(err.code, ERR_INVALID);
 		test_err_says(&err, rows[i].says);
-		if (strstr(err.text, ADMIN_PW))
+		if (strstr(err.text, ADMIN_PW) || strstr(err.text, USER_PW) ||
+		    strstr(err.text, "long enough"))
 			fail_msg("the error tells the password");
 	}
 }

@@ -282,6 +282,71 @@ static void something_is_changed(void)
 	json_decref(want);
 }
 
+/* ---- accounts of the hub's own ------------------------------------------- */
+
+/* The same hub with "auth.type: native". */
+static void be_native(void)
+{
+	const struct auth_env env = { .loop = app.loop,
+		.sink = login_sink(app.login),
+		.db = app.db,
+		.rules = app.rules,
+		.passwords = app.passwords };
+	struct err err = { .code = ERR_NONE };
+
+	app.auth_kind->close(&app.auth);
+	app.auth_kind = authenticator_find("native");
+	app.auth = app.auth_kind->open(&env, &err);
+	assert_non_null(app.auth);
+}
+
+static void sign_up(void)
+{
+	struct browser b = { 0 };
+
+	be_native();
+	assert_answer(browse(&b, "/hub/signup"), 200, "Sign up");
+	assert_answer(post(&b, "/hub/signup",
+			  "username=Carol&password=correct+horse"
+			  "&again=correct+horse"),
+	    200, "administrator");
+	assert_last(
+	    AUDIT_SIGNUP, "{\"target\":\"carol\",\"detail\":\"waits\"}");
+}
+
+static void account_is_decided(void)
+{
+	struct err err = { .code = ERR_NONE };
+
+	sign_up();
+	test_ok(user_set_admin(app.db, alice_id, true, &err), &err);
+	assert_answer(browse(&alice, "/hub/authorize"), 200, "carol");
+	assert_answer(post(&alice, "/hub/authorize", "name=carol&deed=approve"),
+	    303, NULL);
+	assert_last(AUDIT_ACCOUNT,
+	    "{\"actor\":\"alice\",\"via\":\"login\",\"target\":\"carol\","
+	    "\"detail\":\"approve\"}");
+}
+
+static void password_is_changed(void)
+{
+	struct browser carol = { 0 };
+
+	account_is_decided();
+	browse(&carol, "/hub/login");
+	assert_answer(
+	    post(&carol, "/hub/login", "username=carol&password=correct+horse"),
+	    302, NULL);
+	browse(&carol, "/hub/change-password");
+	assert_answer(post(&carol, "/hub/change-password",
+			  "old=correct+horse&password=another+horse"
+			  "&again=another+horse"),
+	    303, NULL);
+	assert_last(AUDIT_PASSWORD,
+	    "{\"actor\":\"carol\",\"via\":\"login\",\"target\":\"carol\"}");
+	assert_null(strstr(whole(), "horse"));
+}
+
 static void test_each_event_by_its_deed(void **state)
 {
 	static void (*const deeds[AUDIT_N])(void) = {
@@ -293,6 +358,9 @@ static void test_each_event_by_its_deed(void **state)
 		[AUDIT_LOGIN_REFUSED] = login_refused,
 		[AUDIT_LOGIN_ENDED] = login_ended,
 		[AUDIT_LOGOUT] = logout,
+		[AUDIT_SIGNUP] = sign_up,
+		[AUDIT_ACCOUNT] = account_is_decided,
+		[AUDIT_PASSWORD] = password_is_changed,
 		[AUDIT_SERVER_START] = server_starts,
 		[AUDIT_SERVER_STOP] = server_stops,
 		[AUDIT_SERVER_ENTER] = server_is_entered,

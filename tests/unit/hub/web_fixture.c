@@ -12,6 +12,7 @@
 #include "hub_fixture.c"
 
 #include "auth/authenticator.h"
+#include "auth/passwords.h"
 #include "auth/principal.h"
 #include "auth/rules.h"
 #include "auth/throttle.h"
@@ -67,6 +68,7 @@ static void web_up(void)
 	if (!app.web)
 		fail_msg("%s", err.text);
 	app.login = login_new(&app);
+	app.passwords = passwords_new(app.loop);
 	const struct auth_env env = { .loop = app.loop,
 		.sink = login_sink(app.login) };
 	app.auth_kind = &script_kind;
@@ -80,7 +82,8 @@ static void web_down(void)
 	httpd_close(&app.http_proxy);
 	httpd_close(&app.http_servers);
 	login_free(&app.login);
-	script_kind.close(&app.auth);
+	app.auth_kind->close(&app.auth);
+	passwords_free(&app.passwords);
 	web_close(&app.web);
 	throttle_close(&app.throttle);
 	rules_close(&app.rules);

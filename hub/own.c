@@ -1,0 +1,94 @@
+/*
+ * See own.h.
+ */
+#include "hub/own.h"
+
+#include "auth/rules.h"
+#include "base/log.h"
+#include "db/signup.h"
+
+const struct own_policy *own_page(struct req *r)
+{
+	const struct own_policy *p = own_policy_of(r->app->auth);
+
+	if (!p)
+		reply_page_error(r, 404,
+		    "This hub keeps no passwords of its own: they are changed "
+		    "where your account is.");
+	return p;
+}
+
+void own_login_links(struct app *app, json_t *data)
+{
+	const struct own_policy *p = own_policy_of(app->auth);
+
+	if (p && p->has_signup)
+		json_object_set_new(data, "signup", json_true());
+	if (p && p->takes_first)
+		json_object_set_new(data, "first_use", json_true());
+}
+
+static void count_waiting(struct req *r, json_t *own)
+{
+	struct signup *list;
+	size_t n;
+	int64_t total = 0;
+	struct err err = { 0 };
+
+	if (signup_list(
+		r->app->db, &r->http->arena, 0, &list, &n, &total, &err) != 0)
+		log_error(
+		    NULL, "sign-ups cannot be counted", "why=\"%s\"", err.text);
+	else if (total > 0)
+		json_object_set_new(own, "n_waiting", json_integer(total));
+}
+
+void own_home_links(struct req *r, json_t *data)
+{
+	const struct scope_resource all = { 0 };
+	json_t *own;
+
+	if (!own_policy_of(r->app->auth))
+		return;
+	own = json_object();
+	if (principal_check(&r->who, r->app->db, SCOPE_ADMIN_USERS, &all) ==
+	    SCOPE_GRANTED) {
+		json_object_set_new(own, "decides", json_true());
+		count_waiting(r, own);
+	}
+	json_object_set_new(data, "own", own);
+}
+
+/* ---- waiting for a hash -------------------------------------------------- */
+
+static void on_gone(struct req *r)
+{
+	struct own_wait *w = r->state;
+
+	passwords_cancel(&w->job);
+}
+
+int own_wait(struct own_wait *w, struct passwords_job *job)
+{
+	w->job = job;
+	if (!job)
+		return -1;
+	w->r->state = w;
+	w->r->on_gone = on_gone;
+	return 0;
+}
+
+void own_wait_over(struct own_wait *w)
+{
+	w->job = NULL;
+	w->r->state = NULL;
+	w->r->on_gone = NULL;
+}
+
+/* ---- administrators ------------------------------------------------------ */
+
+bool own_may_touch(const struct req *r, const char *name, bool is_admin)
+{
+	return r->who.admin ||
+	       (!is_admin && !rules_names_admin(r->app->rules, name));
+}
