@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/num.h"
 #include "base/str.h"
@@ -74,4 +75,61 @@ bool cidr_has(const struct cidr *list, size_t n, const struct in6_addr *addr)
 		if (is_in(&list[i], addr))
 			return true;
 	return false;
+}
+
+bool cidr_of_sockaddr(const struct sockaddr *sa, struct in6_addr *out)
+{
+	const struct sockaddr_in6 *six = (const void *)sa;
+	const struct sockaddr_in *four = (const void *)sa;
+
+	if (sa->sa_family == AF_INET6) {
+		*out = six->sin6_addr;
+		return true;
+	}
+	if (sa->sa_family != AF_INET)
+		return false;
+	memcpy(out->s6_addr, mapped, sizeof mapped);
+	memcpy(out->s6_addr + 12, &four->sin_addr, 4);
+	return true;
+}
+
+void cidr_format(const struct in6_addr *addr, char out[INET6_ADDRSTRLEN])
+{
+	const char *text;
+
+	if (IN6_IS_ADDR_V4MAPPED(addr))
+		text = inet_ntop(
+		    AF_INET, addr->s6_addr + 12, out, INET6_ADDRSTRLEN);
+	else
+		text = inet_ntop(AF_INET6, addr, out, INET6_ADDRSTRLEN);
+	if (text == NULL)
+		out[0] = '\0';
+}
+
+/* "[v6]:port" -> "v6", "v4:port" -> "v4" */
+static struct slice without_port(struct slice hop)
+{
+	const char *colon = memchr(hop.p, ':', hop.len), *end;
+
+	if (hop.len > 0 && hop.p[0] == '[') {
+		end = memchr(hop.p, ']', hop.len);
+		if (end == NULL)
+			return hop;
+		return slice_make(hop.p + 1, (size_t)(end - hop.p) - 1);
+	}
+	if (colon == NULL || memchr(colon + 1, ':',
+				 hop.len - (size_t)(colon + 1 - hop.p)) != NULL)
+		return hop;
+	return slice_make(hop.p, (size_t)(colon - hop.p));
+}
+
+int cidr_parse_hop(struct slice hop, struct in6_addr *out)
+{
+	char copy[INET6_ADDRSTRLEN];
+	unsigned width;
+
+	if (hop.len == 0 ||
+	    str_copy_slice(copy, sizeof copy, without_port(hop)) < 0)
+		return -1;
+	return parse_address(copy, out, &width);
 }

@@ -12,6 +12,7 @@
 #include "proxy/config.h"
 #include "proxy/conn.h"
 #include "proxy/exchange.h"
+#include "proxy/h2.h"
 #include "proxy/piece.h"
 #include "proxy/relay.h"
 #include "proxy/rewrite.h"
@@ -33,10 +34,7 @@ void answer_break(struct exchange *ex)
 
 	metric_add(&ex->worker->metrics.errors[METRICS_TRUNCATED], 1);
 	exchange_free(ex);
-	if (can_tell)
-		conn_finish(c, false, true);
-	else
-		conn_abort(c);
+	conn_break(c, can_tell);
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -72,9 +70,12 @@ static int send_piece(struct exchange *ex, struct slice payload, bool is_last)
 		piece_add(&p, w->head.data, w->head.len);
 	ex->head_is_out = true;
 	piece_body(&p, payload, ex->re_chunks, is_last, &ex->response);
+	if (is_last && ex->conn->stream != NULL)
+		h2_stream_trail(ex->conn->stream, ex->response.trailers);
 	if (p.n == 0)
 		return 0;
 	metric_add(&w->metrics.bytes_out, p.len);
+	ex->n_out += payload.len;
 	return conn_send(ex->conn, p.iov, p.n);
 }
 
@@ -134,7 +135,8 @@ static void decide(struct exchange *ex, const struct http_head *h)
 
 	frame_init(&ex->response, kind, h->content_length);
 	ex->status = h->status;
-	ex->re_chunks = ex->minor == 1 && !has_end;
+	/* HTTP/2 has its own frames. */
+	ex->re_chunks = ex->minor == 1 && !has_end && ex->conn->stream == NULL;
 	ex->up_keeps = httphead_keeps_alive(h) && kind != HTTP_BODY_UNTIL_CLOSE;
 	ex->keep = ex->client_keeps && (has_end || ex->re_chunks) &&
 		   !ex->is_upgrade && !ex->worker->is_draining;
@@ -166,6 +168,21 @@ static void build_head(struct exchange *ex, const struct http_head *h,
 	rewrite_response(&w->head, &r);
 }
 
+/* Of a stream: the others of its connection go on. */
+static void start_stream_tunnel(struct exchange *ex)
+{
+	struct h2_stream *s = ex->conn->stream;
+	struct err err;
+
+	if (h2_tunnel_begin(s, &ex->up->io, cell_ref(ex->route->cell), &err) <
+	    0) {
+		log_error(
+		    NULL, "a tunnel cannot be kept", "error=\"%s\"", err.text);
+		return;
+	}
+	exchange_free(ex);
+}
+
 static void start_tunnel(struct exchange *ex, struct slice rest)
 {
 	struct conn *c = ex->conn;
@@ -179,10 +196,16 @@ static void start_tunnel(struct exchange *ex, struct slice rest)
 	piece_add(&p, rest.p, rest.len);
 	if (conn_send(c, p.iov, p.n) < 0)
 		return;
+	if (c->stream != NULL) {
+		start_stream_tunnel(ex);
+		return;
+	}
 	c->state = CONN_CLOSED;
 	if (transport_send_bytes(
 		&ex->up->io, c->in.data + c->in.off, c->in.len) < 0)
 		return;
+	ex->status = 101;
+	limit_join(w->limits, &c->io.ticket, &ex->ticket);
 	cell = cell_ref(ex->route->cell);
 	if (relay_begin(w, &c->io, &ex->up->io, cell, &err) < 0)
 		log_error(
@@ -217,6 +240,18 @@ static int take_interim(struct exchange *ex, const struct http_head *h,
 /* The heads in p[0..n): *used bytes, and what is left is the body's. */
 enum heads { HEADS_MORE, HEADS_DONE, HEADS_OVER };
 
+/* A WebSocket over HTTP/2 has a handshake of our own with the target. */
+static bool fits_handshake(struct exchange *ex, const struct http_head *h)
+{
+	const char *why = NULL;
+
+	if (ex->conn->stream != NULL)
+		why = h2_stream_check_answer(ex->conn->stream, h);
+	if (why != NULL)
+		bad_response(ex, why);
+	return why == NULL;
+}
+
 static enum heads take_heads(
     struct exchange *ex, char *p, size_t n, size_t *used)
 {
@@ -239,6 +274,8 @@ static enum heads take_heads(
 			return HEADS_OVER;
 		}
 		up->scan = (struct httphead_scan){ .at = 0 };
+		if (!fits_handshake(ex, h))
+			return HEADS_OVER;
 		if (h->status >= 200) {
 			decide(ex, h);
 			build_head(ex, h, text, false);
@@ -313,9 +350,9 @@ bool answer_pump(struct exchange *ex)
 	struct worker *w = ex->worker;
 	ssize_t n;
 
-	if (transport_is_blocked(&ex->conn->io) || !ex->up->io.readable)
+	if (conn_is_blocked(ex->conn) || !ex->up->io.readable)
 		return false;
-	n = transport_recv(&ex->up->io, w->scratch, WORKER_SCRATCH);
+	n = transport_recv(&ex->up->io, w->scratch, conn_room(ex->conn));
 	if (n == TRANSPORT_AGAIN)
 		return false;
 	if (n <= 0) {

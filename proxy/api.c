@@ -14,19 +14,23 @@
 #include "base/log.h"
 #include "base/mac.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/url.h"
+#include "proxy/holdings.h"
 #include "proxy/metrics.h"
 #include "proxy/route.h"
 #include "proxy/table.h"
 #include "proxy/tls.h"
 #include "proxy/tls_gate.h"
 
-#define BASE_PATH    "/api/routes"
-#define BODY_MAX     262144
-#define LISTING_MAX  ((size_t)1 << 30)
-#define METRICS_MAX  ((size_t)1 << 20)
-#define QUERY_MAX    32
-#define TOKEN_PREFIX 2
+#define BASE_PATH     "/api/routes"
+#define HOLDINGS_PATH "/api/holdings"
+#define HOLDERS_SHOWN 20
+#define BODY_MAX      262144
+#define LISTING_MAX   ((size_t)1 << 30)
+#define METRICS_MAX   ((size_t)1 << 20)
+#define QUERY_MAX     32
+#define TOKEN_PREFIX  2
 
 struct api {
 	struct api_options opt;
@@ -44,6 +48,7 @@ struct call {
 	char key[ROUTE_KEY_MAX + 1];
 	bool is_all; /* "/api/routes" and "/api/routes/" */
 	bool is_waiting;
+	struct holdings *holdings; /* on their way */
 };
 
 /* ---- answers ------------------------------------------------------------- */
@@ -132,8 +137,12 @@ static void on_head(struct http_req *req, void *arg)
 
 	if (a->is_leaving)
 		answer_left(req);
-	else if (!is_routes_path(req->path))
+	else if (!is_routes_path(req->path) &&
+		 !str_eq(req->path, HOLDINGS_PATH))
 		answer_text(req, 404, "Not found\n");
+	else if (str_eq(req->path, HOLDINGS_PATH) &&
+		 !str_eq(req->method, "GET"))
+		answer_text(req, 405, "Method not supported\n");
 	else if (!str_eq(req->method, "GET") && !str_eq(req->method, "POST") &&
 		 !str_eq(req->method, "DELETE"))
 		answer_text(req, 405, "Method not supported\n");
@@ -172,6 +181,15 @@ int api_parse_date(const char *text, int64_t *out, struct err *err)
 	    "inactive_since is no date such as 2026-01-02T03:04:05Z");
 }
 
+static int read_query(
+    struct http_req *req, struct url_pairs *out, struct err *err)
+{
+	const char *query = req->query != NULL ? req->query : "";
+
+	return url_parse_pairs(
+	    &req->arena, slice_of(query), QUERY_MAX, out, err);
+}
+
 /* *out -1: no filter. */
 static int read_filter(struct http_req *req, int64_t *out, struct err *err)
 {
@@ -179,10 +197,7 @@ static int read_filter(struct http_req *req, int64_t *out, struct err *err)
 	const char *value;
 
 	*out = -1;
-	if (req->query == NULL)
-		return 0;
-	if (url_parse_pairs(
-		&req->arena, slice_of(req->query), QUERY_MAX, &pairs, err) < 0)
+	if (read_query(req, &pairs, err) < 0)
 		return -1;
 	value = url_pair_get(&pairs, "inactiveSince");
 	if (value == NULL)
@@ -291,14 +306,72 @@ static void delete_route(struct http_req *req, struct call *call)
 	table_delete(call->api->opt.table, call->key, on_deleted, req);
 }
 
+/* ---- who holds what ------------------------------------------------------ */
+
+static void on_holdings(const struct buf *json, void *arg)
+{
+	struct http_req *req = arg;
+	struct call *call = req->user;
+
+	call->holdings = NULL;
+	/* Its time was over before. */
+	if (http_replied(req))
+		return;
+	http_set(req, "Content-Type", "application/json");
+	if (json->overflow)
+		answer_text(req, 500, "the listing is too long\n");
+	else
+		http_reply(req, 200, json->data, json->len);
+}
+
+static int read_holdings(struct http_req *req, enum holdings_order *order,
+    int64_t *limit, struct err *err)
+{
+	struct url_pairs pairs;
+	const char *value;
+
+	*order = HOLDINGS_BY_OPEN;
+	*limit = HOLDERS_SHOWN;
+	if (read_query(req, &pairs, err) < 0)
+		return -1;
+	value = url_pair_get(&pairs, "order");
+	if (value != NULL && holdings_order_parse(value, order) < 0)
+		return err_set(
+		    err, ERR_INVALID, "order is open, tunnels or bytes");
+	value = url_pair_get(&pairs, "limit");
+	if (value != NULL && num_range(value, 1, HOLDINGS_MAX, limit, err) < 0)
+		return err_wrap(err, "limit");
+	return 0;
+}
+
+static void list_holdings(struct http_req *req, struct call *call)
+{
+	struct api *a = call->api;
+	enum holdings_order order;
+	int64_t limit;
+	struct err err;
+
+	if (read_holdings(req, &order, &limit, &err) < 0)
+		answer_text(req, 400, err.text);
+	else
+		call->holdings = holdings_begin(a->opt.loop, a->opt.table,
+		    order, (size_t)limit, on_holdings, req);
+}
+
+/* ---- a call -------------------------------------------------------------- */
+
 static void on_request(struct http_req *req, void *arg)
 {
 	struct call *call = arena_alloc(&req->arena, sizeof *call);
 	const char *rest = req->path + strlen(BASE_PATH);
 	struct err err;
 
-	call->api = arg;
+	*call = (struct call){ .api = arg };
 	req->user = call;
+	if (str_eq(req->path, HOLDINGS_PATH)) {
+		list_holdings(req, call);
+		return;
+	}
 	call->is_all = rest[0] == '\0' || str_eq(rest, "/");
 	if (route_key_clean(slice_of(rest), call->key, &err) < 0) {
 		answer_text(req, 400, err.text);
@@ -325,12 +398,14 @@ static void on_done(struct http_req *req, int status, void *arg)
 
 	if (call != NULL && call->is_waiting)
 		table_forget(a->opt.table, req);
+	if (call != NULL)
+		holdings_cancel(&call->holdings);
 	if (status <= 0 || status >= METRICS_STATUSES)
 		return;
 	metric_add(&a->own.requests_api[status], 1);
 	str_printable(shown, sizeof shown, req->path, strlen(req->path));
-	log_write(
-	    level, NULL, "api", "%d %.16s %s", status, req->method, shown);
+	log_write(level, NULL, "api", "status=%d method=%.16s path=%s", status,
+	    req->method, shown);
 }
 
 /* ---- metrics ------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /*
- * The REST API for routes (contract/proxy.md 4) and the metrics page, on the
- * API thread's loop. The token is checked before a body is read.
+ * The REST API for routes (contract/proxy.md 4), who holds what, and the
+ * metrics page, on the API thread's loop. The token is checked before a body is
+ * read.
  */
 #ifndef CARREL_PROXY_API_H
 #define CARREL_PROXY_API_H

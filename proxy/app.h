@@ -7,15 +7,20 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/loop.h"
 #include "proxy/config.h"
 #include "proxy/metrics.h"
 
+struct access;
 struct api;
 struct handover;
 struct journal;
+struct lifeline;
+struct limits;
 struct redirect;
+struct sockets;
 struct table;
 struct takeover;
 struct tls_house;
@@ -30,6 +35,8 @@ struct app {
 	struct journal *journal;
 	struct api *api;
 	struct tls_house *tls;
+	struct limits *limits;
+	struct access *access; /* NULL: no access log */
 	struct redirect *redirect;
 	struct worker *workers[WORKERS_MAX];
 	/* Of the workers, of the processes before, of the API */
@@ -45,6 +52,8 @@ struct app {
 	bool is_ending, has_pid_file;
 	struct timer drain;
 
+	struct lifeline *lifeline; /* to the parent, if there is one */
+	signal_fn *on_end, *on_reload, *on_reopen;
 	struct takeover *takeover; /* what came from the process before */
 	struct handover *handover; /* for the next one */
 	size_t next_worker;        /* who gets a tunnel that came late */
@@ -69,5 +78,24 @@ int app_copy_from_before(struct app *app, struct err *err) MUST_CHECK;
 void app_begin(struct app *app);
 int app_open_handover(struct app *app, struct err *err) MUST_CHECK;
 void app_close_sockets(struct app *app);
+struct handover_socket;
+size_t app_list_sockets(struct handover_socket *out, size_t cap, void *arg);
+
+/* engine.c. Nothing is got and nobody is told where there is no parent. */
+int app_open_lifeline(struct app *app, struct err *err) MUST_CHECK;
+/* What came from the process or the engine before us; NULL: nothing. */
+struct sockets *app_came(struct app *app);
+/* The parent's signals go to these; those of others are ignored. */
+int app_follow_parent(struct app *app, signal_fn *end, signal_fn *reload,
+    signal_fn *reopen, struct err *err) MUST_CHECK;
+/* The process that people should signal. */
+pid_t app_pid(const struct app *app);
+/* sysd_notify from that process. */
+void app_notify(struct app *app, const char *text);
+/* Before app_begin: the parent gets duplicates. */
+void app_keep_sockets(struct app *app);
+/* handover_options.on_word: the parent must know how a takeover ended if we do
+ * not live to say it. */
+void app_on_word(int fd, void *arg);
 
 #endif

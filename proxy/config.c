@@ -17,6 +17,8 @@
 #define CIDRS_MAX   256
 #define LIST_MAX    64
 #define TOKEN_MAX   4096
+#define NUMBER_MAX  100000000
+#define HEAD_MIN    1024
 
 #define TAKEOVER_END     ".takeover"
 #define SOCKET_PATH_SIZE 108 /* of sockaddr_un, with its NUL */
@@ -34,7 +36,10 @@ enum kind {
 	CIDRS,
 	LIST,
 	PROTOCOL,
-	LATER,
+	NUMBER,
+	HEAD_SIZE,
+	HEAD_COUNT,
+	REFUSED,
 	HARMLESS,
 	TITLE,
 };
@@ -193,10 +198,10 @@ static int set_protocol(const char **out, const char *v, struct err *err)
 	return 0;
 }
 
-static int refuse_later(const struct option *o, struct err *err)
+static int refuse(const struct option *o, struct err *err)
 {
-	return err_set(err, ERR_INVALID,
-	    "not supported yet by this version of carrel-proxy (%s)", o->text);
+	return err_set(
+	    err, ERR_INVALID, "carrel-proxy cannot do this: %s", o->text);
 }
 
 /* v is NULL for a flag without a value. */
@@ -223,6 +228,12 @@ static int set_value(
 		return num_range(v, 0, 86400, m, err);
 	case COUNT:
 		return num_range(v, 1, 256, m, err);
+	case NUMBER:
+		return num_range(v, 0, NUMBER_MAX, m, err);
+	case HEAD_SIZE:
+		return num_range(v, HEAD_MIN, HTTPHEAD_MAX_BYTES, m, err);
+	case HEAD_COUNT:
+		return num_range(v, 1, HTTPHEAD_MAX_FIELDS, m, err);
 	case LEVEL:
 		return set_level(m, v, err);
 	case HEADERS:
@@ -233,8 +244,8 @@ static int set_value(
 		return add_item(p->c, m, v, err);
 	case PROTOCOL:
 		return set_protocol(m, v, err);
-	case LATER:
-		return refuse_later(o, err);
+	case REFUSED:
+		return refuse(o, err);
 	case HARMLESS:
 		buf_printf(p->notes, "--%s is ignored: %s\n", o->flag, o->text);
 		return 0;
@@ -429,12 +440,25 @@ static int check_takeover(struct parse *p, struct err *err)
 	return 0;
 }
 
+static int check_access_log(struct config *c, struct err *err)
+{
+	if (c->access_log != NULL && c->access_log[0] == '\0')
+		c->access_log = NULL;
+	if (str_eq(c->access_log_format, "json") ||
+	    str_eq(c->access_log_format, "combined"))
+		return 0;
+	return err_set(err, ERR_INVALID,
+	    "--access-log-format: \"%.40s\" is neither json nor combined",
+	    c->access_log_format);
+}
+
 static int check_together(struct parse *p, struct err *err)
 {
 	struct config *c = p->c;
 
 	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0 ||
-	    check_takeover(p, err) < 0 || check_redirect(p, err) < 0)
+	    check_takeover(p, err) < 0 || check_redirect(p, err) < 0 ||
+	    check_access_log(c, err) < 0)
 		return -1;
 	if (c->trusted.n == 0 && (add_cidr(c, "127.0.0.0/8", err) < 0 ||
 				     add_cidr(c, "::1", err) < 0))
@@ -460,6 +484,10 @@ int config_parse(struct config *c, int argc, char *const *argv,
 		}
 		if (str_eq(argv[at], "-V") || str_eq(argv[at], "--version")) {
 			*outcome = CONFIG_VERSION;
+			return 0;
+		}
+		if (str_eq(argv[at], "--print-config-manual")) {
+			*outcome = CONFIG_MANUAL;
 			return 0;
 		}
 		if (parse_one(&p, argc, argv, &at, err) < 0)
@@ -519,9 +547,12 @@ int config_read_token(struct config *c, struct err *err)
 {
 	const char *token = getenv("CONFIGPROXY_AUTH_TOKEN");
 	const char *path = getenv("CONFIGPROXY_AUTH_TOKEN_FILE");
+	const char *log = getenv("CONFIGPROXY_ACCESS_LOG");
 
 	c->ssl_passphrase = getenv("CONFIGPROXY_SSL_KEY_PASSPHRASE");
 	c->api_ssl_passphrase = getenv("CONFIGPROXY_API_SSL_KEY_PASSPHRASE");
+	if (c->access_log == NULL && log != NULL && log[0] != '\0')
+		c->access_log = log;
 	if (token != NULL && token[0] != '\0') {
 		c->token = arena_strdup(&c->arena, token);
 		return check_token(token, "CONFIGPROXY_AUTH_TOKEN", err);
@@ -534,44 +565,4 @@ int config_read_token(struct config *c, struct err *err)
 void config_fini(struct config *c)
 {
 	arena_fini(&c->arena);
-}
-
-/* ---- help ---------------------------------------------------------------- */
-
-static void write_option(struct buf *b, const struct option *o)
-{
-	char left[64];
-
-	if (str_format(left, sizeof left, "--%s%s%s", o->flag,
-		o->argument != NULL ? " " : "",
-		o->argument != NULL ? o->argument : "") < 0)
-		left[0] = '\0';
-	buf_printf(b, "  %-30s %s", left, o->text);
-	if (o->fallback != NULL && o->fallback[0] != '\0')
-		buf_printf(b, " (default %s)", o->fallback);
-	buf_char(b, '\n');
-}
-
-void config_write_help(struct buf *b)
-{
-	buf_str(b, "carrel-proxy: the reverse proxy of Carrel, with the flags "
-		   "and the REST API of\nconfigurable-http-proxy.\n\n"
-		   "usage: carrel-proxy [--flag value | --flag=value ...]\n");
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		const struct option *o = &options[i];
-
-		if (o->kind == TITLE)
-			buf_printf(b, "\n%s:\n", o->text);
-		else if (o->kind != LATER && o->kind != HARMLESS)
-			write_option(b, o);
-	}
-	buf_str(b,
-	    "\n  -h, --help                     this text\n"
-	    "  -V, --version                  the version\n"
-	    "\nEnvironment:\n"
-	    "  CONFIGPROXY_AUTH_TOKEN         token of the REST API\n"
-	    "  CONFIGPROXY_AUTH_TOKEN_FILE    file with that token\n"
-	    "  CONFIGPROXY_SSL_KEY_PASSPHRASE passphrase of --ssl-key\n"
-	    "  CONFIGPROXY_API_SSL_KEY_PASSPHRASE\n"
-	    "                                 passphrase of --api-ssl-key\n");
 }

@@ -37,18 +37,21 @@ struct config_list {
 	size_t n;
 };
 
-#define CONFIG_TYPE_STRING   const char *
-#define CONFIG_TYPE_PORT     int
-#define CONFIG_TYPE_FLAG     bool
-#define CONFIG_TYPE_OFF      bool
-#define CONFIG_TYPE_MILLIS   int64_t
-#define CONFIG_TYPE_SECONDS  int64_t
-#define CONFIG_TYPE_COUNT    int64_t
-#define CONFIG_TYPE_LEVEL    enum log_level
-#define CONFIG_TYPE_HEADERS  struct config_headers
-#define CONFIG_TYPE_CIDRS    struct config_cidrs
-#define CONFIG_TYPE_LIST     struct config_list
-#define CONFIG_TYPE_PROTOCOL const char *
+#define CONFIG_TYPE_STRING     const char *
+#define CONFIG_TYPE_PORT       int
+#define CONFIG_TYPE_FLAG       bool
+#define CONFIG_TYPE_OFF        bool
+#define CONFIG_TYPE_MILLIS     int64_t
+#define CONFIG_TYPE_SECONDS    int64_t
+#define CONFIG_TYPE_COUNT      int64_t
+#define CONFIG_TYPE_LEVEL      enum log_level
+#define CONFIG_TYPE_HEADERS    struct config_headers
+#define CONFIG_TYPE_CIDRS      struct config_cidrs
+#define CONFIG_TYPE_LIST       struct config_list
+#define CONFIG_TYPE_PROTOCOL   const char *
+#define CONFIG_TYPE_NUMBER     int64_t
+#define CONFIG_TYPE_HEAD_SIZE  int64_t
+#define CONFIG_TYPE_HEAD_COUNT int64_t
 
 struct config {
 #define SECTION(text)
@@ -71,6 +74,7 @@ enum config_outcome {
 	CONFIG_RUN,
 	CONFIG_HELP,    /* --help was given */
 	CONFIG_VERSION, /* --version was given */
+	CONFIG_MANUAL,  /* --print-config-manual was given */
 };
 
 /*
@@ -85,12 +89,14 @@ int config_parse(struct config *c, int argc, char *const *argv,
 bool config_has_tls(const struct config *c);
 bool config_has_api_tls(const struct config *c);
 /*
- * Token and passphrases. CONFIGPROXY_AUTH_TOKEN wins over
- * CONFIGPROXY_AUTH_TOKEN_FILE.
+ * Token, passphrases and the rest of the environment. CONFIGPROXY_AUTH_TOKEN
+ * wins over CONFIGPROXY_AUTH_TOKEN_FILE.
  */
 int config_read_token(struct config *c, struct err *err) MUST_CHECK;
 void config_fini(struct config *c);
 
 void config_write_help(struct buf *b);
+/* docs/proxy-flags.md */
+void config_write_manual(struct buf *b);
 
 #endif

@@ -15,6 +15,7 @@
 #include "proxy/config.h"
 #include "proxy/conn.h"
 #include "proxy/exchange.h"
+#include "proxy/pages.h"
 #include "proxy/reply.h"
 #include "proxy/route.h"
 #include "proxy/worker.h"
@@ -31,6 +32,7 @@
 struct errors {
 	struct worker *w;
 	struct fetcher *fetcher; /* with --error-target */
+	struct pages *pages;     /* what it gave a moment ago */
 	struct offload *files;   /* with --error-path */
 	char *origin;            /* of the error target, as in struct target */
 	size_t n_jobs;
@@ -63,6 +65,9 @@ static const char *advice(int status)
 		return "The address or the request is not well-formed.";
 	if (status == 404)
 		return "Nothing is served at this address.";
+	if (status == 429)
+		return "Too many requests from your address are open at this "
+		       "moment: close some pages, or try again shortly.";
 	if (status == 503)
 		return "The server behind this address does not answer now. "
 		       "It may be starting or stopped: try again shortly.";
@@ -176,7 +181,12 @@ static void on_page(const struct fetch_result *res, void *arg)
 		e->rest_until_ms = worker_now_ms(e->w) + REST_MS;
 		answer_built_in(ex, job->status);
 	} else {
-		exchange_answer(ex, type, coding_line(&a, res), res->body);
+		const struct page page = { type, coding_line(&a, res),
+			res->body };
+
+		pages_put(e->pages, job->status, exchange_target(ex),
+		    worker_now_ms(e->w), &page);
+		exchange_answer(ex, page.type, page.fields, page.body);
 	}
 	arena_fini(&a);
 	job_free(job);
@@ -205,6 +215,17 @@ static void fetch_page(struct errors *e, struct exchange *ex)
 	job->fetch_id = fetch_start(e->fetcher, &req, on_page, job);
 	arena_fini(&a);
 	ex->page = job;
+}
+
+static bool answer_again(struct errors *e, struct exchange *ex)
+{
+	struct page page;
+
+	if (!pages_find(e->pages, ex->status, exchange_target(ex),
+		worker_now_ms(e->w), &page))
+		return false;
+	exchange_answer(ex, page.type, page.fields, page.body);
+	return true;
 }
 
 /* Is it the error target itself that failed? */
@@ -273,8 +294,13 @@ void error_page(struct errors *e, struct exchange *ex)
 	const struct config *c = e->w->config;
 	bool has_room = e->n_jobs < JOBS_MAX;
 
-	if (ex->status == 503 && is_hub(e, ex))
+	/* Who has too much open is not to make the hub work, too. */
+	if (ex->reason == METRICS_LIMITED)
+		answer_built_in(ex, ex->status);
+	else if (ex->status == 503 && is_hub(e, ex))
 		answer_hub_away(ex, ex->status);
+	else if (e->fetcher != NULL && answer_again(e, ex))
+		return;
 	else if (has_room && c->error_path != NULL)
 		read_file(e, ex);
 	else if (has_room && e->fetcher != NULL &&
@@ -304,6 +330,7 @@ struct errors *errors_new(struct worker *w)
 		return e;
 	e->origin = origin_of(&w->config->error_url);
 	e->fetcher = fetcher_new(w->loop, FETCHES_MAX);
+	e->pages = pages_new();
 	return e;
 }
 
@@ -316,6 +343,7 @@ void errors_free(struct errors **ep)
 		return;
 	offload_free(&e->files);
 	fetcher_free(&e->fetcher);
+	pages_free(&e->pages);
 	free(e->origin);
 	free(e);
 }

@@ -10,10 +10,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/access_note.h"
 #include "proxy/answer.h"
 #include "proxy/cell.h"
 #include "proxy/config.h"
 #include "proxy/conn.h"
+#include "proxy/door.h"
 #include "proxy/error.h"
 #include "proxy/piece.h"
 #include "proxy/reply.h"
@@ -23,7 +25,6 @@
 #include "proxy/worker.h"
 
 #define CONNECT_MS   10000
-#define UPLOAD_MS    300000 /* a client's silence in the middle of a body */
 #define SENT_MAX     ((size_t)4 * HTTPHEAD_MAX_BYTES)
 #define RETRY_MAX    ((size_t)65536) /* of head and body that are kept */
 #define KEEP_BUF_MAX 4096
@@ -52,9 +53,11 @@ static struct exchange *exchange_new(struct conn *c)
 		.worker = w,
 		.sent = sent,
 		.line = line,
+		.begin_ms = worker_now_ms(w),
 	};
 	c->ex = ex;
 	c->state = CONN_BUSY;
+	metric_add(&w->metrics.requests_open, 1);
 	return ex;
 }
 
@@ -62,9 +65,12 @@ void exchange_free(struct exchange *ex)
 {
 	struct worker *w = ex->worker;
 
+	access_note_exchange(ex);
 	upstream_wait_cancel(&ex->wait);
 	upstream_close(&ex->up);
 	error_cancel(&ex->page);
+	door_leave(w, &ex->ticket);
+	metric_sub(&w->metrics.requests_open, 1);
 	if (ex->route != NULL) {
 		cell_add_bytes(ex->route->cell, ex->n_bytes);
 		cell_closed(ex->route->cell);
@@ -175,6 +181,10 @@ static int find_route(struct exchange *ex, struct slice host, struct slice path,
 		return rc;
 	ex->route = route_ref(match.route);
 	cell_opened(ex->route->cell);
+	ex->silence_ms = route_limits_choose(
+	    cell_limits(ex->route->cell).request_idle_s, -1);
+	ex->silence_ms = ex->silence_ms < 0 ? w->config->proxy_timeout_ms
+					    : ex->silence_ms * 1000;
 	return 1;
 }
 
@@ -192,7 +202,7 @@ static void build_request(
     struct exchange *ex, const struct http_head *h, struct rewrite_request *r)
 {
 	struct worker *w = ex->worker;
-
+	struct door_refusal refusal;
 	int rc = find_route(ex, r->host, r->split.path, &r->rest);
 
 	if (rc < 0) {
@@ -204,13 +214,17 @@ static void build_request(
 		refuse(ex, 404, METRICS_NO_ROUTE, "no route");
 		return;
 	}
+	if (!door_admit_request(ex, h, &refusal)) {
+		refuse(ex, refusal.status, METRICS_LIMITED, refusal.why);
+		return;
+	}
 	r->config = w->config;
 	r->target = &ex->route->target;
 	r->head = h;
 	r->peer = ex->conn->peer;
 	r->peer_is_trusted = ex->conn->is_trusted;
 	r->is_upgrade = ex->is_upgrade;
-	r->is_secure = ex->conn->io.tls != NULL;
+	r->is_secure = conn_is_secure(ex->conn);
 	rewrite_request(&ex->sent, r);
 	if (ex->sent.overflow)
 		refuse(ex, 431, METRICS_BAD_REQUEST,
@@ -296,10 +310,11 @@ static void body_is_bad(struct exchange *ex)
 
 	metric_add(&ex->worker->metrics.errors[METRICS_BAD_REQUEST], 1);
 	if (ex->head_is_out) {
-		conn_finish(c, false, true);
+		conn_break(c, true);
 		exchange_free(ex);
 		return;
 	}
+	ex->status = 400;
 	exchange_free(ex);
 	if (reply_bare(c, 400) == 0)
 		conn_finish(c, false, true);
@@ -345,8 +360,8 @@ static bool send_request(struct exchange *ex)
 	struct piece p;
 
 	ex->state = EXCHANGE_HEAD;
-	while (!ex->request_done && !ex->was_retried && ex->conn->in.len > 0 &&
-	       ex->sent.len < RETRY_MAX) {
+	while (!ex->request_done && !ex->was_retried &&
+	       conn_holds_input(ex->conn) && ex->sent.len < RETRY_MAX) {
 		if (read_piece(ex, &p) < 0)
 			return true;
 		for (size_t i = 0; i < p.n; i++)
@@ -474,12 +489,14 @@ static int64_t upload_deadline(const struct exchange *ex)
 {
 	if (ex->request_done || transport_is_blocked(&ex->up->io))
 		return INT64_MAX;
-	return ex->conn->active_ms + UPLOAD_MS;
+	return ex->worker->config->stall_timeout_ms > 0
+		   ? ex->conn->active_ms + ex->worker->config->stall_timeout_ms
+		   : INT64_MAX;
 }
 
 int64_t exchange_deadline(const struct exchange *ex)
 {
-	int64_t silence_ms = ex->worker->config->proxy_timeout_ms, at;
+	int64_t silence_ms = ex->silence_ms, at;
 
 	switch (ex->state) {
 	case EXCHANGE_REFUSED:
@@ -509,6 +526,7 @@ void exchange_expire(struct exchange *ex)
 	if (ex->head_is_out) {
 		answer_break(ex);
 	} else if (is_upload) {
+		ex->status = 408;
 		exchange_free(ex);
 		if (reply_bare(c, 408) == 0)
 			conn_finish(c, false, true);
@@ -542,7 +560,7 @@ static int swallow(struct exchange *ex)
 {
 	struct piece p;
 
-	while (!ex->request_done && ex->conn->in.len > 0)
+	while (!ex->request_done && conn_holds_input(ex->conn))
 		if (read_piece(ex, &p) < 0)
 			return -1;
 	return 0;
@@ -550,7 +568,7 @@ static int swallow(struct exchange *ex)
 
 static struct slice retry_after(int status)
 {
-	if (status == 503)
+	if (status == 503 || status == 429)
 		return slice_of("Retry-After: 2\r\n");
 	if (status == 404)
 		return slice_of("Retry-After: 5\r\n");
@@ -566,6 +584,7 @@ void exchange_fail(struct exchange *ex, int status, enum metrics_reason reason,
 	upstream_wait_cancel(&ex->wait);
 	upstream_close(&ex->up);
 	ex->status = status;
+	ex->reason = reason;
 	ex->state = EXCHANGE_PAGE;
 	if (ex->is_upgrade)
 		exchange_answer(ex, NULL, slice_make("", 0), slice_make("", 0));
@@ -596,6 +615,7 @@ void exchange_answer(struct exchange *ex, const char *type, struct slice fields,
 	r.closes = !keep;
 	r.says_keep_alive = ex->said_keep_alive;
 	metric_add(&ex->worker->metrics.requests_proxy[ex->status], 1);
+	ex->n_out = r.is_head ? 0 : body.len;
 	exchange_free(ex);
 	if (reply_send(c, &r) == 0)
 		conn_finish(c, keep, drain);

@@ -7,6 +7,7 @@
 #ifndef CARREL_PROXY_EXCHANGE_H
 #define CARREL_PROXY_EXCHANGE_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 #include "base/buf.h"
 #include "base/httphead.h"
 #include "proxy/frame.h"
+#include "proxy/limit.h"
 #include "proxy/metrics.h"
 #include "proxy/upstream.h"
 
@@ -44,13 +46,19 @@ struct exchange {
 	struct error_job *page;     /* the error page that is on its way */
 	uint64_t n_bytes;           /* not yet in the cell */
 	int64_t up_ms;              /* last byte from or to the target */
+	int64_t silence_ms;         /* that the target may keep; 0: any */
+	int64_t begin_ms;           /* the head was read */
+	uint64_t n_out;             /* of the body, to the client */
+	struct in6_addr client;     /* who asks, with has_client */
+	struct limit_ticket ticket; /* of a client behind a front end */
 	int64_t touch_ms;           /* last look at the activity cell */
 	int status;                 /* of the answer */
-	enum metrics_reason reason; /* REFUSED: why */
+	enum metrics_reason reason; /* why it fails */
 	const char *why;
 	uint8_t minor; /* the client's HTTP/1.minor */
 	uint8_t n_interim;
 	bool is_head, is_upgrade, is_idempotent;
+	bool has_client;      /* it is known who asks */
 	bool client_keeps;    /* the client wants to go on afterwards */
 	bool said_keep_alive; /* ... and said so in words */
 	bool request_done;    /* the target has the whole request */

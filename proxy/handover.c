@@ -22,6 +22,7 @@
 #include "proxy/journal.h"
 #include "proxy/relay.h"
 #include "proxy/table.h"
+#include "proxy/tls_ticket.h"
 #include "proxy/worker.h"
 
 #define COPY_MS     30000 /* for everything before tunnels rest */
@@ -67,7 +68,7 @@ struct handover {
 	size_t n_cells, cap_cells, cell_at;
 	size_t worker_at;
 	struct list *box_at;
-	bool counters_due, activity_due, has_said_goodbye;
+	bool tickets_due, counters_due, activity_due, has_said_goodbye;
 	struct list late;   /* boxes */
 	struct box *on_way; /* the late one whose message is being sent */
 	struct buf text;
@@ -92,13 +93,16 @@ static int word_open(struct handover *h, struct err *err)
 	if (p == MAP_FAILED)
 		return err_sys(err, "map shared memory");
 	h->word = p;
+	h->opt.on_word(h->word_fd, h->opt.arg);
 	return 0;
 }
 
 static void word_close(struct handover *h)
 {
-	if (h->word != NULL)
+	if (h->word != NULL) {
+		h->opt.on_word(-1, h->opt.arg);
 		(void)munmap((void *)h->word, sizeof *h->word);
+	}
 	h->word = NULL;
 	fd_close(&h->word_fd);
 }
@@ -288,6 +292,18 @@ static bool send_socket(struct handover *h)
 	return true;
 }
 
+static bool send_tickets(struct handover *h)
+{
+	struct parcel p = { .type = PARCEL_TICKETS };
+
+	h->tickets_due = false;
+	buf_reset(&h->text);
+	tls_tickets_save(h->opt.tickets, &h->text);
+	p.text = slice_make(buf_view(&h->text), h->text.len);
+	parcel_out_set(&h->out, &p, NULL, 0);
+	return true;
+}
+
 static void remember_cell(struct handover *h, struct cell *c, int64_t last_ms)
 {
 	if (h->n_cells == h->cap_cells) {
@@ -326,6 +342,8 @@ static bool send_routes(struct handover *h)
 {
 	if (h->socket_at < h->n_sockets)
 		return send_socket(h);
+	if (h->tickets_due)
+		return send_tickets(h);
 	if (send_route(h))
 		return true;
 	h->step = PREPARE;
@@ -490,6 +508,7 @@ static void on_quiet(void *arg)
 	assert(h->step == QUIET);
 	h->n_sockets = h->opt.sockets(h->sockets, SOCKETS_MAX, h->opt.arg);
 	h->socket_at = h->table_at = 0;
+	h->tickets_due = true;
 	h->step = ROUTES;
 	push(h);
 }

@@ -20,6 +20,7 @@ struct handover;
 struct journal;
 struct metrics;
 struct table;
+struct tls_tickets;
 struct worker;
 
 struct handover_socket {
@@ -33,12 +34,15 @@ struct handover_options {
 	struct loop *loop;
 	struct table *table;
 	struct journal *journal; /* may be NULL */
+	struct tls_tickets *tickets;
 	struct worker *const *workers;
 	size_t n_workers;
 	struct metrics *const *metrics; /* all sets */
 	size_t n_metrics;
 	/* The listening sockets, now; at most `cap` of them. */
 	size_t (*sockets)(struct handover_socket *out, size_t cap, void *arg);
+	/* The word of a takeover that begins; -1: it is over. */
+	void (*on_word)(int fd, void *arg);
 	/* Another process serves: workers drain, routes are refused. */
 	void (*on_left)(void *arg);
 	/* After handover_finish: all is told. */

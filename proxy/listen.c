@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cidr.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "proxy/conn.h"
@@ -145,21 +146,6 @@ union peer {
 	struct sockaddr_storage storage;
 };
 
-/* IPv4 as ::ffff:a.b.c.d; false for a unix socket. */
-static bool peer_address(const union peer *p, struct in6_addr *out)
-{
-	if (p->sa.sa_family == AF_INET6) {
-		*out = p->in6.sin6_addr;
-		return true;
-	}
-	if (p->sa.sa_family != AF_INET)
-		return false;
-	memset(out, 0, sizeof *out);
-	out->s6_addr[10] = out->s6_addr[11] = 0xff;
-	memcpy(out->s6_addr + 12, &p->in.sin_addr, 4);
-	return true;
-}
-
 static void on_readable(struct watch *watch, uint32_t events, void *arg)
 {
 	struct worker *w = arg;
@@ -173,8 +159,8 @@ static void on_readable(struct watch *watch, uint32_t events, void *arg)
 		    watch->fd, &peer.sa, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			conn_open(
-			    w, fd, peer_address(&peer, &addr) ? &addr : NULL);
+			conn_open(w, fd,
+			    cidr_of_sockaddr(&peer.sa, &addr) ? &addr : NULL);
 			continue;
 		}
 		if (errno == EAGAIN || errno == EWOULDBLOCK)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,20 +20,32 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/sysd.h"
+#include "proxy/access.h"
 #include "proxy/api.h"
 #include "proxy/app.h"
 #include "proxy/cell.h"
 #include "proxy/config.h"
 #include "proxy/handover.h"
 #include "proxy/journal.h"
+#include "proxy/lifeline.h"
+#include "proxy/limit.h"
 #include "proxy/listen.h"
 #include "proxy/load.h"
+#include "proxy/parent.h"
 #include "proxy/redirect.h"
 #include "proxy/relay.h"
+#include "proxy/sockets.h"
 #include "proxy/table.h"
 #include "proxy/takeover.h"
 #include "proxy/tls_house.h"
 #include "proxy/worker.h"
+
+/* Descriptors that are no client's and no target's. */
+#define FILES_OF_OURS     128
+#define FILES_OF_A_WORKER 16
+#define PLACES_MIN        16
+/* For a proxy that was killed to be gone. */
+#define PATIENCE_MS       1000
 
 /* ---- messages at start --------------------------------------------------- */
 
@@ -52,12 +65,12 @@ static void print_notes(const struct buf *notes)
 			    line.p);
 }
 
-static int print_help(void)
+static int print(void (*write_text)(struct buf *b))
 {
 	struct buf b;
 
 	buf_init(&b, 65536);
-	config_write_help(&b);
+	write_text(&b);
 	fputs(buf_view(&b), stdout);
 	buf_fini(&b);
 	return 0;
@@ -88,16 +101,16 @@ const char *app_api_host(const struct config *c)
 	return str_eq(c->api_ip, "localhost") ? "127.0.0.1" : c->api_ip;
 }
 
-/* The process before has it, or it is opened. */
+/* It came, or it is opened. */
 static int listen_one(struct app *app, enum parcel_listener kind,
     const char *ip, int port, const char *path, int *fd, uint16_t *port_out,
     struct err *err)
 {
 	uint16_t wanted = path != NULL ? 0 : (uint16_t)port;
 
-	if (app->takeover != NULL) {
-		*fd = takeover_socket(
-		    app->takeover, kind, wanted, path != NULL ? path : ip);
+	if (app_came(app) != NULL) {
+		*fd = sockets_take(
+		    app_came(app), kind, wanted, path != NULL ? path : ip);
 		*port_out = *fd >= 0 ? sock_port(*fd) : 0;
 	}
 	if (*fd >= 0)
@@ -113,8 +126,8 @@ int app_duplicate(int fd, int *out, struct err *err)
 	return *out < 0 ? err_sys(err, "duplicate a listening socket") : 0;
 }
 
-/* All public sockets of the process before: what waits in their queues must
- * be accepted. More workers share them. 0: it has none of this address. */
+/* All public sockets that came: what waits in their queues must be accepted.
+ * More workers share them. 0: there is none of this address. */
 static int take_public(struct app *app, struct err *err)
 {
 	const struct config *c = &app->config;
@@ -123,9 +136,9 @@ static int take_public(struct app *app, struct err *err)
 	size_t n = 0;
 	int fd;
 
-	if (app->takeover == NULL)
+	if (app_came(app) == NULL)
 		return 0;
-	while (n < WORKERS_MAX && (fd = takeover_socket(app->takeover,
+	while (n < WORKERS_MAX && (fd = sockets_take(app_came(app),
 				       PARCEL_PUBLIC, port, text)) >= 0) {
 		app->listeners[n++] = fd;
 		app->port = port = sock_port(fd);
@@ -155,7 +168,7 @@ static int open_public(struct app *app, struct err *err)
 	    app->n_workers, &app->port, err);
 }
 
-static int open_listeners(struct app *app, struct err *err)
+static int try_listeners(struct app *app, struct err *err)
 {
 	const struct config *c = &app->config;
 
@@ -173,15 +186,50 @@ static int open_listeners(struct app *app, struct err *err)
 	return 0;
 }
 
+/*
+ * Who killed a proxy and starts another one (JupyterHub does) may be faster
+ * than the kernel is with the end of its engine.
+ */
+static bool wait_for_the_dead(int64_t until_ms)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+
+	if (clock_mono_ms() >= until_ms)
+		return false;
+	(void)nanosleep(&pause, NULL);
+	return true;
+}
+
+static void close_listeners(struct app *app)
+{
+	for (size_t i = 0; i < app->n_workers; i++)
+		fd_close(&app->listeners[i]);
+	fd_close(&app->api_fd);
+	fd_close(&app->metrics_fd);
+}
+
+static int open_listeners(struct app *app, struct err *err)
+{
+	int64_t until_ms = clock_mono_ms() + PATIENCE_MS;
+
+	while (try_listeners(app, err) < 0) {
+		if (app_came(app) != NULL || err->code != ERR_EXISTS ||
+		    !wait_for_the_dead(until_ms))
+			return -1;
+		close_listeners(app);
+	}
+	return 0;
+}
+
 static int open_takeover_socket(struct app *app, struct err *err)
 {
 	const char *path = app->config.takeover_socket;
 
 	if (path == NULL)
 		return 0;
-	if (app->takeover != NULL)
+	if (app_came(app) != NULL)
 		app->takeover_fd =
-		    takeover_socket(app->takeover, PARCEL_TAKEOVER, 0, path);
+		    sockets_take(app_came(app), PARCEL_TAKEOVER, 0, path);
 	if (app->takeover_fd < 0)
 		app->takeover_fd = sock_listen_unix(
 		    path, SOCK_SEQPACKET, 0600, (uid_t)-1, (gid_t)-1, err);
@@ -189,6 +237,11 @@ static int open_takeover_socket(struct app *app, struct err *err)
 }
 
 /* ---- routes -------------------------------------------------------------- */
+
+static bool goes_on(const struct app *app)
+{
+	return app->takeover != NULL || lifeline_is_recovery(app->lifeline);
+}
 
 static int load_default(struct app *app, struct err *err)
 {
@@ -203,8 +256,8 @@ static int load_default(struct app *app, struct err *err)
 	if (data == NULL)
 		return err_set(
 		    err, ERR_INVALID, "--default-target: it is no UTF-8 text");
-	/* A process that took over begins nothing anew. */
-	if (app->takeover != NULL && before != NULL)
+	/* Who took over, or goes on, begins nothing anew. */
+	if (goes_on(app) && before != NULL)
 		now = cell_last_ms(before);
 	rc = table_load(app->table, "/", data, now, err);
 	json_decref(data);
@@ -229,15 +282,27 @@ static struct journal *adopt_journal(struct app *app, struct err *err)
 	return NULL;
 }
 
+static struct journal *open_journal(struct app *app, struct err *err)
+{
+	int64_t until_ms = clock_mono_ms() + PATIENCE_MS;
+	struct journal *j;
+
+	if (app->takeover != NULL)
+		return adopt_journal(app, err);
+	do
+		j = journal_open(
+		    app->loop, app->config.journal, load_line, app->table, err);
+	while (
+	    j == NULL && err->code == ERR_BUSY && wait_for_the_dead(until_ms));
+	return j;
+}
+
 static int load_routes(struct app *app, struct err *err)
 {
 	const char *path = app->config.journal;
 
 	if (path != NULL) {
-		app->journal = app->takeover != NULL
-				   ? adopt_journal(app, err)
-				   : journal_open(app->loop, path, load_line,
-					 app->table, err);
+		app->journal = open_journal(app, err);
 		if (app->journal == NULL)
 			return err_wrap(err, "--journal");
 		journal_set_snapshot(app->journal, load_snapshot, app->table);
@@ -251,8 +316,26 @@ static int load_routes(struct app *app, struct err *err)
 
 static void on_drained(struct worker *w, void *arg);
 
+/* Each connection of a client may need one to a target. */
+static int64_t count_places(const struct app *app)
+{
+	int64_t own =
+	    FILES_OF_OURS + FILES_OF_A_WORKER * (int64_t)app->n_workers;
+	struct rlimit l;
+	int64_t n;
+
+	if (app->config.max_connections > 0)
+		return app->config.max_connections;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= INT32_MAX)
+		return 0;
+	n = ((int64_t)l.rlim_cur - own) / 2;
+	return n < PLACES_MIN ? PLACES_MIN : n;
+}
+
 static void make_workers(struct app *app)
 {
+	app->limits =
+	    limits_new(count_places(app), app->config.max_client_connections);
 	for (size_t i = 0; i < app->n_workers; i++) {
 		app->workers[i] =
 		    worker_new((unsigned)i, &app->config, app->listeners[i]);
@@ -260,14 +343,28 @@ static void make_workers(struct app *app)
 		app->metrics[i] = &app->workers[i]->metrics;
 		app->workers[i]->on_drained = on_drained;
 		app->workers[i]->drained_arg = app;
+		app->workers[i]->limits = app->limits;
+		if (app->access != NULL)
+			app->workers[i]->access = access_ring(app->access, i);
+		app->workers[i]->holds.line = app->lifeline;
 	}
 	app->metrics[app->n_workers] = &app->inherited;
 	tls_house_serve(app->tls, app->workers, app->n_workers);
 	table_serve(app->table, app->workers, app->n_workers, app->journal);
 }
 
+static int open_access_log(struct app *app, struct err *err)
+{
+	if (app->config.access_log == NULL)
+		return 0;
+	app->access = access_open(app->config.access_log, app->n_workers, err);
+	return app->access == NULL ? err_wrap(err, "--access-log") : 0;
+}
+
 static int run_workers(struct app *app, struct err *err)
 {
+	if (app->access != NULL && access_run(app->access, err) < 0)
+		return -1;
 	for (size_t i = 0; i < app->n_workers; i++) {
 		if (worker_run(app->workers[i], err) < 0)
 			return -1;
@@ -391,7 +488,8 @@ static void on_signal(int signo, void *arg)
 
 	log_warn(NULL, app->is_ending ? "ending at once" : "ending",
 	    "signal=%d", signo);
-	sysd_notify("STOPPING=1");
+	app_notify(app, "STOPPING=1");
+	lifeline_say(app->lifeline, DEPOSIT_NO_SOCKETS);
 	if (app->handover != NULL)
 		handover_cancel(app->handover);
 	remove_files(app);
@@ -415,15 +513,29 @@ static void on_hup(int signo, void *arg)
 
 	(void)signo;
 	tls_house_reload(app->tls);
+	if (app->access != NULL)
+		access_reopen(app->access);
+}
+
+static void on_usr1(int signo, void *arg)
+{
+	struct app *app = arg;
+
+	(void)signo;
+	if (app->access != NULL)
+		access_reopen(app->access);
 }
 
 static int take_signals(struct app *app, struct err *err)
 {
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return err_sys(err, "ignore SIGPIPE");
+	if (app->lifeline != NULL)
+		return app_follow_parent(app, on_signal, on_hup, on_usr1, err);
 	if (loop_signal(app->loop, SIGTERM, on_signal, app, err) < 0 ||
 	    loop_signal(app->loop, SIGINT, on_signal, app, err) < 0 ||
-	    loop_signal(app->loop, SIGHUP, on_hup, app, err) < 0)
+	    loop_signal(app->loop, SIGHUP, on_hup, app, err) < 0 ||
+	    loop_signal(app->loop, SIGUSR1, on_usr1, app, err) < 0)
 		return -1;
 	return 0;
 }
@@ -432,12 +544,17 @@ static void close_all(struct app *app)
 {
 	struct err err;
 
+	/* What we did not serve is for the next one. */
+	if (!app->is_serving)
+		lifeline_mute(app->lifeline);
 	timer_stop(&app->drain);
 	timer_stop(&app->api_end);
 	api_free(&app->api);
 	redirect_close(&app->redirect);
 	for (size_t i = 0; i < app->n_workers; i++)
 		worker_free(&app->workers[i]);
+	access_close(&app->access);
+	limits_free(&app->limits);
 	tls_house_free(&app->tls);
 	for (size_t i = 0; i < app->n_workers; i++)
 		fd_close(&app->listeners[i]);
@@ -452,6 +569,7 @@ static void close_all(struct app *app)
 		    "error=\"%s\"", err.text);
 	journal_close(&app->journal);
 	table_free(&app->table);
+	lifeline_free(&app->lifeline);
 	loop_free(&app->loop);
 }
 
@@ -469,7 +587,7 @@ static int write_pid_file(struct app *app, struct err *err)
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_sys(err, "open the pid file %s", path);
-	if (str_format(text, sizeof text, "%d", (int)getpid()) < 0)
+	if (str_format(text, sizeof text, "%d", (int)app_pid(app)) < 0)
 		text[0] = '\0';
 	n = write(fd, text, strlen(text));
 	fd_close(&fd);
@@ -512,16 +630,22 @@ static void log_start(const struct app *app)
 static int start(struct app *app, struct err *err)
 {
 	raise_limit();
+	if (app_open_lifeline(app, err) < 0)
+		return -1;
 	app->loop = loop_new();
 	app->tls = tls_house_new(app->loop, &app->config, err);
 	if (app->tls == NULL)
 		return -1;
 	app->table = table_new(app->loop, app->config.host_routing);
+	table_set_page(app->table, lifeline_page(app->lifeline));
 	if (take_signals(app, err) < 0 || app_copy_from_before(app, err) < 0 ||
 	    open_listeners(app, err) < 0 || load_routes(app, err) < 0 ||
-	    open_takeover_socket(app, err) < 0)
+	    open_takeover_socket(app, err) < 0 || open_access_log(app, err) < 0)
 		return -1;
 	make_workers(app);
+	if (lifeline_adopt(app->lifeline, app->table, app->workers,
+		app->n_workers, err) < 0)
+		return -1;
 	if (open_api(app, err) < 0 || open_redirect(app, err) < 0 ||
 	    app_open_handover(app, err) < 0 || run_workers(app, err) < 0)
 		return -1;
@@ -543,14 +667,14 @@ static void write_late_pid_file(struct app *app)
 		    err.text);
 }
 
-static void say_ready(const struct app *app)
+static void say_ready(struct app *app)
 {
 	char text[64];
 
 	if (app->takeover != NULL &&
-	    str_format(text, sizeof text, "MAINPID=%d", (int)getpid()) == 0)
-		sysd_notify(text);
-	sysd_notify("READY=1");
+	    str_format(text, sizeof text, "MAINPID=%d", (int)app_pid(app)) == 0)
+		app_notify(app, text);
+	app_notify(app, "READY=1");
 }
 
 static int serve(struct app *app)
@@ -564,15 +688,33 @@ static int serve(struct app *app)
 	if (start(app, &err) < 0) {
 		rc = complain(&err);
 	} else {
+		app_keep_sockets(app);
 		app->is_serving = true;
 		app_begin(app);
+		lifeline_say(app->lifeline, DEPOSIT_READY);
 		write_late_pid_file(app);
 		log_start(app);
 		say_ready(app);
 		loop_run(app->loop);
+		lifeline_say(app->lifeline, DEPOSIT_BYE);
 	}
 	close_all(app);
 	return rc;
+}
+
+/* As the parent, as the engine that it starts, or as one process. */
+static int run(struct app *app, char **argv, const struct buf *notes)
+{
+	struct err err;
+
+	if (app->config.parent && !lifeline_is_there()) {
+		raise_limit();
+		return parent_run(&app->config, argv);
+	}
+	if (config_read_token(&app->config, &err) < 0)
+		return complain(&err);
+	print_notes(notes);
+	return serve(app);
 }
 
 int main(int argc, char **argv)
@@ -592,17 +734,17 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_NAME, "carrel-proxy");
 	log_open("proxy", LOG_INFO);
 	log_set_fd(STDOUT_FILENO);
-	if (config_parse(&app.config, argc, argv, &outcome, &notes, &err) < 0 ||
-	    config_read_token(&app.config, &err) < 0) {
+	if (config_parse(&app.config, argc, argv, &outcome, &notes, &err) < 0) {
 		rc = complain(&err);
 	} else if (outcome == CONFIG_HELP) {
-		rc = print_help();
+		rc = print(config_write_help);
+	} else if (outcome == CONFIG_MANUAL) {
+		rc = print(config_write_manual);
 	} else if (outcome == CONFIG_VERSION) {
 		rc = puts("carrel-proxy " CARREL_VERSION) < 0;
 	} else {
 		log_set_level(app.config.log_level);
-		print_notes(&notes);
-		rc = serve(&app);
+		rc = run(&app, argv, &notes);
 	}
 	buf_fini(&notes);
 	config_fini(&app.config);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/prom.h"
+#include "proxy/sockstat.h"
 
 uint64_t metrics_now_ns(void)
 {
@@ -112,6 +113,9 @@ static void write_reasons(struct buf *b, const struct sum *s)
 		[METRICS_RETRIED] = "retried",
 		[METRICS_ACCEPT_FAILED] = "accept_failed",
 		[METRICS_HANDSHAKE] = "handshake",
+		[METRICS_STALLED] = "stalled",
+		[METRICS_TUNNEL_IDLE] = "tunnel_idle",
+		[METRICS_LIMITED] = "limited",
 	};
 
 	prom_write_head(b, "proxy_errors", "counter", "Errors by reason");
@@ -119,6 +123,103 @@ static void write_reasons(struct buf *b, const struct sum *s)
 		buf_printf(b, "proxy_errors{reason=\"%s\"} %llu\n", names[i],
 		    (unsigned long long)total(s,
 			offsetof(struct metrics, errors) + i * sizeof(metric)));
+}
+
+const char *metrics_flood_name(enum metrics_flood kind)
+{
+	static const char *const names[METRICS_N_FLOODS] = {
+		[METRICS_FLOOD_RESETS] = "resets",
+		[METRICS_FLOOD_SETTINGS] = "settings",
+		[METRICS_FLOOD_PINGS] = "pings",
+		[METRICS_FLOOD_WINDOWS] = "window_updates",
+		[METRICS_FLOOD_PRIORITIES] = "priorities",
+		[METRICS_FLOOD_EMPTY_DATA] = "empty_data",
+		[METRICS_FLOOD_CONTINUATIONS] = "continuations",
+		[METRICS_FLOOD_HEADS] = "heads",
+	};
+
+	return names[kind];
+}
+
+static void write_http2(struct buf *b, const struct sum *s)
+{
+	prom_write_value(b, "proxy_http2_connections", "gauge",
+	    "Open connections of clients that speak HTTP/2",
+	    (double)TOTAL(s, h2_connections));
+	prom_write_value(b, "proxy_http2_tunnels", "gauge",
+	    "Open tunnels that are streams of HTTP/2",
+	    (double)TOTAL(s, h2_tunnels));
+	prom_write_value(b, "proxy_http2_streams", "counter",
+	    "Streams that clients opened", (double)TOTAL(s, h2_streams));
+	prom_write_head(b, "proxy_http2_floods", "counter",
+	    "Connections that were ended for too many frames of a kind");
+	for (size_t i = 0; i < METRICS_N_FLOODS; i++)
+		buf_printf(b, "proxy_http2_floods{kind=\"%s\"} %llu\n",
+		    metrics_flood_name((enum metrics_flood)i),
+		    (unsigned long long)total(
+			s, offsetof(struct metrics, h2_floods) +
+			       i * sizeof(metric)));
+}
+
+static void write_limits(struct buf *b, const struct sum *s)
+{
+	static const char *const names[METRICS_N_LIMITS] = {
+		[METRICS_LIMIT_CONNECTIONS] = "connections",
+		[METRICS_LIMIT_CLIENT] = "client",
+		[METRICS_LIMIT_ROUTE] = "route",
+		[METRICS_LIMIT_HEAD] = "head",
+	};
+
+	prom_write_head(b, "proxy_refused", "counter", "Refused at a limit");
+	for (size_t i = 0; i < METRICS_N_LIMITS; i++)
+		buf_printf(b, "proxy_refused{limit=\"%s\"} %llu\n", names[i],
+		    (unsigned long long)total(
+			s, offsetof(struct metrics, refused) +
+			       i * sizeof(metric)));
+	prom_write_value(b, "proxy_gave_way", "counter",
+	    "Idle connections that were closed to let others in",
+	    (double)TOTAL(s, gave_way));
+}
+
+static void write_state(
+    struct buf *b, const char *name, const char *state, uint64_t n)
+{
+	buf_printf(
+	    b, "%s{state=\"%s\"} %llu\n", name, state, (unsigned long long)n);
+}
+
+/* The sets are written while they are read: no difference may be negative. */
+static uint64_t less(uint64_t all, uint64_t part)
+{
+	return all > part ? all - part : 0;
+}
+
+static void write_states(struct buf *b, const struct sum *s)
+{
+	uint64_t shaking = TOTAL(s, shaking), busy = TOTAL(s, requests_open);
+	uint64_t idle = TOTAL(s, targets_idle);
+
+	prom_write_head(b, "proxy_connections", "gauge",
+	    "Connections of clients by what they are at");
+	write_state(b, "proxy_connections", "handshake", shaking);
+	write_state(b, "proxy_connections", "request", busy);
+	write_state(b, "proxy_connections", "waiting",
+	    less(TOTAL(s, open_connections), shaking + busy));
+	write_state(b, "proxy_connections", "tunnel", TOTAL(s, open_tunnels));
+	prom_write_head(b, "proxy_target_connections", "gauge",
+	    "Connections to targets without tunnels");
+	write_state(b, "proxy_target_connections", "idle", idle);
+	write_state(b, "proxy_target_connections", "used",
+	    less(TOTAL(s, targets_open), idle));
+}
+
+static void write_access(struct buf *b, const struct sum *s)
+{
+	prom_write_value(b, "proxy_access_lines", "counter",
+	    "Lines for the access log", (double)TOTAL(s, access_lines));
+	prom_write_value(b, "proxy_access_dropped", "counter",
+	    "Those of them that were lost because the log was slow",
+	    (double)TOTAL(s, access_dropped));
 }
 
 /* ---- everything ---------------------------------------------------------- */
@@ -139,6 +240,19 @@ static void write_traffic(struct buf *b, const struct sum *s)
 	    "Bytes of requests sent to targets", (double)TOTAL(s, bytes_in));
 	prom_write_value(b, "proxy_client_bytes", "counter",
 	    "Bytes of answers sent to clients", (double)TOTAL(s, bytes_out));
+}
+
+static void write_deaths(struct buf *b, const struct sum *s)
+{
+	prom_write_value(b, "proxy_engine_restarts", "counter",
+	    "Times the engine died and was started again",
+	    (double)TOTAL(s, restarts));
+	prom_write_value(b, "proxy_tunnels_recovered", "counter",
+	    "Tunnels that went on in another engine",
+	    (double)TOTAL(s, recovered));
+	prom_write_value(b, "proxy_tunnels_lost", "counter",
+	    "Tunnels that were closed because a dead engine had bytes of them",
+	    (double)TOTAL(s, lost));
 }
 
 static uint64_t longest_turn(const struct sum *s)
@@ -181,6 +295,12 @@ void metrics_write(struct buf *out, struct metrics *const *sets, size_t n_sets,
 	    offsetof(struct metrics, requests_api));
 	write_reasons(out, &s);
 	write_traffic(out, &s);
+	write_deaths(out, &s);
+	write_http2(out, &s);
+	write_states(out, &s);
+	write_limits(out, &s);
+	write_access(out, &s);
+	sockstat_write(out);
 	prom_write_value(
 	    out, "proxy_routes", "gauge", "Routes", (double)n_routes);
 	prom_write_value(out, "proxy_longest_turn_seconds", "gauge",

@@ -34,7 +34,32 @@ enum metrics_reason {
 	METRICS_RETRIED,
 	METRICS_ACCEPT_FAILED,
 	METRICS_HANDSHAKE, /* of TLS with a client */
+	METRICS_STALLED,   /* a client that reads nothing */
+	METRICS_TUNNEL_IDLE,
+	METRICS_LIMITED, /* see enum metrics_limit */
 	METRICS_N_REASONS,
+};
+
+/* What a client of HTTP/2 sent too much of. */
+enum metrics_flood {
+	METRICS_FLOOD_RESETS,
+	METRICS_FLOOD_SETTINGS,
+	METRICS_FLOOD_PINGS,
+	METRICS_FLOOD_WINDOWS,
+	METRICS_FLOOD_PRIORITIES,
+	METRICS_FLOOD_EMPTY_DATA,
+	METRICS_FLOOD_CONTINUATIONS,
+	METRICS_FLOOD_HEADS,
+	METRICS_N_FLOODS,
+};
+
+/* Which limit something was refused at. */
+enum metrics_limit {
+	METRICS_LIMIT_CONNECTIONS,
+	METRICS_LIMIT_CLIENT,
+	METRICS_LIMIT_ROUTE,
+	METRICS_LIMIT_HEAD, /* its size or its number of fields */
+	METRICS_N_LIMITS,
 };
 
 struct metrics {
@@ -46,6 +71,15 @@ struct metrics {
 	metric handshakes, handshakes_resumed;
 	metric bytes_in, bytes_out; /* to targets, to clients */
 	metric longest_turn_us;
+	/* The parent's, of engines that died (proxy/page.h) */
+	metric restarts, recovered, lost;
+	metric h2_connections, h2_tunnels; /* open ones */
+	metric h2_streams, h2_floods[METRICS_N_FLOODS];
+	metric shaking, requests_open;     /* of open_connections */
+	metric targets_open, targets_idle; /* connections to targets */
+	metric refused[METRICS_N_LIMITS];
+	metric gave_way; /* idle connections closed for new ones */
+	metric access_lines, access_dropped;
 	metric errors[METRICS_N_REASONS];
 	struct metrics_summary find_target, activity;
 };
@@ -55,6 +89,11 @@ static inline void metric_add(metric *m, uint64_t n)
 	atomic_store_explicit(m,
 	    atomic_load_explicit(m, memory_order_relaxed) + n,
 	    memory_order_relaxed);
+}
+
+static inline void metric_sub(metric *m, uint64_t n)
+{
+	metric_add(m, (uint64_t)0 - n);
 }
 
 static inline void metric_set(metric *m, uint64_t n)
@@ -80,6 +119,8 @@ void metrics_take(
     struct metrics *m, uint16_t family, uint16_t index, uint64_t value);
 /* What the other process has open is gone; its counters stay. */
 void metrics_forget_open(struct metrics *m);
+/* As the metrics call it: "resets". */
+const char *metrics_flood_name(enum metrics_flood kind);
 /* Sums the sets. */
 void metrics_write(struct buf *out, struct metrics *const *sets, size_t n_sets,
     size_t n_routes, int64_t started_s);

@@ -36,6 +36,21 @@ static const struct family families[] = {
 	{ 17, MEMBER(activity.n), SUM },
 	{ 18, MEMBER(activity.sum_ns), SUM },
 	{ 19, ARRAY(activity.bucket, METRICS_BUCKETS), SUM },
+	{ 60, MEMBER(h2_connections), OPEN },
+	{ 61, MEMBER(h2_tunnels), OPEN },
+	{ 62, MEMBER(h2_streams), SUM },
+	{ 63, ARRAY(h2_floods, METRICS_N_FLOODS), SUM },
+	{ 40, MEMBER(shaking), OPEN },
+	{ 41, MEMBER(requests_open), OPEN },
+	{ 42, MEMBER(targets_open), OPEN },
+	{ 43, MEMBER(targets_idle), OPEN },
+	{ 44, ARRAY(refused, METRICS_N_LIMITS), SUM },
+	{ 45, MEMBER(gave_way), SUM },
+	{ 46, MEMBER(access_lines), SUM },
+	{ 47, MEMBER(access_dropped), SUM },
+	{ 50, MEMBER(restarts), SUM },
+	{ 51, MEMBER(recovered), SUM },
+	{ 52, MEMBER(lost), SUM },
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
 

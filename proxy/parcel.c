@@ -88,6 +88,7 @@ void parcel_encode(struct buf *b, const struct parcel *p)
 		put_number(b, p->n_lines, 8);
 		break;
 	case PARCEL_REFUSE:
+	case PARCEL_TICKETS:
 		put_text(b, p->text);
 		break;
 	case PARCEL_LISTENER:
@@ -185,6 +186,7 @@ static bool is_fd_count(enum parcel_type type, size_t n)
 		return n == 2;
 	case PARCEL_HELLO:
 	case PARCEL_REFUSE:
+	case PARCEL_TICKETS:
 	case PARCEL_ROUTE:
 	case PARCEL_COUNTERS:
 	case PARCEL_ACTIVITY:
@@ -211,6 +213,7 @@ static void take_members(struct cursor *c, struct parcel *p)
 		p->n_lines = take_number(c, 8);
 		break;
 	case PARCEL_REFUSE:
+	case PARCEL_TICKETS:
 		p->text = take_text(c, TEXT_MAX);
 		break;
 	case PARCEL_LISTENER:
@@ -243,7 +246,7 @@ int parcel_decode(
     struct slice in, size_t n_fds, struct parcel *out, struct err *err)
 {
 	struct cursor c = { .rest = in };
-	uint64_t type = take_limited(&c, 1, PARCEL_GOODBYE);
+	uint64_t type = take_limited(&c, 1, PARCEL_TICKETS);
 
 	*out = (struct parcel){ .type = (enum parcel_type)type };
 	if (type == 0)

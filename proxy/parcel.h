@@ -4,8 +4,8 @@
  * SCM_RIGHTS. Knows coding and bounds, not what the messages do (handover.h is
  * the old side, takeover.h the new one).
  *
- *   new: HELLO            old: WELCOME (or REFUSE), LISTENER*, ROUTE*,
- *                              ROUTES_END
+ *   new: HELLO            old: WELCOME (or REFUSE), LISTENER*, TICKETS,
+ *                              ROUTE*, ROUTES_END
  *   new: PREPARED         old: COUNTERS, TUNNEL*, TUNNELS_END
  *   new: READY            old: GO
  *   new: DONE             old: (COUNTERS, ACTIVITY, TUNNEL)*, GOODBYE
@@ -48,6 +48,7 @@ enum parcel_type {
 	PARCEL_COUNTERS,
 	PARCEL_ACTIVITY,
 	PARCEL_GOODBYE,
+	PARCEL_TICKETS,
 };
 
 enum parcel_listener {
@@ -68,7 +69,8 @@ struct parcel {
 			   * second one; the first is the word */
 	enum parcel_listener kind; /* LISTENER ... */
 	uint16_t port;             /* 0: a unix socket */
-	struct slice text;         /* ... its address or path; REFUSE: why */
+	struct slice text;         /* ... its address or path; REFUSE: why;
+				    * TICKETS: keys, secret */
 	struct slice key, object;  /* ROUTE, in the order of cells' numbers */
 	bool has_route;            /* no: only its cell is in use */
 	int64_t last_ms;

@@ -8,6 +8,9 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "proxy/cell.h"
+#include "proxy/config.h"
+#include "proxy/door.h"
+#include "proxy/route_limits.h"
 #include "proxy/transport.h"
 #include "proxy/worker.h"
 
@@ -21,6 +24,7 @@ struct tunnel {
 	struct list link;
 	struct worker *worker;
 	struct cell *cell;
+	struct hold hold;
 	int64_t touched_ms; /* when the cell was told last */
 	uint64_t n_bytes;   /* that the cell was not told yet */
 	struct defer again;
@@ -39,10 +43,13 @@ void relay_close(struct tunnel *t)
 	struct worker *w = t->worker;
 
 	tell_cell(t);
+	cell_tunnel_closed(t->cell);
+	hold_over(&w->holds, &t->hold);
 	cell_closed(t->cell);
 	cell_unref(&t->cell);
 	defer_cancel(&t->again);
 	timer_stop(&t->timer);
+	door_leave(w, &t->client.ticket);
 	transport_close(&t->client);
 	transport_close(&t->target);
 	list_del(&t->link);
@@ -58,6 +65,29 @@ void relay_close_all(struct worker *w)
 		relay_close(LIST_ITEM(w->tunnels.next, struct tunnel, link));
 }
 
+/* It has been told that one side ended. */
+static bool is_half_open(const struct tunnel *t)
+{
+	return t->client.shut || t->target.shut;
+}
+
+int64_t relay_patience_ms(
+    const struct worker *w, const struct cell *cell, bool is_half_open)
+{
+	int64_t idle_s = route_limits_choose(
+	    cell_limits(cell).tunnel_idle_s, w->config->tunnel_idle_s);
+	int64_t ms = idle_s > 0 ? idle_s * 1000 + TOUCH_MS : INT64_MAX / 2;
+
+	return is_half_open && ms > HALF_OPEN_MS ? HALF_OPEN_MS : ms;
+}
+
+static int64_t patience_ms(const struct tunnel *t)
+{
+	return relay_patience_ms(t->worker, t->cell, is_half_open(t));
+}
+
+static void arm(struct tunnel *t);
+
 static void note_traffic(struct tunnel *t, size_t n)
 {
 	int64_t now = worker_now_ms(t->worker);
@@ -68,6 +98,8 @@ static void note_traffic(struct tunnel *t, size_t n)
 	t->touched_ms = now;
 	cell_touch(t->cell, worker_wall_ms(t->worker));
 	tell_cell(t);
+	/* The route may have got another limit. */
+	arm(t);
 }
 
 /* One direction. true: there is more to do at once. */
@@ -103,14 +135,34 @@ static bool pump(struct tunnel *t, struct transport *from, struct transport *to)
 static void on_timer(struct timer *timer, void *arg)
 {
 	struct tunnel *t = arg;
-	int64_t idle_ms = worker_now_ms(t->worker) - t->touched_ms;
 
 	(void)timer;
-	if (idle_ms >= HALF_OPEN_MS)
-		relay_close(t);
-	else
-		timer_start(t->worker->loop, &t->timer, HALF_OPEN_MS - idle_ms,
-		    on_timer, t);
+	if (worker_now_ms(t->worker) - t->touched_ms < patience_ms(t)) {
+		arm(t);
+		return;
+	}
+	if (!is_half_open(t))
+		metric_add(&t->worker->metrics.errors[METRICS_TUNNEL_IDLE], 1);
+	relay_close(t);
+}
+
+/* Lazily: a timer that fires too early looks again. */
+static void arm(struct tunnel *t)
+{
+	int64_t due_ms = t->touched_ms + patience_ms(t);
+
+	if (due_ms >= INT64_MAX / 2 ||
+	    (timer_running(&t->timer) && t->timer.due_ms <= due_ms))
+		return;
+	timer_start(t->worker->loop, &t->timer,
+	    due_ms - worker_now_ms(t->worker), on_timer, t);
+}
+
+/* It has not been idle yet, and the cell hears of its first bytes at once. */
+static void begin_time(struct tunnel *t)
+{
+	t->touched_ms = worker_now_ms(t->worker) - TOUCH_MS;
+	arm(t);
 }
 
 /* Pass an end on when all before it is sent. */
@@ -120,25 +172,33 @@ static void pass_end(
 	if (!from->eof || to->shut || transport_is_blocked(to))
 		return;
 	transport_shut(to);
-	if (timer_running(&t->timer))
-		return;
 	t->touched_ms = worker_now_ms(t->worker);
-	timer_start(t->worker->loop, &t->timer, HALF_OPEN_MS, on_timer, t);
+	arm(t);
 }
 
 static void on_again(void *arg);
 
+static void rest(struct tunnel *t, bool more)
+{
+	hold_end(&t->hold, transport_is_blocked(&t->client) ||
+			       transport_is_blocked(&t->target));
+	if (more)
+		defer_call(t->worker->loop, &t->again, on_again, t);
+}
+
 static void run(struct tunnel *t)
 {
-	bool more = pump(t, &t->client, &t->target);
+	bool more;
 
+	hold_begin(&t->hold);
+	more = pump(t, &t->client, &t->target);
 	more = pump(t, &t->target, &t->client) || more;
 	pass_end(t, &t->client, &t->target);
 	pass_end(t, &t->target, &t->client);
 	if (t->is_over || (t->client.shut && t->target.shut))
 		relay_close(t);
-	else if (more)
-		defer_call(t->worker->loop, &t->again, on_again, t);
+	else
+		rest(t, more);
 }
 
 static void on_again(void *arg)
@@ -171,7 +231,9 @@ static struct tunnel *tunnel_new(struct worker *w, struct cell *cell)
 
 	t->worker = w;
 	t->cell = cell;
+	hold_init(&t->hold, &t->client, &t->target, cell);
 	cell_opened(cell);
+	cell_tunnel_opened(cell);
 	list_add_tail(&w->tunnels, &t->link);
 	w->n_tunnels++;
 	metric_set(&w->metrics.open_tunnels, w->n_tunnels);
@@ -191,8 +253,10 @@ int relay_begin(struct worker *w, struct transport *client,
 		relay_close(t);
 		return -1;
 	}
+	begin_time(t);
 	/* What was readable before the move is no new edge for everybody. */
 	defer_call(w->loop, &t->again, on_again, t);
+	hold_ask(&w->holds, &t->hold);
 	worker_more_tunnels(w);
 	return 0;
 }
@@ -205,6 +269,7 @@ static struct box *box_up(struct tunnel *t)
 
 	list_init(&b->link);
 	b->cell = cell_ref(t->cell);
+	b->held = hold_leave(&t->worker->holds, &t->hold);
 	b->client = transport_leave(&t->client);
 	b->target = transport_leave(&t->target);
 	relay_close(t);
@@ -232,15 +297,15 @@ int relay_unbox(struct worker *w, struct box *b, struct err *err)
 	if (rc == 0)
 		rc = transport_enter(
 		    &t->target, w->loop, &b->target, on_target, t, err);
+	if (rc == 0)
+		hold_enter(&w->holds, &t->hold, &b->held);
 	relay_box_free(b);
 	if (rc < 0) {
 		relay_close(t);
 		return -1;
 	}
-	if (t->client.shut || t->target.shut) {
-		t->touched_ms = worker_now_ms(w);
-		timer_start(w->loop, &t->timer, HALF_OPEN_MS, on_timer, t);
-	}
+	door_readmit(w, &t->client);
+	begin_time(t);
 	t->client.readable = t->target.readable = true;
 	defer_call(w->loop, &t->again, on_again, t);
 	return 0;
@@ -249,6 +314,7 @@ int relay_unbox(struct worker *w, struct box *b, struct err *err)
 void relay_box_free(struct box *b)
 {
 	list_del(&b->link);
+	held_drop(&b->held);
 	cell_unref(&b->cell);
 	transport_rest_free(&b->client);
 	transport_rest_free(&b->target);

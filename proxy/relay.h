@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "proxy/hold.h"
 #include "proxy/transport.h"
 
 struct cell;
@@ -30,6 +31,7 @@ struct box {
 	struct list link;
 	struct worker *worker; /* whose it was, or whose it will be */
 	struct cell *cell;
+	struct held held; /* by the parent */
 	struct transport_rest client, target;
 };
 
@@ -38,6 +40,10 @@ void relay_box_all(struct worker *w, struct list *out);
 /* A tunnel again; the box is gone, on failure too (then all is closed). */
 int relay_unbox(struct worker *w, struct box *b, struct err *err) MUST_CHECK;
 void relay_box_free(struct box *b);
+/* How long a tunnel of that route may be silent, from when the cell's traffic
+ * was last noted (up to a second late). */
+int64_t relay_patience_ms(
+    const struct worker *w, const struct cell *cell, bool is_half_open);
 /* Close all of a worker. */
 void relay_close_all(struct worker *w);
 

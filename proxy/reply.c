@@ -20,6 +20,7 @@ const char *reply_reason(int status)
 		{ 400, "Bad Request" },
 		{ 404, "Not Found" },
 		{ 408, "Request Timeout" },
+		{ 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" },
 		{ 501, "Not Implemented" },

@@ -11,10 +11,12 @@
 #include "proxy/app.h"
 #include "proxy/handover.h"
 #include "proxy/journal.h"
+#include "proxy/lifeline.h"
 #include "proxy/redirect.h"
 #include "proxy/relay.h"
 #include "proxy/table.h"
 #include "proxy/takeover.h"
+#include "proxy/tls_house.h"
 #include "proxy/worker.h"
 
 #define API_END_MS 200
@@ -26,7 +28,7 @@ int app_copy_from_before(struct app *app, struct err *err)
 {
 	const char *path = app->config.takeover_socket;
 
-	if (!app->config.takeover)
+	if (!app->config.takeover || lifeline_is_recovery(app->lifeline))
 		return 0;
 	app->takeover = takeover_open(path, err);
 	if (app->takeover == NULL && err->code == ERR_NOT_FOUND) {
@@ -36,7 +38,8 @@ int app_copy_from_before(struct app *app, struct err *err)
 	}
 	if (app->takeover == NULL)
 		return err_wrap(err, "--takeover");
-	return takeover_copy(app->takeover, app->table, err);
+	return takeover_copy(
+	    app->takeover, app->table, tls_house_tickets(app->tls), err);
 }
 
 static void begin_worker(void *arg)
@@ -108,7 +111,7 @@ static void add_socket(struct handover_socket *out, size_t *n, size_t cap,
 		out[(*n)++] = *s;
 }
 
-static size_t list_sockets(struct handover_socket *out, size_t cap, void *arg)
+size_t app_list_sockets(struct handover_socket *out, size_t cap, void *arg)
 {
 	const struct app *app = arg;
 	const struct config *c = &app->config;
@@ -120,7 +123,8 @@ static size_t list_sockets(struct handover_socket *out, size_t cap, void *arg)
 	size_t n = 0;
 
 	for (size_t i = 0; i < app->n_workers; i++) {
-		s.fd = app->workers[i]->listener.fd;
+		s.fd = app->is_serving ? app->workers[i]->listener.fd
+				       : app->workers[i]->held_fd;
 		add_socket(out, &n, cap, &s);
 	}
 	s = (struct handover_socket){ PARCEL_API, app->api_fd, app->api_port,
@@ -165,6 +169,7 @@ static void on_left(void *arg)
 	struct app *app = arg;
 
 	app->has_left = true;
+	lifeline_say(app->lifeline, DEPOSIT_LEFT);
 	app->has_pid_file = false;
 	app->n_draining = app->n_workers;
 	redirect_close(&app->redirect);
@@ -191,11 +196,13 @@ int app_open_handover(struct app *app, struct err *err)
 		.loop = app->loop,
 		.table = app->table,
 		.journal = app->journal,
+		.tickets = tls_house_tickets(app->tls),
 		.workers = app->workers,
 		.n_workers = app->n_workers,
 		.metrics = app->metrics,
 		.n_metrics = app->n_workers + 2,
-		.sockets = list_sockets,
+		.sockets = app_list_sockets,
+		.on_word = app_on_word,
 		.on_left = on_left,
 		.on_end = on_all_told,
 		.arg = app,

@@ -14,7 +14,9 @@
 #include "base/mem.h"
 #include "proxy/cell.h"
 #include "proxy/journal.h"
+#include "proxy/page.h"
 #include "proxy/route.h"
+#include "proxy/route_limits.h"
 #include "proxy/worker.h"
 
 #define LINE_MAX ((size_t)1 << 22)
@@ -30,6 +32,7 @@ enum table_mode {
 
 struct entry {
 	struct route *route;
+	struct route_limits limits;
 	char *name;   /* the key as a JSON string, in quotes */
 	char *object; /* the JSON object without its last brace */
 };
@@ -37,6 +40,7 @@ struct entry {
 struct table {
 	struct loop *loop;
 	bool by_host;
+	struct page *page; /* NULL: no parent */
 	struct map *entries;
 	/* The cell of each key as long as somebody uses it: a deleted route
 	 * that comes again meets its tunnels there. */
@@ -177,7 +181,7 @@ static struct cell *cell_for(struct table *t, const char *key, int64_t ms)
 	if (c != NULL)
 		return cell_ref(c);
 	sweep_cells(t);
-	c = cell_new(ms);
+	c = cell_new_for(key, t->page, ms);
 	(void)map_put(t->cells, slice_of(key), c);
 	return cell_ref(c);
 }
@@ -185,6 +189,7 @@ static struct cell *cell_for(struct table *t, const char *key, int64_t ms)
 static struct entry *entry_new(struct table *t, const char *key,
     const json_t *data, int64_t at_ms, struct err *err)
 {
+	struct route_limits limits;
 	const char *target;
 	struct route *r;
 	struct entry *e;
@@ -197,13 +202,14 @@ static struct entry *entry_new(struct table *t, const char *key,
 	rc = json_get_str(data, "target", ROUTE_TARGET_MAX, &target, err);
 	if (rc == 0)
 		err_set(err, ERR_INVALID, "Must specify 'target' as string");
-	if (rc < 1)
+	if (rc < 1 || route_limits_read(data, &limits, err) < 0)
 		return NULL;
 	r = route_new(key, target, cell_for(t, key, at_ms), err);
 	if (r == NULL)
 		return NULL;
 	e = xcalloc(1, sizeof *e);
 	e->route = r;
+	e->limits = limits;
 	e->name = quoted(key);
 	e->object = object_text(t, key, data);
 	return e;
@@ -211,6 +217,7 @@ static struct entry *entry_new(struct table *t, const char *key,
 
 static void put(struct table *t, struct entry *e)
 {
+	cell_set_limits(e->route->cell, &e->limits);
 	entry_free(map_put(t->entries, slice_of(e->route->key), e));
 }
 
@@ -228,6 +235,11 @@ struct table *table_new(struct loop *l, bool by_host)
 	list_init(&t->changes);
 	list_init(&t->ready);
 	return t;
+}
+
+void table_set_page(struct table *t, struct page *page)
+{
+	t->page = page;
 }
 
 static void change_free(struct change *c)
@@ -282,6 +294,9 @@ int table_load(struct table *t, const char *key, const json_t *data,
 	if (e == NULL)
 		return -1;
 	cell_set(e->route->cell, at_ms);
+	/* An engine that died saw it used later than the journal knows. */
+	if (t->page != NULL)
+		cell_raise(e->route->cell, page_time_before(t->page, key));
 	put(t, e);
 	return 0;
 }

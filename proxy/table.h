@@ -18,6 +18,7 @@
 
 struct cell;
 struct journal;
+struct page;
 struct table;
 struct worker;
 
@@ -25,6 +26,9 @@ struct worker;
 typedef void table_done_fn(const struct err *err, void *arg);
 
 struct table *table_new(struct loop *l, bool by_host);
+/* Before the first route: where the times of use are noted, and those of an
+ * engine before this one are found. */
+void table_set_page(struct table *t, struct page *page);
 /* After the workers have ended. */
 void table_free(struct table **t);
 

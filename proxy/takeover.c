@@ -21,20 +21,14 @@
 #include "proxy/metrics.h"
 #include "proxy/relay.h"
 #include "proxy/route.h"
+#include "proxy/sockets.h"
 #include "proxy/table.h"
+#include "proxy/tls_ticket.h"
 #include "proxy/worker.h"
 
-#define WAIT_MS     30000 /* for one message */
-#define SOCKETS_MAX 1024
-#define CELLS_MAX   ((size_t)1 << 22)
-#define AT_ONCE     64 /* messages a turn */
-
-struct socket {
-	int fd; /* -1: taken */
-	enum parcel_listener kind;
-	uint16_t port;
-	char *text;
-};
+#define WAIT_MS   30000 /* for one message */
+#define CELLS_MAX ((size_t)1 << 22)
+#define AT_ONCE   64 /* messages a turn */
 
 struct takeover {
 	int fd; /* until the loop watches it */
@@ -44,8 +38,7 @@ struct takeover {
 	_Atomic uint32_t *word;
 	int journal_fd;
 	size_t n_journal_lines;
-	struct socket *sockets;
-	size_t n_sockets;
+	struct sockets sockets;
 	struct cell **cells; /* by number */
 	size_t n_cells, cap_cells;
 	size_t n_tunnels;
@@ -102,17 +95,6 @@ static void forget_cells(struct takeover *t)
 	t->n_cells = t->cap_cells = 0;
 }
 
-static void forget_sockets(struct takeover *t)
-{
-	for (size_t i = 0; i < t->n_sockets; i++) {
-		fd_close(&t->sockets[i].fd);
-		free(t->sockets[i].text);
-	}
-	free(t->sockets);
-	t->sockets = NULL;
-	t->n_sockets = 0;
-}
-
 void takeover_free(struct takeover **tp)
 {
 	struct takeover *t = *tp;
@@ -125,7 +107,7 @@ void takeover_free(struct takeover **tp)
 	watch_stop(&t->watch);
 	fd_close(&t->fd);
 	fd_close(&t->journal_fd);
-	forget_sockets(t);
+	sockets_clear(&t->sockets);
 	forget_cells(t);
 	parcel_in_fini(&t->in);
 	parcel_out_fini(&t->out);
@@ -243,19 +225,10 @@ static int greet(struct takeover *t, struct err *err)
 static int add_sockets(
     struct takeover *t, const struct parcel *p, struct err *err)
 {
-	for (size_t i = 0; i < t->in.n_fds; i++) {
-		if (t->n_sockets == SOCKETS_MAX)
-			return err_set(err, ERR_LIMIT,
-			    "takeover: more than %d sockets", SOCKETS_MAX);
-		t->sockets = xreallocarray(
-		    t->sockets, t->n_sockets + 1, sizeof *t->sockets);
-		t->sockets[t->n_sockets++] = (struct socket){
-			.fd = steal_fd(t, i),
-			.kind = p->kind,
-			.port = p->port,
-			.text = xstrndup(p->text.p, p->text.len),
-		};
-	}
+	for (size_t i = 0; i < t->in.n_fds; i++)
+		if (sockets_add(&t->sockets, steal_fd(t, i), p->kind, p->port,
+			p->text, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -296,7 +269,8 @@ static int add_route(struct takeover *t, struct table *table,
 	return rc;
 }
 
-int takeover_copy(struct takeover *t, struct table *table, struct err *err)
+int takeover_copy(struct takeover *t, struct table *table,
+    struct tls_tickets *tickets, struct err *err)
 {
 	struct parcel p;
 	int rc = greet(t, err);
@@ -310,26 +284,17 @@ int takeover_copy(struct takeover *t, struct table *table, struct err *err)
 			rc = add_sockets(t, &p, err);
 		else if (p.type == PARCEL_ROUTE)
 			rc = add_route(t, table, &p, err);
+		else if (p.type == PARCEL_TICKETS)
+			rc = tls_tickets_load(tickets, p.text, err);
 		else
 			rc = out_of_turn(&p, err);
 	}
 	return -1;
 }
 
-int takeover_socket(struct takeover *t, enum parcel_listener kind,
-    uint16_t port, const char *text)
+struct sockets *takeover_sockets(struct takeover *t)
 {
-	for (size_t i = 0; i < t->n_sockets; i++) {
-		struct socket *s = &t->sockets[i];
-		int fd = s->fd;
-
-		if (fd < 0 || s->kind != kind || !str_eq(s->text, text) ||
-		    (port != 0 && s->port != port))
-			continue;
-		s->fd = -1;
-		return fd;
-	}
-	return -1;
+	return &t->sockets;
 }
 
 int takeover_journal(struct takeover *t, size_t *n_lines_out)
@@ -493,6 +458,7 @@ static int take_report(
 	case PARCEL_READY:
 	case PARCEL_GO:
 	case PARCEL_DONE:
+	case PARCEL_TICKETS:
 		break;
 	}
 	return out_of_turn(p, err);
@@ -526,7 +492,7 @@ int takeover_watch(struct takeover *t, struct loop *l,
 	int fd = t->fd;
 
 	t->cb = *cb;
-	forget_sockets(t);
+	sockets_clear(&t->sockets);
 	if (say_plain(t, PARCEL_DONE, err) < 0)
 		return -1;
 	if (watch_start(l, &t->watch, fd, EPOLLIN, on_event, t, err) < 0)

@@ -16,8 +16,10 @@
 
 struct box;
 struct metrics;
+struct sockets;
 struct table;
 struct takeover;
+struct tls_tickets;
 struct worker;
 
 /*
@@ -27,13 +29,12 @@ struct worker;
 struct takeover *takeover_open(const char *path, struct err *err);
 void takeover_free(struct takeover **t);
 
-/* First: sockets, and routes with their activity into an empty table. */
-int takeover_copy(
-    struct takeover *t, struct table *table, struct err *err) MUST_CHECK;
-/* A socket of that kind, port (0: any; unix: 0) and address or path that came
- * over, or -1. The caller's from then on. */
-int takeover_socket(struct takeover *t, enum parcel_listener kind,
-    uint16_t port, const char *text);
+/* First: sockets, keys of TLS tickets, and routes with their activity into an
+ * empty table. */
+int takeover_copy(struct takeover *t, struct table *table,
+    struct tls_tickets *tickets, struct err *err) MUST_CHECK;
+/* The listening sockets that came over; what nobody took is closed later. */
+struct sockets *takeover_sockets(struct takeover *t);
 /* The old one's journal, or -1. The caller's from then on. */
 int takeover_journal(struct takeover *t, size_t *n_lines_out);
 

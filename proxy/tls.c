@@ -275,16 +275,31 @@ static int count_pairs(
 
 /* ---- servers ------------------------------------------------------------- */
 
+/* With a cipher that HTTP/2 forbids a client would end it at once (RFC 9113
+ * 9.2.2): ephemeral keys and AEAD, which TLS 1.3 has always. */
+static bool has_cipher_for_h2(SSL *s)
+{
+	const SSL_CIPHER *c = SSL_get_pending_cipher(s);
+	int kx;
+
+	if (c == NULL)
+		return false;
+	kx = SSL_CIPHER_get_kx_nid(c);
+	return SSL_CIPHER_is_aead(c) == 1 &&
+	       (kx == NID_kx_any || kx == NID_kx_ecdhe || kx == NID_kx_dhe);
+}
+
+/* arg: HTTP/2 is offered too. */
 static int on_alpn(SSL *s, const unsigned char **out, unsigned char *out_len,
     const unsigned char *offered, unsigned n_offered, void *arg)
 {
-	static const unsigned char ours[] = "\x08http/1.1";
+	static const unsigned char ours[] = "\x02h2\x08http/1.1";
+	size_t skip = arg != NULL && has_cipher_for_h2(s) ? 0 : 3;
 	unsigned char *picked;
 
-	(void)s;
-	(void)arg;
-	if (SSL_select_next_proto(&picked, out_len, ours, sizeof ours - 1,
-		offered, n_offered) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&picked, out_len, ours + skip,
+		(unsigned)(sizeof ours - 1 - skip), offered,
+		n_offered) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = picked;
 	return SSL_TLSEXT_ERR_OK;
@@ -354,6 +369,8 @@ static int verify_clients(
 	return 0;
 }
 
+static char h2_is_offered; /* on_alpn's argument: its address alone counts */
+
 static SSL_CTX *server_ctx(const struct tls_options *o,
     struct tls_tickets *tickets, size_t i, struct err *err)
 {
@@ -365,7 +382,8 @@ static SSL_CTX *server_ctx(const struct tls_options *o,
 	    verify_clients(ctx, o, err) == 0 &&
 	    set_session_id(ctx, o, err) == 0 &&
 	    tls_tickets_use(tickets, ctx, err) == 0) {
-		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+		SSL_CTX_set_alpn_select_cb(
+		    ctx, on_alpn, o->offers_h2 ? &h2_is_offered : NULL);
 		return ctx;
 	}
 	SSL_CTX_free(ctx);

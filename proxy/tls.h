@@ -29,6 +29,7 @@ struct tls_options {
 	const char *protocol; /* "TLS", "TLSv1_2", "TLSv1_3"; NULL: the first */
 	const char *ciphers;  /* NULL: our own list */
 	const char *dhparam;  /* PEM; NULL: no finite-field exchange */
+	bool offers_h2;       /* a server: HTTP/2 before HTTP/1.1 */
 };
 
 /* NULL with err: which file, and what is wrong with it. */

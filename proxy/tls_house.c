@@ -131,6 +131,7 @@ static int open_public(
 	opt.tls.passphrase = c->ssl_passphrase;
 	opt.tls.ca = c->ssl_ca;
 	opt.tls.verifies = c->ssl_request_cert;
+	opt.tls.offers_h2 = c->http2;
 	h->public = tls_keeper_new(&opt, err);
 	return h->public == NULL ? -1 : 0;
 }
@@ -208,6 +209,11 @@ void tls_house_free(struct tls_house **hp)
 	tls_keeper_free(&h->client);
 	tls_tickets_free(&h->tickets);
 	free(h);
+}
+
+struct tls_tickets *tls_house_tickets(const struct tls_house *h)
+{
+	return h->tickets;
 }
 
 void tls_house_reload(struct tls_house *h)

@@ -14,6 +14,7 @@ struct api;
 struct config;
 struct ssl_ctx_st;
 struct tls_house;
+struct tls_tickets;
 struct worker;
 
 /* Loads every file that the configuration names. NULL with err. */
@@ -27,6 +28,8 @@ void tls_house_serve(
 /* What the REST API begins with (NULL: plain), and who hears of later ones. */
 struct ssl_ctx_st *tls_house_api(const struct tls_house *h);
 void tls_house_serve_api(struct tls_house *h, struct api *api);
+/* For a takeover. */
+struct tls_tickets *tls_house_tickets(const struct tls_house *h);
 void tls_house_reload(struct tls_house *h);
 
 #endif

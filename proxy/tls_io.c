@@ -115,6 +115,15 @@ bool tls_io_was_resumed(struct ssl_st *s)
 	return SSL_session_reused(s) == 1;
 }
 
+bool tls_io_chose_h2(struct ssl_st *s)
+{
+	const unsigned char *name;
+	unsigned len;
+
+	SSL_get0_alpn_selected(s, &name, &len);
+	return len == 2 && memcmp(name, "h2", 2) == 0;
+}
+
 size_t tls_io_read(struct ssl_st *s, void *p, size_t cap, enum tls_outcome *why)
 {
 	size_t len = 0, n;

@@ -34,6 +34,8 @@ void tls_io_free(struct ssl_st **s);
 /* TLS_BROKEN: err says why. */
 enum tls_outcome tls_io_shake(struct ssl_st *s, struct err *err);
 bool tls_io_was_resumed(struct ssl_st *s);
+/* ALPN came to "h2". */
+bool tls_io_chose_h2(struct ssl_st *s);
 /* Bytes that came, whatever *why there are no more of them. */
 size_t tls_io_read(
     struct ssl_st *s, void *p, size_t cap, enum tls_outcome *why);

@@ -102,6 +102,60 @@ static bool find_key(
 	return found;
 }
 
+/* ---- from one process to the next ---------------------------------------- */
+
+#define SAVED_LEN (NAME_LEN + 32 + 32 + 8)
+
+_Static_assert(N_KEYS *SAVED_LEN <= TLS_TICKETS_BYTES, "all of them");
+
+void tls_tickets_save(struct tls_tickets *t, struct buf *out)
+{
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < t->n_keys; i++) {
+		const struct key *k = &t->keys[i];
+		uint64_t since = (uint64_t)k->since_s;
+
+		buf_append(out, k->name, sizeof k->name);
+		buf_append(out, k->cipher, sizeof k->cipher);
+		buf_append(out, k->mac, sizeof k->mac);
+		for (int b = 0; b < 8; b++)
+			buf_char(out, (char)(since >> (8 * b) & 0xff));
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+static struct key load_key(const char *p, int64_t now)
+{
+	uint64_t since = 0;
+	struct key k;
+
+	memcpy(k.name, p, sizeof k.name);
+	memcpy(k.cipher, p + NAME_LEN, sizeof k.cipher);
+	memcpy(k.mac, p + NAME_LEN + 32, sizeof k.mac);
+	for (int b = 0; b < 8; b++)
+		since |= (uint64_t)(unsigned char)p[NAME_LEN + 64 + b]
+			 << (8 * b);
+	/* A clock that was set must not keep a key for ever. */
+	k.since_s = since <= (uint64_t)now ? (int64_t)since : now;
+	return k;
+}
+
+int tls_tickets_load(struct tls_tickets *t, struct slice saved, struct err *err)
+{
+	size_t n = saved.len / SAVED_LEN;
+
+	if (n > N_KEYS || saved.len % SAVED_LEN != 0)
+		return err_set(err, ERR_PROTOCOL,
+		    "ticket keys of %zu bytes are none", saved.len);
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < n; i++)
+		t->keys[i] = load_key(saved.p + i * SAVED_LEN, clock_wall_s());
+	if (n > 0)
+		t->n_keys = n;
+	pthread_mutex_unlock(&t->lock);
+	return 0;
+}
+
 /* ---- OpenSSL's question -------------------------------------------------- */
 
 static int set_mac(EVP_MAC_CTX *mac, struct key *k)

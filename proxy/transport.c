@@ -5,8 +5,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -81,6 +83,7 @@ int transport_move(struct transport *to, struct transport *from, watch_fn *fn,
 	from->out = NULL;
 	from->out_len = 0;
 	from->tls = NULL;
+	from->ticket = (struct limit_ticket){ .has_place = false };
 	if (watch_start(l, &to->watch, fd, EDGES, fn, arg, err) == 0)
 		return 0;
 	drop_queue(to);
@@ -189,6 +192,11 @@ int transport_shake(struct transport *t, struct err *err)
 bool transport_was_resumed(const struct transport *t)
 {
 	return tls_io_was_resumed(t->tls);
+}
+
+bool transport_chose_h2(const struct transport *t)
+{
+	return tls_io_chose_h2(t->tls);
 }
 
 static ssize_t recv_tls(struct transport *t, void *p, size_t cap)
@@ -338,6 +346,15 @@ static ssize_t put(struct transport *t, struct iovec *iov, size_t n_iov)
 	}
 	t->out_failed = true;
 	return -1;
+}
+
+size_t transport_unread(const struct transport *t)
+{
+	int n = 0;
+
+	if (ioctl(t->watch.fd, SIOCOUTQ, &n) < 0 || n < 0)
+		n = 0;
+	return t->out_len + (size_t)n;
 }
 
 void transport_queue(struct transport *t, const void *p, size_t n)

@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "proxy/limit.h"
 
 #define TRANSPORT_AGAIN (-1)
 #define TRANSPORT_ERROR (-2)
@@ -39,6 +40,8 @@ struct transport {
 	bool shut;       /* we ended our direction */
 	bool owes_end;   /* but TLS could not say so yet */
 	bool shakes_out; /* the TLS handshake has something to write */
+	/* The owner's; goes along when the transport moves. */
+	struct limit_ticket ticket;
 };
 
 /* Takes fd (closed on failure too). fn gets every edge of it. */
@@ -82,6 +85,8 @@ int transport_start_tls(struct transport *t, struct ssl_ctx_st *ctx,
 bool transport_can_shake(const struct transport *t);
 /* 1 the handshake is done, 0 it waits for the peer, -1 it failed. */
 int transport_shake(struct transport *t, struct err *err) MUST_CHECK;
+/* Did both sides choose HTTP/2 in it? */
+bool transport_chose_h2(const struct transport *t);
 /* Did the handshake resume an earlier session? */
 bool transport_was_resumed(const struct transport *t);
 /* Nothing came, not even the end. (A look into the socket.) */
@@ -100,6 +105,9 @@ int transport_send_bytes(
     struct transport *t, const void *p, size_t n) MUST_CHECK;
 /* Send from the queue what goes. -1: the transport failed. */
 int transport_flush(struct transport *t) MUST_CHECK;
+/* Bytes that the peer has not taken yet, those in the kernel's hands included.
+ */
+size_t transport_unread(const struct transport *t);
 /* Put bytes at the end of the queue without sending. */
 void transport_queue(struct transport *t, const void *p, size_t n);
 /* End our direction; the queue must be empty. */

@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/offload.h"
+#include "proxy/metrics.h"
 #include "proxy/route.h"
 #include "proxy/tls.h"
 
@@ -56,6 +57,7 @@ struct backend {
 struct backends {
 	struct loop *loop;
 	upstream_fn *fn;
+	struct metrics *metrics;
 	struct map *by_origin;
 	struct list idle; /* upstreams, the longest idle first */
 	size_t n_idle;
@@ -297,7 +299,8 @@ static void forget_idle(struct upstream *up)
 {
 	list_del(&up->link);
 	list_del(&up->by_age);
-	up->backend->pool->n_idle--;
+	metric_set(&up->backend->pool->metrics->targets_idle,
+	    --up->backend->pool->n_idle);
 }
 
 void upstream_close(struct upstream **upp)
@@ -311,6 +314,7 @@ void upstream_close(struct upstream **upp)
 	be = up->backend;
 	if (up->ex == NULL)
 		forget_idle(up);
+	metric_sub(&be->pool->metrics->targets_open, 1);
 	transport_close(&up->io);
 	buf_fini(&up->in);
 	free(up);
@@ -369,6 +373,7 @@ static struct upstream *upstream_new(struct backend *be, struct exchange *ex)
 	buf_init(&up->in, (size_t)2 * HTTPHEAD_MAX_BYTES);
 	list_del(&be->quiet);
 	be->n_upstreams++;
+	metric_add(&be->pool->metrics->targets_open, 1);
 	return up;
 }
 
@@ -522,7 +527,8 @@ void upstream_release(struct upstream **upp)
 	up->idle_until_ms = loop_now_ms(b->loop) + up->idle_limit_ms;
 	list_add_head(&up->backend->idle, &up->link);
 	list_add_tail(&b->idle, &up->by_age);
-	if (++b->n_idle > IDLE_MAX) {
+	metric_set(&b->metrics->targets_idle, ++b->n_idle);
+	if (b->n_idle > IDLE_MAX) {
 		oldest = LIST_ITEM(b->idle.next, struct upstream, by_age);
 		upstream_close(&oldest);
 	}
@@ -561,12 +567,14 @@ static void start_sweep(struct backends *b)
 	timer_start(b->loop, &b->sweep, SWEEP_MS, on_sweep, b);
 }
 
-struct backends *backends_new(struct loop *l, upstream_fn *fn)
+struct backends *backends_new(
+    struct loop *l, upstream_fn *fn, struct metrics *m)
 {
 	struct backends *b = xcalloc(1, sizeof *b);
 
 	b->loop = l;
 	b->fn = fn;
+	b->metrics = m;
 	b->by_origin = map_new();
 	/* Now, not with the first name: then descriptors may be short. */
 	b->lookups = offload_new(l, 2, LOOKUPS_MAX);

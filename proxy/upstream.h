@@ -23,6 +23,7 @@
 struct backend;
 struct backends;
 struct exchange;
+struct metrics;
 struct target;
 struct upstream;
 struct ssl_ctx_st;
@@ -59,7 +60,9 @@ enum upstream_state {
 	UPSTREAM_FAILED,  /* refused now; err says why */
 };
 
-struct backends *backends_new(struct loop *l, upstream_fn *fn);
+/* m: where the numbers of open and of idle connections are told. */
+struct backends *backends_new(
+    struct loop *l, upstream_fn *fn, struct metrics *m);
 void backends_free(struct backends **b);
 /* TLS to targets begins with this context. Takes the reference. */
 void backends_set_tls(struct backends *b, struct ssl_ctx_st *tls);

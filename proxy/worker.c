@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/access.h"
 #include "proxy/config.h"
 #include "proxy/conn.h"
 #include "proxy/error.h"
@@ -38,13 +39,15 @@ struct worker *worker_new(
 	w->config = config;
 	w->loop = loop_new();
 	w->routes = routes_new(config->host_routing);
-	w->backends = backends_new(w->loop, on_upstream);
+	w->backends = backends_new(w->loop, on_upstream, &w->metrics);
 	w->scratch = xmalloc(WORKER_SCRATCH);
 	buf_init(&w->head, HEAD_MAX);
+	buf_init(&w->access_line, ACCESS_LINE_MAX);
 	list_init(&w->conns);
 	list_init(&w->tunnels);
 	list_init(&w->boxes);
 	list_init(&w->shakes);
+	holds_init(&w->holds, w->loop);
 	w->errors = errors_new(w);
 	w->held_fd = listen_fd;
 	return w;
@@ -102,6 +105,7 @@ void worker_free(struct worker **wp)
 	while (!list_empty(&w->conns))
 		conn_free(LIST_ITEM(w->conns.next, struct conn, link));
 	relay_close_all(w);
+	holds_fini(&w->holds);
 	defer_cancel(&w->shake_turn);
 	tls_unref(&w->tls);
 	errors_free(&w->errors);
@@ -113,6 +117,7 @@ void worker_free(struct worker **wp)
 		free(w->spare);
 	}
 	buf_fini(&w->head);
+	buf_fini(&w->access_line);
 	free(w->scratch);
 	loop_free(&w->loop);
 	free(w);

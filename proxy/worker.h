@@ -16,6 +16,7 @@
 #include "base/httphead.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "proxy/hold.h"
 #include "proxy/metrics.h"
 
 struct backends;
@@ -25,6 +26,8 @@ struct errors;
 struct route;
 struct routes;
 struct exchange;
+struct limits;
+struct access_ring;
 struct ssl_ctx_st;
 
 /* One read of a socket; also the bound of what waits for a slow peer. */
@@ -40,6 +43,9 @@ struct worker {
 	struct backends *backends;
 	struct errors *errors;
 	struct metrics metrics;
+	struct limits *limits; /* shared by all workers; set before it runs */
+	struct access_ring *access; /* NULL: no access log; set likewise */
+	struct buf access_line;     /* used within one call */
 
 	struct watch listener; /* its descriptor is the worker's own */
 	struct timer accept_pause;
@@ -51,7 +57,8 @@ struct worker {
 	struct defer shake_turn;
 
 	struct list conns, tunnels;
-	size_t n_conns, n_tunnels;
+	struct holds holds;
+	size_t n_conns, n_tunnels, n_shaking;
 	bool is_draining;
 	/* Runs on this thread when the last one is gone while draining. */
 	void (*on_drained)(struct worker *w, void *arg);

@@ -281,17 +281,21 @@ class Proxy:
 
     # ---- the process
 
+    def engine(self):
+        """The process that does the work: a child of the one that was started, or that itself."""
+        return child_of(self.process.pid) or self.process.pid
+
     def n_fds(self):
-        return len(os.listdir("/proc/%d/fd" % self.process.pid))
+        return len(os.listdir("/proc/%d/fd" % self.engine()))
 
     def rss(self):
-        with open("/proc/%d/statm" % self.process.pid) as f:
+        with open("/proc/%d/statm" % self.engine()) as f:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
     def cpu(self):
-        total = 0
-        for task in os.listdir("/proc/%d/task" % self.process.pid):
-            with open("/proc/%d/task/%s/schedstat" % (self.process.pid, task)) as f:
+        total, pid = 0, self.engine()
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
                 total += int(f.read().split()[0])
         return total / 1e9
 
@@ -307,6 +311,21 @@ class Proxy:
             except subprocess.TimeoutExpired:
                 self.process.terminate()
         return self.process.wait(LIMIT)
+
+
+def child_of(pid):
+    """The process id of a process's child, or None."""
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open("/proc/%s/stat" % name) as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if fields[0] != "Z" and int(fields[1]) == pid:
+            return int(name)
+    return None
 
 
 def wait_until_after(then):

@@ -46,7 +46,7 @@ class Tunnel:
     def __init__(self, port, path, seed, pause):
         self.port, self.path, self.seed, self.pause = port, path, seed, pause
         self.expected, self.echoed, self.wrong = bytearray(), 0, None
-        self.stopping = self.opened = False
+        self.stopping = self.opened = self.closed = False
 
     async def open(self):
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -68,15 +68,19 @@ class Tunnel:
             await self.writer.drain()
             await asyncio.sleep(self.pause * rng.uniform(0.5, 1.5))
         for _ in range(200):
-            if not self.expected:
+            if not self.expected or self.closed:
                 return
             await asyncio.sleep(0.05)
         self.wrong = self.wrong or "%d bytes never came back" % len(self.expected)
 
     async def receive(self):
         while True:
-            data = await self.reader.read(65536)
+            try:
+                data = await self.reader.read(65536)
+            except OSError:
+                data = b""
             if not data:
+                self.closed = True
                 if not self.stopping:
                     self.wrong = self.wrong or "was closed after %d bytes" % self.echoed
                 return
@@ -115,6 +119,13 @@ class Tunnels:
 
     def wrong(self):
         return ["tunnel %d: %s" % (i, t.wrong) for i, t in enumerate(self.all) if t.wrong]
+
+    def corrupted(self):
+        """Those with other bytes, or with none although they are open: not what was closed."""
+        return ["tunnel %d: %s" % (i, t.wrong) for i, t in enumerate(self.all) if t.wrong and not t.closed]
+
+    def closed(self):
+        return sum(t.closed for t in self.all)
 
     def echoed(self):
         return sum(t.echoed for t in self.all)

@@ -313,7 +313,7 @@ def p13_nothing_is_left_after_load():
 def n_sockets(p, bound):
     """At most `bound` connections, which may be kept ones to backends."""
     table = subprocess.run(["ss", "-Htnp", "state", "established"], capture_output=True, text=True).stdout
-    return table.count("pid=%d," % p.process.pid) <= bound
+    return table.count("pid=%d," % p.engine()) <= bound
 
 
 # ---- function ------------------------------------------------------------------
@@ -459,9 +459,9 @@ def p21_host_names_have_no_case():
 # ---- scale and operation ----------------------------------------------------------
 
 def cpu_of_threads(p):
-    out = {}
-    for task in os.listdir("/proc/%d/task" % p.process.pid):
-        with open("/proc/%d/task/%s/schedstat" % (p.process.pid, task)) as f:
+    out, pid = {}, p.engine()
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
             out[task] = int(f.read().split()[0])
     return out
 
@@ -533,7 +533,7 @@ def p24_memory():
 
 
 def private_bytes(p):
-    with open("/proc/%d/smaps_rollup" % p.process.pid) as f:
+    with open("/proc/%d/smaps_rollup" % p.engine()) as f:
         fields = dict(line.split(":") for line in f.read().splitlines()[1:])
     return int(fields["Private_Dirty"].split()[0]) << 10
 

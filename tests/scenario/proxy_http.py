@@ -363,7 +363,8 @@ def interim_answers():
             s.send(reply("refused", "417 Expectation Failed"))
             return
         s.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
-        s.send(reply(read_body(s, head)))
+        # the next request must not meet this connection just before it ends
+        s.send(reply(read_body(s, head), fields="Connection: close\r\n"))
     proxy.add("/expect", Backend(handler).url)
     s = proxy.connect()
     s.send(b"POST /expect HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")

@@ -176,7 +176,7 @@ def idle_tunnels_are_cheap():
 
 
 def no_descriptors_left():
-    p = Proxy(default=plain.url, prefix=("prlimit", "--nofile=48:48"), workers=1)
+    p = Proxy("--max-connections", "100", default=plain.url, prefix=("prlimit", "--nofile=48:48"), workers=1)
     held = []
     for _ in range(60):
         held.append(p.connect())

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A proxy takes over from the one that runs, and nobody notices: 300 WebSockets
+"""A proxy takes over from the one that runs, and nobody notices: 1,000 WebSockets
 with flowing bytes through 10 takeovers, answers that run, activity, counters,
 and new processes that die at every step (docs/architecture.md "Proxy upgrade").
 """
@@ -28,7 +28,7 @@ from proxy_world import (UPGRADE, Backend, Head, Proxy, Sock, echo, open_tunnel,
 from report import claim, equal, until
 from tunnels import Tunnels, serve_echo
 
-N_TUNNELS, N_TAKEOVERS = 300, 10
+N_TUNNELS, N_TAKEOVERS = 1000, 10
 running = []
 
 
@@ -110,8 +110,8 @@ def flowing_tunnels():
     for i in range(10):
         w.now.add("/user/u%d" % i, target, user="u%d" % i, extra={"deep": [1, None, True]})
     w.now.add("/quiet", target)
-    tunnels = Tunnels(w.now.port, N_TUNNELS, lambda i: "/user/u%d/ws" % (i % 10), pause=0.05)
-    until("all tunnels are open", 30, lambda: tunnels.opened() == N_TUNNELS or tunnels.wrong())
+    tunnels = Tunnels(w.now.port, N_TUNNELS, lambda i: "/user/u%d/ws" % (i % 10), pause=0.2)
+    until("all tunnels are open", 60, lambda: tunnels.opened() == N_TUNNELS or tunnels.wrong())
     quiet = w.now.last_activity("/quiet")
     stop, failures, asked = threading.Event(), [], [0]
 
@@ -339,7 +339,8 @@ def new_process_killed_anywhere():
     n_given_up = 0
     for n in range(80):
         out = open(w.dir + "/new", "wb")
-        p = subprocess.Popen(w.now.args + (["--takeover"] if "--takeover" not in w.now.args else []),
+        # As one process: that one stops and dies in the very moment.
+        p = subprocess.Popen(w.now.args + ["--takeover", "--no-parent"],
                              stdout=out, stderr=subprocess.STDOUT, env=w.now.env)
         time.sleep(n * 0.0005)
         p.send_signal(signal.SIGSTOP)

@@ -5,7 +5,7 @@
 
 Three worlds at once, on loopback: a proxy whose place the next one takes again
 and again, with tunnels that outlive them all; a proxy with TLS whose certificates
-change; and hub, spawner and proxy with a hub that is started again, every other
+change, with HTTP/2 on half of its connections; and hub, spawner and proxy with a hub that is started again, every other
 time after kill -9, while servers come and go. Deeds are those of lib/churn.py.
 After a first round, at half-time and at the end everything calms down and each
 process is looked at: descriptors and sockets must be as after the first round,
@@ -13,6 +13,7 @@ and memory may grow by no more than a bound between half-time and the end.
 """
 # timeout: 300
 import os
+import random
 import shutil
 import signal
 import sys
@@ -27,10 +28,15 @@ from certs import Authority
 from churn import Churn
 from programs import Programs
 from proxy_takeover import World
-from proxy_world import Proxy
+from proxy_world import Proxy, child_of
 from report import claim, equal, until
 from tunnels import Tunnels
 from web import Browser
+
+try:
+    import h2_churn
+except ModuleNotFoundError:
+    h2_churn = None  # python3-h2 is not installed
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "20"))
 FIRST_ROUND = min(20, max(5, SECONDS // 10))
@@ -101,7 +107,7 @@ class Succession:
     def rested(self):
         """What drains has gone: one process is left."""
         self.world.old_ended()
-        return {"proxy after takeovers": self.world.now.process.pid}
+        return {"proxy after takeovers": self.world.now.engine(), "its parent": self.world.now.process.pid}
 
     def counts(self):
         return dict(self.churn.counts, takeovers=self.takeovers.n)
@@ -120,7 +126,12 @@ class Certificates:
         self.churn = Churn("tls", lambda: (self.proxy.port, self.proxy.api_port), tls=True, seed=2)
         self.churn.prepare()
         self.reloads = Repeated("reload", 1.0, self.reload)
-        self.doers = [self.churn, self.reloads]
+        self.streams = [Repeated("HTTP/2", 0.02, lambda n, i=i: self.by_http2(random.Random(n * 2 + i)))
+                        for i in range(2)] if h2_churn else []
+        self.doers = [self.churn, self.reloads] + self.streams
+
+    def by_http2(self, rng):
+        h2_churn.deed(self.proxy.port, self.ca.cert, rng)
 
     def change(self, n):
         for source, to in zip(self.pairs[n % len(self.pairs)], self.files):
@@ -133,10 +144,10 @@ class Certificates:
 
     def rested(self):
         claim(self.proxy.process.poll() is None, "the proxy with TLS lives")
-        return {"proxy with TLS": self.proxy.process.pid}
+        return {"proxy with TLS": self.proxy.engine(), "parent of that": self.proxy.process.pid}
 
     def counts(self):
-        return dict(self.churn.counts, reloads=self.reloads.n)
+        return dict(self.churn.counts, reloads=self.reloads.n, http2=sum(s.n for s in self.streams))
 
     def stop(self):
         self.proxy.stop()
@@ -185,7 +196,8 @@ class House:
     def rested(self):
         del self.carrel.lines[:-2000]
         until("the server that stays", 30, lambda: self.browser.get("/user/steady/x").status == 200)
-        return {name: p.pid for name, p in self.carrel.running.items()}
+        pids = {name: p.pid for name, p in self.carrel.running.items()}
+        return dict(pids, engine=child_of(pids["proxy"]))
 
     def counts(self):
         return {"logins, starts and stops": self.people.n, "hub restarts": self.restarts.n}

@@ -54,6 +54,7 @@ static void test_every_message_comes_back(void **state)
 		{ .type = PARCEL_ACTIVITY },
 		{ .type = PARCEL_ROUTES_END },
 		{ .type = PARCEL_GOODBYE },
+		{ .type = PARCEL_TICKETS, .text = { "k\0y", 3 } },
 	};
 
 	(void)state;
@@ -106,7 +107,7 @@ static void test_malformed_members_are_refused(void **state)
 	(void)state;
 	refused("", 0, 0);
 	refused("\0", 1, 0);
-	refused("\x10", 1, 0);                 /* no such type */
+	refused("\x11", 1, 0);                 /* no such type */
 	refused("\x01xxxx\x01\0\0\0", 9, 0);   /* magic */
 	refused("\x04\x05\0\0\0\0\0\0", 8, 1); /* no such kind */
 	/* longer than a text may be */

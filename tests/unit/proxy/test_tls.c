@@ -326,6 +326,63 @@ static void test_an_end_without_a_word_is_an_error(void **state)
 	tls_unref(&server);
 }
 
+static SSL_CTX *server_with(struct tls_tickets *t)
+{
+	const char *key = alpha_ec.key, *cert = alpha_ec.cert;
+	const struct tls_options o = {
+		.keys = &key, .certs = &cert, .n_keys = 1, .n_certs = 1
+	};
+	struct err err;
+	SSL_CTX *ctx = tls_server_new(&o, t, &err);
+
+	assert_non_null(ctx);
+	return ctx;
+}
+
+static void test_ticket_keys_go_to_another_process(void **state)
+{
+	struct tls_tickets *theirs = tls_tickets_new(), *others;
+	SSL_CTX *client = client_of(alpha_ec.cert, "TLSv1_2");
+	SSL_CTX *first = server_of(&alpha_ec, 1), *second, *third;
+	SSL_SESSION *session;
+	struct buf saved;
+	struct ends e;
+	struct err err;
+
+	(void)state;
+	others = tls_tickets_new();
+	open_ends(&e, first, client, "alpha.test", NULL);
+	assert_int_equal(shake(&e), 1);
+	session = SSL_get1_session(e.client.tls);
+	close_ends(&e);
+	buf_init(&saved, TLS_TICKETS_BYTES);
+	tls_tickets_save(tickets, &saved);
+	assert_int_equal(
+	    tls_tickets_load(theirs, slice_make(saved.data, saved.len), &err),
+	    0);
+	second = server_with(theirs);
+	open_ends(&e, second, client, "alpha.test", session);
+	assert_int_equal(shake(&e), 1);
+	assert_true(transport_was_resumed(&e.server));
+	close_ends(&e);
+	third = server_with(others);
+	open_ends(&e, third, client, "alpha.test", session);
+	assert_int_equal(shake(&e), 1);
+	assert_false(transport_was_resumed(&e.server));
+	close_ends(&e);
+	assert_int_equal(tls_tickets_load(theirs,
+			     slice_make(saved.data, saved.len - 1), &err),
+	    -1);
+	buf_fini(&saved);
+	SSL_SESSION_free(session);
+	tls_unref(&first);
+	tls_unref(&second);
+	tls_unref(&third);
+	tls_unref(&client);
+	tls_tickets_free(&theirs);
+	tls_tickets_free(&others);
+}
+
 static void test_what_cannot_be_used_is_named(void **state)
 {
 	const char *key = alpha_ec.key, *cert = alpha_ec.cert, *gone = "/no/x",
@@ -399,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_sessions_resume_in_a_later_context),
 		cmocka_unit_test(test_bytes_and_the_end_pass_under_pressure),
 		cmocka_unit_test(test_an_end_without_a_word_is_an_error),
+		cmocka_unit_test(test_ticket_keys_go_to_another_process),
 		cmocka_unit_test(test_what_cannot_be_used_is_named),
 	};
 
