@@ -10,6 +10,7 @@
 #   make bench      speed and memory beside other programs: ONLY=proxy-http
 #   make conformance CHP=DIR  configurable-http-proxy's own tests, against ours
 #   make differential  the same requests to a JupyterHub and to ours: SRC=DIR
+#   make compat     JupyterHub's real clients from checkouts: SRC=DIR
 #   make soak       churn of everything for SECONDS (600), and what it left behind
 #   make docs       write etc/carrel.yaml and the generated docs anew
 #   make install    programs, units and samples, below DESTDIR
@@ -222,7 +223,10 @@ conformance: all
 SRC :=
 differential: all
 	@SRC='$(SRC)' CARREL_BIN=$(abspath $(B))/bin tests/run.py tests/differential
-.PHONY: differential
+# The real clients from checkouts; make check has what they ask, recorded.
+compat: all
+	@SRC='$(SRC)' CARREL_BIN=$(abspath $(B))/bin tests/run.py tests/compat
+.PHONY: differential compat
 # Ten minutes of churn; make check has twenty seconds of it.
 soak: all
 	@CARREL_BIN=$(abspath $(B))/bin SOAK_SECONDS=$(or $(SECONDS),600) tests/scenario/soak.py
@@ -318,7 +322,7 @@ clean:
 	rm -rf build build-san build-fuzz
 
 help:
-	@sed -n 's/^#   //p' Makefile | head -24
+	@sed -n 's/^#   //p' Makefile | head -25
 
 .PHONY: all unit unit-build clean run deps deps-check install help
 .PRECIOUS: $(B)/gen/%.c
