@@ -9,6 +9,8 @@
 #   make fuzz       every fuzz target for FUZZ_SECONDS (600), or FUZZ_RUNS times
 #   make bench      speed and memory beside other programs: ONLY=proxy-http
 #   make conformance CHP=DIR  configurable-http-proxy's own tests, against ours
+#   make differential  the same requests to a JupyterHub and to ours: SRC=DIR
+#   make compat     JupyterHub's real clients from checkouts: SRC=DIR
 #   make soak       churn of everything for SECONDS (600), and what it left behind
 #   make docs       write etc/carrel.yaml and the generated docs anew
 #   make install    programs, units and samples, below DESTDIR
@@ -171,7 +173,7 @@ install: all
 # "ok NAME" lines (tests/run.py) and stands, executable, in one of SUITES; one
 # that is built, in $(B), joins SUITES by itself.
 SUITES := $(wildcard tests/run_test.py tests/lint/selftest.py tests/table tests/fuzz/differential.py \
-	tests/contract tests/conformance tests/scenario tests/root tests/browser)
+	tests/contract tests/conformance tests/differential tests/compat tests/scenario tests/root tests/browser)
 JOBS ?= $(shell nproc)
 check: deps-check
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory idp || \
@@ -221,6 +223,14 @@ CHP :=
 conformance: all
 	@CHP='$(CHP)' CARREL_BIN=$(abspath $(B))/bin tests/run.py tests/conformance
 .PHONY: chp conformance
+# Beside Debian's JupyterHub, or that of a checkout: SRC=DIR. make check has the former.
+SRC :=
+differential: all
+	@SRC='$(SRC)' CARREL_BIN=$(abspath $(B))/bin tests/run.py tests/differential
+# The real clients from checkouts; make check has what they ask, recorded.
+compat: all
+	@SRC='$(SRC)' CARREL_BIN=$(abspath $(B))/bin tests/run.py tests/compat
+.PHONY: differential compat
 # Ten minutes of churn; make check has twenty seconds of it.
 soak: all
 	@CARREL_BIN=$(abspath $(B))/bin SOAK_SECONDS=$(or $(SECONDS),600) tests/scenario/soak.py
@@ -318,7 +328,7 @@ clean:
 	rm -rf build build-san build-fuzz
 
 help:
-	@sed -n 's/^#   //p' Makefile | head -23
+	@sed -n 's/^#   //p' Makefile | head -25
 
 .PHONY: all unit unit-build clean run deps deps-check install help
 .PRECIOUS: $(B)/gen/%.c

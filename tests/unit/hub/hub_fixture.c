@@ -32,6 +32,8 @@ static struct sent sent;
 
 static struct app app;
 static size_t n_bugs;
+/* A test with a file of its own sets it before setup(). */
+static const char *fixture_database = ":memory:";
 
 static void copy_key(char out[SPAWNER_KEY_LEN + 1], const char *key)
 {
@@ -105,7 +107,7 @@ static int setup(void **state)
 	fake_spawner = (struct fake_spawner){ .sent = note_sent };
 	fake_proxy_init();
 	fake_fetch_init();
-	core_up(":memory:");
+	core_up(fixture_database);
 	return 0;
 }
 
