@@ -54,7 +54,11 @@ struct httpd_options {
 	size_t max_body_bytes;    /* 0: 1 MiB; longer is 413 */
 	unsigned idle_timeout_s;  /* 0: 75 */
 	int64_t deadline_ms;      /* 0: 120000 */
-	const char *server_name;  /* the Server: header; NULL: none */
+	/* Many accounts can connect. When all max_connections are taken, the
+	 * newest of whoever has the most is refused (base/crowd.h); else what
+	 * comes has to wait. */
+	bool is_shared;
+	const char *server_name; /* the Server: header; NULL: none */
 };
 
 /* Takes listen_fd (stream, unix or TCP); -1: httpd_add brings connections. */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/crowd.h"
 #include "base/httpd.h"
 #include "base/list.h"
 #include "base/loop.h"
@@ -31,6 +32,7 @@ struct httpd {
 	char *server_name;
 	struct list by_id[HTTPD_BUCKETS];
 	struct list lingering;
+	struct crowd crowd; /* if it is shared */
 	size_t n_connections, n_lingering;
 	uint64_t last_id;
 	bool is_running; /* inside MHD_run */
@@ -41,6 +43,8 @@ struct httpd {
 /* One accepted connection. */
 struct http_link {
 	struct http_reply_state *current; /* the request on it, or NULL */
+	int fd;
+	struct crowd_member member;
 	bool must_linger; /* the client may still be sending what we refused */
 };
 
@@ -111,6 +115,12 @@ void httpd_head_peer(struct http_reply_state *st);
 void httpd_refuse(struct http_reply_state *st, int status, const char *why);
 /* Hand the answer to libmicrohttpd. */
 enum MHD_Result httpd_queue(struct http_reply_state *st);
+
+/* ---- httpd_crowd.c ---- */
+/* A connection has come. If there are too many, one is ended. */
+void httpd_crowd_enter(
+    struct httpd *h, struct http_link *l, const struct sockaddr *peer);
+void httpd_crowd_leave(struct httpd *h, struct http_link *l);
 
 /* ---- httpd_linger.c ---- */
 /* The connection closes; fd stays the caller's. */

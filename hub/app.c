@@ -262,10 +262,11 @@ static unsigned connections_each(const struct app *app)
 }
 
 static struct httpd *open_httpd(
-    struct app *app, int fd, unsigned max, struct err *err)
+    struct app *app, int fd, unsigned max, bool is_shared, struct err *err)
 {
 	const struct httpd_options opt = {
 		.max_connections = max,
+		.is_shared = is_shared,
 		.max_body_bytes = LONGEST_BODY,
 		.server_name = "Carrel/" CARREL_VERSION,
 	};
@@ -286,14 +287,14 @@ static int open_listeners(struct app *app, struct err *err)
 
 	if (fd < 0)
 		return err_wrap(err, "the proxy's way in");
-	app->http_proxy = open_httpd(app, fd, max, err);
+	app->http_proxy = open_httpd(app, fd, max, false, err);
 	if (!app->http_proxy)
 		return -1;
 	fd = listen_for_servers(app, err);
 	if (fd < 0)
 		return err_wrap(
 		    err, "the notebook servers' way in (hub.host, hub.port)");
-	app->http_servers = open_httpd(app, fd, max, err);
+	app->http_servers = open_httpd(app, fd, max, true, err);
 	return app->http_servers ? 0 : -1;
 }
 
