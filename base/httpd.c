@@ -36,7 +36,7 @@
 /* Those to be refused stay until libmicrohttpd has noticed. */
 #define SHARED_ROOM 64U
 
-static unsigned most_connections(const struct httpd *h)
+unsigned httpd_most_connections(const struct httpd *h)
 {
 	return h->opt.max_connections + (h->opt.is_shared ? SHARED_ROOM : 0);
 }
@@ -388,8 +388,10 @@ static void on_connection(void *cls, struct MHD_Connection *conn,
 		request_end(l->current);
 	}
 	/* At its limit, libmicrohttpd listens again only in its next run. */
-	if (h->n_connections-- == most_connections(h))
+	if (h->n_connections-- == httpd_most_connections(h)) {
 		httpd_run_soon(h);
+		httpd_has_room(h);
+	}
 	if (!h->is_closing &&
 	    (l->must_linger ||
 		recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0))
@@ -447,7 +449,7 @@ static struct MHD_Daemon *daemon_start(struct httpd *h, int listen_fd)
 				    (none ? MHD_USE_NO_LISTEN_SOCKET : 0),
 	    0, NULL, NULL, access_handler, h, MHD_OPTION_EXTERNAL_LOGGER,
 	    on_daemon_log, h, MHD_OPTION_ARRAY, listener,
-	    MHD_OPTION_CONNECTION_LIMIT, most_connections(h),
+	    MHD_OPTION_CONNECTION_LIMIT, httpd_most_connections(h),
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    POOL_BYTES(h->opt.max_head_bytes), MHD_OPTION_CONNECTION_TIMEOUT,
 	    h->opt.idle_timeout_s, MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
@@ -506,6 +508,7 @@ void httpd_quiesce(struct httpd *h)
 	if (h->is_quiesced)
 		return;
 	h->is_quiesced = true;
+	httpd_unlisten(h);
 	fd = MHD_quiesce_daemon(h->daemon);
 	if (fd >= 0)
 		close(fd);
@@ -536,6 +539,7 @@ void httpd_close(struct httpd **hp)
 	*hp = NULL;
 	h->is_closing = true;
 	watch_stop(&h->watch);
+	httpd_unlisten(h);
 	timer_stop(&h->timer);
 	defer_cancel(&h->run_later);
 	if (h->daemon) {

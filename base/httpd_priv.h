@@ -25,6 +25,7 @@ struct httpd {
 	struct loop *loop;
 	struct MHD_Daemon *daemon;
 	struct watch watch;
+	struct watch listener; /* of httpd_listen */
 	struct timer timer;
 	struct defer run_later;
 	struct httpd_options opt;
@@ -94,6 +95,8 @@ struct http_reply_state {
 };
 
 /* ---- httpd.c ---- */
+/* With those that are about to be refused. */
+unsigned httpd_most_connections(const struct httpd *h);
 void httpd_run_soon(struct httpd *h);
 void httpd_suspend(struct http_reply_state *st);
 void httpd_wake(struct http_reply_state *st);
@@ -121,6 +124,11 @@ enum MHD_Result httpd_queue(struct http_reply_state *st);
 void httpd_crowd_enter(
     struct httpd *h, struct http_link *l, const struct sockaddr *peer);
 void httpd_crowd_leave(struct httpd *h, struct http_link *l);
+
+/* ---- httpd_listen.c ---- */
+void httpd_unlisten(struct httpd *h);
+/* A connection has ended where all were taken. */
+void httpd_has_room(struct httpd *h);
 
 /* ---- httpd_linger.c ---- */
 /* The connection closes; fd stays the caller's. */

@@ -212,6 +212,15 @@ static int make_parent(struct app *app, const char *path, struct err *err)
 	return dir_make(dir, 0711, err);
 }
 
+static void on_new_socket(int fd, void *arg)
+{
+	struct app *app = arg;
+	struct err err;
+
+	if (httpd_listen(app->http_proxy, fd, &err) != 0)
+		app_fail(app, &err);
+}
+
 static int listen_for_proxy(struct app *app, struct err *err)
 {
 	int fd = passed_socket(AF_UNIX);
@@ -222,8 +231,21 @@ static int listen_for_proxy(struct app *app, struct err *err)
 	if (socket_group(app, &gid, err) != 0 ||
 	    make_parent(app, app->places.hub_socket, err) != 0)
 		return -1;
-	return sock_listen_unix(
+	fd = sock_listen_unix(
 	    app->places.hub_socket, SOCK_STREAM, 0660, (uid_t)-1, gid, err);
+	if (fd < 0)
+		return -1;
+	app->hub_socket = (struct sock_name){
+		.path = app->places.hub_socket,
+		.type = SOCK_STREAM,
+		.mode = 0660,
+		.uid = (uid_t)-1,
+		.gid = gid,
+		.fn = on_new_socket,
+		.arg = app,
+	};
+	sock_name_keep(&app->hub_socket, app->loop);
+	return fd;
 }
 
 static int listen_for_servers(struct app *app, struct err *err)
@@ -327,6 +349,7 @@ void app_close(struct app *app)
 {
 	timer_stop(&app->stop_timer);
 	timer_stop(&app->ending_timer);
+	sock_name_stop(&app->hub_socket);
 	if (app->http_proxy)
 		httpd_close(&app->http_proxy);
 	if (app->http_servers)
@@ -373,6 +396,7 @@ void app_stop(struct app *app)
 		return;
 	}
 	app->stopping = true;
+	sock_name_stop(&app->hub_socket);
 	if (app->http_proxy)
 		httpd_quiesce(app->http_proxy);
 	if (app->http_servers)
