@@ -1,6 +1,7 @@
 /*
  * Descriptors and sockets. Every descriptor made here is close-on-exec and
- * non-blocking; -1 means none. fd.c has the files, sock.c the sockets.
+ * non-blocking; -1 means none. fd.c has the files, sock.c the sockets,
+ * sock_diag.c whose they are.
  */
 #ifndef CARREL_BASE_FD_H
 #define CARREL_BASE_FD_H
@@ -61,6 +62,10 @@ int sock_peer(
  */
 int sock_listener_uid(
     uint16_t port, uid_t *uid_out, struct err *err) MUST_CHECK;
+/* Whose the socket `peer` is that is connected to our `own`: 1, or 0 when no
+ * process of this machine (of this network namespace) has it. */
+int sock_remote_uid(const struct sockaddr *peer, const struct sockaddr *own,
+    uid_t *uid_out) MUST_CHECK;
 /* "nginx (pid 812)" or "another process": who holds a TCP port. */
 void sock_port_owner(uint16_t port, char *out, size_t cap);
 

@@ -33,6 +33,14 @@
 /* A body over its limit is read on so far, so that the client sees the 413. */
 #define DISCARD_FACTOR      8
 
+/* Those to be refused stay until libmicrohttpd has noticed. */
+#define SHARED_ROOM 64U
+
+unsigned httpd_most_connections(const struct httpd *h)
+{
+	return h->opt.max_connections + (h->opt.is_shared ? SHARED_ROOM : 0);
+}
+
 static bool is_wakeable(const struct http_reply_state *st)
 {
 	return st->is_suspended && !st->req.httpd->is_closing;
@@ -346,33 +354,48 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx,
 	request_end(st);
 }
 
+static void connection_begin(
+    struct httpd *h, struct MHD_Connection *conn, void **socket_context)
+{
+	const union MHD_ConnectionInfo *info;
+	struct http_link *l = xcalloc(1, sizeof *l);
+
+	h->n_connections++;
+	*socket_context = l;
+	info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	l->fd = info->connect_fd;
+	info =
+	    MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	httpd_crowd_enter(h, l, info->client_addr);
+}
+
 static void on_connection(void *cls, struct MHD_Connection *conn,
     void **socket_context, enum MHD_ConnectionNotificationCode code)
 {
 	struct httpd *h = cls;
-	const union MHD_ConnectionInfo *info;
 	struct http_link *l;
 	char byte;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		h->n_connections++;
-		*socket_context = xcalloc(1, sizeof *l);
+		connection_begin(h, conn, socket_context);
 		return;
 	}
 	l = *socket_context;
+	httpd_crowd_leave(h, l);
 	/* A connection that dies within a head ends without on_completed. */
 	if (l->current) {
 		l->current->conn = NULL;
 		request_end(l->current);
 	}
 	/* At its limit, libmicrohttpd listens again only in its next run. */
-	if (h->n_connections-- == h->opt.max_connections)
+	if (h->n_connections-- == httpd_most_connections(h)) {
 		httpd_run_soon(h);
-	info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+		httpd_has_room(h);
+	}
 	if (!h->is_closing &&
 	    (l->must_linger ||
-		recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0))
-		httpd_linger(h, info->connect_fd);
+		recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0))
+		httpd_linger(h, l->fd);
 	free(l);
 	*socket_context = NULL;
 }
@@ -426,7 +449,7 @@ static struct MHD_Daemon *daemon_start(struct httpd *h, int listen_fd)
 				    (none ? MHD_USE_NO_LISTEN_SOCKET : 0),
 	    0, NULL, NULL, access_handler, h, MHD_OPTION_EXTERNAL_LOGGER,
 	    on_daemon_log, h, MHD_OPTION_ARRAY, listener,
-	    MHD_OPTION_CONNECTION_LIMIT, h->opt.max_connections,
+	    MHD_OPTION_CONNECTION_LIMIT, httpd_most_connections(h),
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    POOL_BYTES(h->opt.max_head_bytes), MHD_OPTION_CONNECTION_TIMEOUT,
 	    h->opt.idle_timeout_s, MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
@@ -448,6 +471,7 @@ struct httpd *httpd_open(struct loop *l, int listen_fd,
 	h->cb = *cb;
 	h->watch.fd = -1;
 	list_init(&h->lingering);
+	crowd_init(&h->crowd);
 	for (size_t i = 0; i < HTTPD_BUCKETS; i++)
 		list_init(&h->by_id[i]);
 	options_fill(h, opt);
@@ -484,6 +508,7 @@ void httpd_quiesce(struct httpd *h)
 	if (h->is_quiesced)
 		return;
 	h->is_quiesced = true;
+	httpd_unlisten(h);
 	fd = MHD_quiesce_daemon(h->daemon);
 	if (fd >= 0)
 		close(fd);
@@ -514,6 +539,7 @@ void httpd_close(struct httpd **hp)
 	*hp = NULL;
 	h->is_closing = true;
 	watch_stop(&h->watch);
+	httpd_unlisten(h);
 	timer_stop(&h->timer);
 	defer_cancel(&h->run_later);
 	if (h->daemon) {
@@ -523,6 +549,7 @@ void httpd_close(struct httpd **hp)
 	for (size_t i = 0; i < HTTPD_BUCKETS; i++)
 		assert(list_empty(&h->by_id[i]));
 	httpd_linger_end_all(h);
+	crowd_fini(&h->crowd);
 	free(h->server_name);
 	free(h);
 }

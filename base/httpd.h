@@ -55,7 +55,11 @@ struct httpd_options {
 	size_t max_body_bytes;    /* 0: 1 MiB; longer is 413 */
 	unsigned idle_timeout_s;  /* 0: 75 */
 	int64_t deadline_ms;      /* 0: 120000 */
-	const char *server_name;  /* the Server: header; NULL: none */
+	/* Many accounts can connect. When all max_connections are taken, the
+	 * newest of whoever has the most is refused (base/crowd.h); else what
+	 * comes has to wait. */
+	bool is_shared;
+	const char *server_name; /* the Server: header; NULL: none */
 };
 
 /* Takes listen_fd (stream, unix or TCP); -1: httpd_add brings connections. */
@@ -66,6 +70,9 @@ struct httpd *httpd_open(struct loop *l, int listen_fd,
  * be a socket of the peer's family. */
 int httpd_add(struct httpd *h, int fd, const struct sockaddr *peer,
     socklen_t len, struct err *err) MUST_CHECK;
+/* Accept here too, instead of the socket that this call brought before. Takes
+ * listen_fd. */
+int httpd_listen(struct httpd *h, int listen_fd, struct err *err) MUST_CHECK;
 /* No new connections; running answers go on. */
 void httpd_quiesce(struct httpd *h);
 /* Closes everything; each open request gets its on_done. */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/crowd.h"
 #include "base/httpd.h"
 #include "base/list.h"
 #include "base/loop.h"
@@ -24,6 +25,7 @@ struct httpd {
 	struct loop *loop;
 	struct MHD_Daemon *daemon;
 	struct watch watch;
+	struct watch listener; /* of httpd_listen */
 	struct timer timer;
 	struct defer run_later;
 	struct httpd_options opt;
@@ -31,6 +33,7 @@ struct httpd {
 	char *server_name;
 	struct list by_id[HTTPD_BUCKETS];
 	struct list lingering;
+	struct crowd crowd; /* if it is shared */
 	size_t n_connections, n_lingering;
 	uint64_t last_id;
 	bool is_running; /* inside MHD_run */
@@ -41,6 +44,8 @@ struct httpd {
 /* One accepted connection. */
 struct http_link {
 	struct http_reply_state *current; /* the request on it, or NULL */
+	int fd;
+	struct crowd_member member;
 	bool must_linger; /* the client may still be sending what we refused */
 };
 
@@ -90,6 +95,8 @@ struct http_reply_state {
 };
 
 /* ---- httpd.c ---- */
+/* With those that are about to be refused. */
+unsigned httpd_most_connections(const struct httpd *h);
 void httpd_run_soon(struct httpd *h);
 void httpd_suspend(struct http_reply_state *st);
 void httpd_wake(struct http_reply_state *st);
@@ -111,6 +118,17 @@ void httpd_head_peer(struct http_reply_state *st);
 void httpd_refuse(struct http_reply_state *st, int status, const char *why);
 /* Hand the answer to libmicrohttpd. */
 enum MHD_Result httpd_queue(struct http_reply_state *st);
+
+/* ---- httpd_crowd.c ---- */
+/* A connection has come. If there are too many, one is ended. */
+void httpd_crowd_enter(
+    struct httpd *h, struct http_link *l, const struct sockaddr *peer);
+void httpd_crowd_leave(struct httpd *h, struct http_link *l);
+
+/* ---- httpd_listen.c ---- */
+void httpd_unlisten(struct httpd *h);
+/* A connection has ended where all were taken. */
+void httpd_has_room(struct httpd *h);
 
 /* ---- httpd_linger.c ---- */
 /* The connection closes; fd stays the caller's. */

@@ -221,12 +221,15 @@ CREATE TABLE server (
 	display_name     TEXT
 	                 CHECK (length(CAST(display_name AS BLOB))
 	                        BETWEEN 1 AND 1024),
+	-- to be deleted once it is at rest
+	removing         INTEGER NOT NULL DEFAULT 0 CHECK (removing IN (0, 1)),
 	UNIQUE (user_id, name),
 	CHECK (key IS NOT NULL
 	       OR (wanted = 0 AND address IS NULL AND started_us = 0))
 ) STRICT;
 -- what runs: a restart reads these rows only, however many servers there are
 CREATE UNIQUE INDEX server_key ON server (key) WHERE key IS NOT NULL;
+CREATE INDEX server_removing ON server (id) WHERE removing = 1;
 -- who has one that runs: listings by state
 CREATE INDEX server_active ON server (user_id) WHERE key IS NOT NULL;
 

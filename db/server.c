@@ -114,7 +114,7 @@ int server_row_start(struct db *db, int64_t id, const char *key,
 	static const struct db_sql sql = { "server",
 		"UPDATE server SET key = ?2, profile = ?3, account = ?4,"
 		" options = ifnull(?5, options), wanted = 1, address = NULL,"
-		" started_us = ?6,"
+		" started_us = ?6, removing = 0,"
 		" last_activity_us = max(last_activity_us, ?6)"
 		" WHERE id = ?1" };
 	struct db_stmt q;
@@ -191,6 +191,14 @@ int server_row_touch(
 	db_bind_int(&q, 1, id);
 	db_bind_int(&q, 2, activity_us);
 	return db_run(&q, NULL, err);
+}
+
+int server_row_set_removing(struct db *db, int64_t id, struct err *err)
+{
+	static const struct db_sql sql = { "server",
+		"UPDATE server SET removing = 1 WHERE id = ?1" };
+
+	return db_run_id(db, &sql, id, err);
 }
 
 int server_row_delete(struct db *db, int64_t id, struct err *err)
@@ -287,6 +295,18 @@ int server_row_each_active(
 {
 	static const struct db_sql sql = { "server",
 		"SELECT " COLUMNS " WHERE s.key IS NOT NULL" };
+	struct db_stmt q;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	return each_row(&q, fn, arg, err);
+}
+
+int server_row_each_removing(
+    struct db *db, server_row_fn *fn, void *arg, struct err *err)
+{
+	static const struct db_sql sql = { "server",
+		"SELECT " COLUMNS " WHERE s.removing = 1" };
 	struct db_stmt q;
 
 	if (db_query(db, &sql, &q, err) < 0)

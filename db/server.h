@@ -41,6 +41,9 @@ int server_row_unwant(struct db *db, int64_t id, struct err *err) MUST_CHECK;
 int server_row_stopped(struct db *db, int64_t id, struct err *err) MUST_CHECK;
 int server_row_touch(
     struct db *db, int64_t id, int64_t activity_us, struct err *err) MUST_CHECK;
+/* To be deleted once it is stopped; a start takes that back. */
+int server_row_set_removing(
+    struct db *db, int64_t id, struct err *err) MUST_CHECK;
 int server_row_delete(struct db *db, int64_t id, struct err *err) MUST_CHECK;
 
 /* What a person may change while it is at rest; NULL keeps. ERR_BUSY: it is not
@@ -58,6 +61,8 @@ typedef int server_row_fn(
     const struct server_row *row, void *arg, struct err *err);
 /* Every row with a key (what may run). The callback must not write. */
 int server_row_each_active(
+    struct db *db, server_row_fn *fn, void *arg, struct err *err) MUST_CHECK;
+int server_row_each_removing(
     struct db *db, server_row_fn *fn, void *arg, struct err *err) MUST_CHECK;
 int server_row_each_of_user(struct db *db, int64_t user_id, server_row_fn *fn,
     void *arg, struct err *err) MUST_CHECK;

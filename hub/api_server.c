@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "hub/audit.h"
 #include "hub/handlers.h"
+#include "hub/server_remove.h"
 #include "hub/server_wish.h"
 
 /* ---- which -------------------------------------------------------- */
@@ -161,50 +162,11 @@ struct ending {
 	bool removes;
 };
 
-/* The row goes, and with it what is remembered of its last failure. */
-static int remove_row(struct app *app, int64_t id, struct err *err)
-{
-	struct server *s = server_by_id(app, id);
-
-	if (s && server_stop(app, s, err) != 0)
-		return -1;
-	return server_row_delete(app->db, id, err);
-}
-
-/* A removal that waits until the server is at rest; it outlives the request,
- * which may be answered before. */
-struct removal {
-	struct server_watch watch;
-	struct app *app;
-	int64_t row_id;
-};
-
-static void on_removal(struct server_watch *w, struct server *s, void *arg)
-{
-	struct removal *m = arg;
-	struct err err;
-
-	(void)w;
-	if (!server_is_ready(s) && remove_row(m->app, m->row_id, &err) != 0)
-		log_error(NULL, "server not removed", "why=\"%s\"", err.text);
-	free(m);
-}
-
-static void remove_later(struct app *app, struct server *s)
-{
-	struct removal *m = xcalloc(1, sizeof *m);
-
-	*m = (struct removal){ .app = app, .row_id = server_id(s) };
-	m->watch.settled = on_removal;
-	m->watch.arg = m;
-	server_watch_start(s, &m->watch);
-}
-
 static void at_rest(struct req *r, const struct ending *e)
 {
 	struct err err = { 0 };
 
-	if (e->removes && remove_row(r->app, e->row_id, &err) != 0)
+	if (e->removes && server_remove(r->app, e->row_id, &err) != 0)
 		reply_err(r, &err);
 	else
 		reply_empty(r, 204);
@@ -274,7 +236,8 @@ static void stop(struct req *r, struct server *s, const struct ending *e)
 	const char *user = arena_strdup(&r->http->arena, server_user(s));
 	struct err err = { 0 };
 
-	if (server_stop(r->app, s, &err) != 0) {
+	if ((e->removes && server_remove_wish(r->app, s, &err) != 0) ||
+	    server_stop(r->app, s, &err) != 0) {
 		reply_err(r, &err);
 		return;
 	}
@@ -286,7 +249,7 @@ static void stop(struct req *r, struct server *s, const struct ending *e)
 		return;
 	}
 	if (e->removes)
-		remove_later(r->app, s);
+		server_remove_later(r->app, s);
 	if (already)
 		reply_empty(r, 202);
 	else

@@ -265,6 +265,15 @@ static int make_parent(struct app *app, const char *path, struct err *err)
 	return dir_make(dir, 0711, err);
 }
 
+static void on_new_socket(int fd, void *arg)
+{
+	struct app *app = arg;
+	struct err err;
+
+	if (httpd_listen(app->http_proxy, fd, &err) != 0)
+		app_fail(app, &err);
+}
+
 static int listen_for_proxy(struct app *app, struct err *err)
 {
 	int fd = passed_socket(AF_UNIX);
@@ -275,8 +284,21 @@ static int listen_for_proxy(struct app *app, struct err *err)
 	if (socket_group(app, &gid, err) != 0 ||
 	    make_parent(app, app->places.hub_socket, err) != 0)
 		return -1;
-	return sock_listen_unix(
+	fd = sock_listen_unix(
 	    app->places.hub_socket, SOCK_STREAM, 0660, (uid_t)-1, gid, err);
+	if (fd < 0)
+		return -1;
+	app->hub_socket = (struct sock_name){
+		.path = app->places.hub_socket,
+		.type = SOCK_STREAM,
+		.mode = 0660,
+		.uid = (uid_t)-1,
+		.gid = gid,
+		.fn = on_new_socket,
+		.arg = app,
+	};
+	sock_name_keep(&app->hub_socket, app->loop);
+	return fd;
 }
 
 static int listen_for_servers(struct app *app, struct err *err)
@@ -315,10 +337,11 @@ static unsigned connections_each(const struct app *app)
 }
 
 static struct httpd *open_httpd(
-    struct app *app, int fd, unsigned max, struct err *err)
+    struct app *app, int fd, unsigned max, bool is_shared, struct err *err)
 {
 	const struct httpd_options opt = {
 		.max_connections = max,
+		.is_shared = is_shared,
 		.max_body_bytes = LONGEST_BODY,
 		.server_name = "Carrel/" CARREL_VERSION,
 	};
@@ -340,7 +363,7 @@ static int open_local(struct app *app, struct err *err)
 
 	if (fd < 0)
 		return err_wrap(err, "the administrator's way in");
-	app->http_local = open_httpd(app, fd, CONNECTIONS_LOCAL, err);
+	app->http_local = open_httpd(app, fd, CONNECTIONS_LOCAL, false, err);
 	return app->http_local ? 0 : -1;
 }
 
@@ -351,14 +374,14 @@ static int open_listeners(struct app *app, struct err *err)
 
 	if (fd < 0)
 		return err_wrap(err, "the proxy's way in");
-	app->http_proxy = open_httpd(app, fd, max, err);
+	app->http_proxy = open_httpd(app, fd, max, false, err);
 	if (!app->http_proxy)
 		return -1;
 	fd = listen_for_servers(app, err);
 	if (fd < 0)
 		return err_wrap(
 		    err, "the notebook servers' way in (hub.host, hub.port)");
-	app->http_servers = open_httpd(app, fd, max, err);
+	app->http_servers = open_httpd(app, fd, max, true, err);
 	return app->http_servers ? open_local(app, err) : -1;
 }
 
@@ -391,6 +414,7 @@ void app_close(struct app *app)
 {
 	timer_stop(&app->stop_timer);
 	timer_stop(&app->ending_timer);
+	sock_name_stop(&app->hub_socket);
 	if (app->http_proxy)
 		httpd_close(&app->http_proxy);
 	if (app->http_servers)
@@ -441,6 +465,7 @@ void app_stop(struct app *app)
 		return;
 	}
 	app->stopping = true;
+	sock_name_stop(&app->hub_socket);
 	if (app->http_proxy)
 		httpd_quiesce(app->http_proxy);
 	if (app->http_servers)

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "base/sock_name.h"
 #include "hub/config.h"
 
 /* What we say where JupyterHub says its version (contract/hub.md D). */
@@ -87,6 +88,7 @@ struct app {
 	struct sealer *sealer;       /* auth_state; NULL: none is kept */
 	struct refresh *refresh;     /* providers asked again; NULL: never */
 	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
+	struct sock_name hub_socket; /* of http_proxy, unless it was passed */
 	struct httpd *http_servers;  /* 127.0.0.1:8081: they are not */
 	struct httpd *http_local;    /* admin.sock: root and our own account */
 	int64_t started_us;

@@ -14,9 +14,6 @@
 #include "base/str.h"
 
 #define SYSTEM_CONFIG "/etc/carrel/carrel.yaml"
-#define SYSTEM_STATE  "/var/lib/carrel"
-#define SYSTEM_RUN    "/run/carrel"
-#define SYSTEM_TOKEN  "/etc/carrel/proxy.token"
 #define TOKEN_MAX     4096
 
 static bool is_system_account(void)
@@ -37,34 +34,39 @@ static const char *home_dir(void)
 	return pw && pw->pw_dir[0] == '/' ? pw->pw_dir : NULL;
 }
 
-static int find_state_dir(struct arena *a, const char **out, struct err *err)
+const char *places_own_state(struct arena *a)
 {
 	const char *base = getenv("XDG_STATE_HOME"), *home = home_dir();
 
-	if (is_system_account())
-		*out = SYSTEM_STATE;
-	else if (base && base[0] == '/')
-		*out = arena_printf(a, "%s/carrel", base);
-	else if (home)
-		*out = arena_printf(a, "%s/.local/state/carrel", home);
-	else
-		return err_set(err, ERR_INVALID,
-		    "this account has no home directory; say --state-dir DIR");
-	return 0;
+	if (base && base[0] == '/')
+		return arena_printf(a, "%s/carrel", base);
+	return home ? arena_printf(a, "%s/.local/state/carrel", home) : NULL;
+}
+
+const char *places_own_run(struct arena *a)
+{
+	const char *base = getenv("XDG_RUNTIME_DIR");
+
+	return base && base[0] == '/' ? arena_printf(a, "%s/carrel", base)
+				      : NULL;
+}
+
+static int find_state_dir(struct arena *a, const char **out, struct err *err)
+{
+	*out = is_system_account() ? PLACES_SYSTEM_STATE : places_own_state(a);
+	if (*out)
+		return 0;
+	return err_set(err, ERR_INVALID,
+	    "this account has no home directory; say --state-dir DIR");
 }
 
 static int find_run_dir(struct arena *a, const char **out, struct err *err)
 {
-	const char *base = getenv("XDG_RUNTIME_DIR");
-
-	if (is_system_account())
-		*out = SYSTEM_RUN;
-	else if (base && base[0] == '/')
-		*out = arena_printf(a, "%s/carrel", base);
-	else
-		return err_set(err, ERR_INVALID,
-		    "$XDG_RUNTIME_DIR is not set; say --run-dir DIR");
-	return 0;
+	*out = is_system_account() ? PLACES_SYSTEM_RUN : places_own_run(a);
+	if (*out)
+		return 0;
+	return err_set(
+	    err, ERR_INVALID, "$XDG_RUNTIME_DIR is not set; say --run-dir DIR");
 }
 
 static int check_socket(const char *what, const char *path, struct err *err)
@@ -215,5 +217,5 @@ int places_proxy_token(
 	}
 	if (named && *named)
 		return token_from_file(a, named, out, err);
-	return token_from_file(a, *file ? file : SYSTEM_TOKEN, out, err);
+	return token_from_file(a, *file ? file : PLACES_SYSTEM_TOKEN, out, err);
 }

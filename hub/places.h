@@ -14,6 +14,16 @@
 #define PLACES_ACCOUNT "carrel"
 #define PLACES_ADMIN   "admin.sock"
 
+/* Of the system; hub/cli makes them, and gives them to the other programs. */
+#define PLACES_SYSTEM_STATE       "/var/lib/carrel"
+#define PLACES_SYSTEM_PROXY_STATE "/var/lib/carrel-proxy"
+#define PLACES_SYSTEM_RUN         "/run/carrel"
+#define PLACES_SYSTEM_TOKEN       "/etc/carrel/proxy.token"
+
+/* Of an account's own; NULL: it has no home directory, no session. */
+const char *places_own_state(struct arena *a);
+const char *places_own_run(struct arena *a);
+
 /* What the command line said; NULL: nothing. */
 struct places_args {
 	const char *config, *state_dir, *run_dir;

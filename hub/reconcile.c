@@ -14,6 +14,7 @@
 #include "hub/app.h"
 #include "hub/metrics.h"
 #include "hub/routing.h"
+#include "hub/server_remove.h"
 #include "hub/server_turn.h"
 #include "proxy/client.h"
 #include "spawner/client.h"
@@ -459,6 +460,7 @@ void reconcile_begin(struct app *app)
 	r->began_us = clock_mono_us();
 	r->is_init_timed = true;
 	adopt_rows(app);
+	server_removals_resume(app);
 	ensure_own_route(app);
 	ask_for_routes(r);
 	ask_for_list(r);

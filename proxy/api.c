@@ -23,14 +23,15 @@
 #include "proxy/tls.h"
 #include "proxy/tls_gate.h"
 
-#define BASE_PATH     "/api/routes"
-#define HOLDINGS_PATH "/api/holdings"
-#define HOLDERS_SHOWN 20
-#define BODY_MAX      262144
-#define LISTING_MAX   ((size_t)1 << 30)
-#define METRICS_MAX   ((size_t)1 << 20)
-#define QUERY_MAX     32
-#define TOKEN_PREFIX  2
+#define BASE_PATH       "/api/routes"
+#define HOLDINGS_PATH   "/api/holdings"
+#define HOLDERS_SHOWN   20
+#define BODY_MAX        262144
+#define LISTING_MAX     ((size_t)1 << 30)
+#define METRICS_MAX     ((size_t)1 << 20)
+#define QUERY_MAX       32
+#define CONNECTIONS_MAX 512
+#define TOKEN_PREFIX    2
 
 struct api {
 	struct api_options opt;
@@ -461,7 +462,11 @@ static int open_httpd(struct api *a, int fd, struct httpd **out,
     const struct httpd_callbacks *cb, struct err *err)
 {
 	const struct httpd_options opt = {
-		.max_connections = 512,
+		/* The gate counts those that come through it, and one that it
+		 * has ended may still be open here. */
+		.max_connections =
+		    fd >= 0 ? CONNECTIONS_MAX : CONNECTIONS_MAX * 2,
+		.is_shared = fd >= 0,
 		.max_head_bytes = 32768,
 		.max_body_bytes = BODY_MAX,
 		.deadline_ms = 30000,

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/loop.h"
+#include "base/sock_name.h"
 #include "proxy/config.h"
 #include "proxy/metrics.h"
 
@@ -51,6 +52,7 @@ struct app {
 	uint16_t port, api_port, metrics_port, redirect_port;
 	bool is_ending, has_pid_file;
 	struct timer drain;
+	struct sock_name takeover_name;
 
 	struct lifeline *lifeline; /* to the parent, if there is one */
 	signal_fn *on_end, *on_reload, *on_reopen;

@@ -717,6 +717,20 @@ struct handover *handover_new(
 	return NULL;
 }
 
+int handover_listen(struct handover *h, int listen_fd, struct err *err)
+{
+	int old = h->listener.fd;
+
+	assert(h->step < LEFT);
+	watch_stop(&h->listener);
+	fd_close(&old);
+	if (watch_start(h->opt.loop, &h->listener, listen_fd, EPOLLIN,
+		on_listener, h, err) == 0)
+		return 0;
+	fd_close(&listen_fd);
+	return -1;
+}
+
 void handover_cancel(struct handover *h)
 {
 	int fd = h->listener.fd;

@@ -53,6 +53,9 @@ struct handover_options {
 /* Before the workers run. Takes listen_fd. */
 struct handover *handover_new(
     const struct handover_options *opt, int listen_fd, struct err *err);
+/* From now on here; a takeover that has begun goes on. Takes listen_fd. */
+int handover_listen(
+    struct handover *h, int listen_fd, struct err *err) MUST_CHECK;
 void handover_free(struct handover **h);
 /* No takeover from now on; one that has not begun is given up. */
 void handover_cancel(struct handover *h);

@@ -428,6 +428,7 @@ static int open_redirect(struct app *app, struct err *err)
 
 static void remove_files(struct app *app)
 {
+	sock_name_stop(&app->takeover_name);
 	if (app->has_pid_file)
 		(void)unlink(app->config.pid_file);
 	if (app->takeover_fd >= 0 && app->handover != NULL)

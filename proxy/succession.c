@@ -158,6 +158,7 @@ static void on_api_end(struct timer *t, void *arg)
 
 void app_close_sockets(struct app *app)
 {
+	sock_name_stop(&app->takeover_name);
 	fd_close(&app->api_fd);
 	fd_close(&app->metrics_fd);
 	fd_close(&app->redirect_fd);
@@ -190,6 +191,36 @@ static void on_all_told(void *arg)
 	loop_stop(app->loop);
 }
 
+/* The parent goes on with the old socket, and an engine that gets that one
+ * from it finds the name leading nowhere like we did. */
+static void on_new_socket(int fd, void *arg)
+{
+	struct app *app = arg;
+	struct err err;
+	int copy;
+
+	fd_close(&app->takeover_fd);
+	app->takeover_fd = fd;
+	if (app_duplicate(fd, &copy, &err) < 0 ||
+	    handover_listen(app->handover, copy, &err) < 0)
+		log_error(NULL, "no other proxy can take over", "why=\"%s\"",
+		    err.text);
+}
+
+static void keep_name(struct app *app)
+{
+	app->takeover_name = (struct sock_name){
+		.path = app->config.takeover_socket,
+		.type = SOCK_SEQPACKET,
+		.mode = 0600,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+		.fn = on_new_socket,
+		.arg = app,
+	};
+	sock_name_keep(&app->takeover_name, app->loop);
+}
+
 int app_open_handover(struct app *app, struct err *err)
 {
 	const struct handover_options opt = {
@@ -214,5 +245,8 @@ int app_open_handover(struct app *app, struct err *err)
 	if (app_duplicate(app->takeover_fd, &fd, err) < 0)
 		return -1;
 	app->handover = handover_new(&opt, fd, err);
-	return app->handover == NULL ? -1 : 0;
+	if (app->handover == NULL)
+		return -1;
+	keep_name(app);
+	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/crowd.h"
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -27,7 +28,7 @@ struct tls_gate {
 	tls_gate_fn *fn;
 	void *arg;
 	struct list passes;
-	size_t n_passes;
+	struct crowd crowd;
 	struct timer pause; /* no accepting */
 	char scratch[SCRATCH];
 };
@@ -37,6 +38,7 @@ struct pass {
 	struct tls_gate *gate;
 	struct transport client, inner;
 	struct list link;
+	struct crowd_member member;
 	struct timer timer; /* of the handshake */
 	struct defer again;
 	struct sockaddr_storage peer;
@@ -49,12 +51,6 @@ static void run(struct pass *p);
 
 /* ---- life of a pass ------------------------------------------------------ */
 
-static void resume(struct tls_gate *g)
-{
-	if (g->listener.loop != NULL && !timer_running(&g->pause))
-		watch_set(&g->listener, EPOLLIN);
-}
-
 static void pass_free(struct pass *p)
 {
 	struct tls_gate *g = p->gate;
@@ -64,9 +60,8 @@ static void pass_free(struct pass *p)
 	transport_close(&p->client);
 	transport_close(&p->inner);
 	list_del(&p->link);
+	crowd_leave(&g->crowd, &p->member);
 	free(p);
-	if (g->n_passes-- == PASSES_MAX)
-		resume(g);
 }
 
 static void on_client(struct watch *watch, uint32_t events, void *arg)
@@ -191,8 +186,31 @@ static void run(struct pass *p)
 
 static void on_pause_end(struct timer *timer, void *arg)
 {
+	struct tls_gate *g = arg;
+
 	(void)timer;
-	resume(arg);
+	watch_set(&g->listener, EPOLLIN);
+}
+
+/* false: there is no room for this one. */
+static bool enter(struct tls_gate *g, struct pass *p, int fd)
+{
+	struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof own;
+	struct crowd_member *out;
+
+	(void)getsockname(fd, (struct sockaddr *)&own, &len);
+	crowd_join(&g->crowd, &p->member, (const struct sockaddr *)&p->peer,
+	    (const struct sockaddr *)&own);
+	if (g->crowd.n_members <= PASSES_MAX)
+		return true;
+	out = crowd_newest_of_greediest(&g->crowd);
+	crowd_refuse(&g->crowd, out, "connections of the REST API",
+	    loop_now_ms(g->loop));
+	if (out == &p->member)
+		return false;
+	pass_free(LIST_ITEM(out, struct pass, member));
+	return true;
 }
 
 static void begin(struct tls_gate *g, int fd,
@@ -205,7 +223,11 @@ static void begin(struct tls_gate *g, int fd,
 	p->peer = *peer;
 	p->peer_len = len;
 	list_add_tail(&g->passes, &p->link);
-	g->n_passes++;
+	if (!enter(g, p, fd)) {
+		fd_close(&fd);
+		pass_free(p);
+		return;
+	}
 	if (transport_open(&p->client, g->loop, fd, on_client, p, &err) < 0 ||
 	    transport_start_tls(&p->client, g->ctx, NULL, &err) < 0) {
 		pass_free(p);
@@ -225,8 +247,6 @@ static void on_accept(struct watch *watch, uint32_t events, void *arg)
 	(void)events;
 	if (fd >= 0) {
 		begin(g, fd, &peer, len);
-		if (g->n_passes == PASSES_MAX)
-			watch_set(watch, 0);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		   errno == ENOMEM) {
 		log_error(NULL, "the REST API cannot accept",
@@ -248,6 +268,7 @@ struct tls_gate *tls_gate_open(struct loop *l, int listen_fd,
 	g->fn = fn;
 	g->arg = arg;
 	list_init(&g->passes);
+	crowd_init(&g->crowd);
 	if (watch_start(
 		l, &g->listener, listen_fd, EPOLLIN, on_accept, g, err) < 0) {
 		fd_close(&listen_fd);
@@ -270,6 +291,7 @@ void tls_gate_close(struct tls_gate **gp)
 	fd_close(&fd);
 	while (!list_empty(&g->passes))
 		pass_free(LIST_ITEM(g->passes.next, struct pass, link));
+	crowd_fini(&g->crowd);
 	tls_unref(&g->ctx);
 	free(g);
 }

@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/privs.h"
+#include "base/sock_name.h"
 #include "base/str.h"
 #include "base/sysd.h"
 #include "spawner/adopt.h"
@@ -61,6 +62,7 @@ struct spawner {
 	struct account self; /* single-account mode */
 	uid_t client_uid;
 	char run_dir[4096], socket[4096];
+	struct sock_name name; /* of the socket, unless it was passed */
 	struct fleet_config fleet_config;
 	uint64_t caps;
 	struct loop *loop;
@@ -449,6 +451,35 @@ static void make_parts(struct spawner *s)
 	serve_attach(s->serve, s->fleet, s->attempts);
 }
 
+static void on_new_socket(int fd, void *arg)
+{
+	struct spawner *s = arg;
+	struct err err;
+
+	if (serve_listen(s->serve, fd, &err) != 0)
+		log_error(NULL, "no hub can connect", "why=\"%s\"", err.text);
+}
+
+static int listen_for_hub(struct spawner *s, struct err *err)
+{
+	int fd = sock_listen_unix(
+	    s->socket, SOCK_SEQPACKET, 0600, s->client_uid, (gid_t)-1, err);
+
+	if (fd < 0)
+		return -1;
+	s->name = (struct sock_name){
+		.path = s->socket,
+		.type = SOCK_SEQPACKET,
+		.mode = 0600,
+		.uid = s->client_uid,
+		.gid = (gid_t)-1,
+		.fn = on_new_socket,
+		.arg = s,
+	};
+	sock_name_keep(&s->name, s->loop);
+	return fd;
+}
+
 static int open_socket(struct spawner *s, struct err *err)
 {
 	int fd;
@@ -456,8 +487,7 @@ static int open_socket(struct spawner *s, struct err *err)
 	if (sysd_listen_fds() > 0)
 		fd = 3;
 	else
-		fd = sock_listen_unix(s->socket, SOCK_SEQPACKET, 0600,
-		    s->client_uid, (gid_t)-1, err);
+		fd = listen_for_hub(s, err);
 	return fd < 0 ? -1 : serve_listen(s->serve, fd, err);
 }
 
@@ -574,6 +604,7 @@ static void release(struct spawner *s)
 {
 	if (s->fleet)
 		adopt_stop(&s->adopt);
+	sock_name_stop(&s->name);
 	serve_free(&s->serve);
 	attempts_free(&s->attempts);
 	fleet_free(&s->fleet);

@@ -554,6 +554,9 @@ void serve_attach(
 
 int serve_listen(struct serve *s, int fd, struct err *err)
 {
+	watch_stop(&s->watch);
+	timer_stop(&s->pause);
+	fd_close(&s->listen_fd);
 	s->listen_fd = fd;
 	return watch_start(
 	    s->loop, &s->watch, fd, EPOLLIN, on_connection, s, err);

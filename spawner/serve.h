@@ -24,7 +24,7 @@ void serve_free(struct serve **s);
 /* Whose answers go out here. Borrowed; before serve_listen. */
 void serve_attach(
     struct serve *s, struct fleet *fleet, struct attempts *attempts);
-/* Takes the listening socket (SOCK_SEQPACKET). */
+/* Takes the listening socket (SOCK_SEQPACKET); the one before is closed. */
 int serve_listen(struct serve *s, int fd, struct err *err) MUST_CHECK;
 
 /* For attempts_new and fleet_new; arg is the struct serve. */

@@ -15,11 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/privs.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "hub/places.h"
 
 extern char **environ;
 
@@ -44,65 +46,65 @@ static int join(char *dst, const char *dir, const char *name, struct err *err)
 	return 0;
 }
 
-/* An own account's directories: XDG's places, or /tmp without a session. */
-static int own_defaults(const char **run_dir, const char **state_dir,
-    char *run_buf, char *state_buf, struct err *err)
+/* Below the one directory that was named, or that an account has. */
+static int find_below(struct site *p, const char *state_dir, struct err *err)
 {
-	const char *home = getenv("HOME");
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	const char *state = getenv("XDG_STATE_HOME");
-	if (!*state_dir && state && *state == '/') {
-		if (join(state_buf, state, "carrel", err) < 0)
-			return -1;
-		*state_dir = state_buf;
-	} else if (!*state_dir) {
-		if (!home || *home != '/')
-			return err_set(err, ERR_INVALID,
-			    "HOME is not set; name a place with --state-dir");
-		if (join(state_buf, home, ".local/state/carrel", err) < 0)
-			return -1;
-		*state_dir = state_buf;
-	}
-	if (!*run_dir && runtime && *runtime == '/') {
-		if (join(run_buf, runtime, "carrel", err) < 0)
-			return -1;
-		*run_dir = run_buf;
-	} else if (!*run_dir) {
-		if (join(run_buf, *state_dir, "run", err) < 0)
-			return -1;
-		*run_dir = run_buf;
-	}
+	if (join(p->hub_state_dir, state_dir, "hub", err) < 0 ||
+	    join(p->proxy_state_dir, state_dir, "proxy", err) < 0)
+		return -1;
+	return join(p->token_file, state_dir, "proxy.token", err);
+}
+
+static int find_for_all(
+    struct site *p, const char *run_dir, const char *state_dir, struct err *err)
+{
+	if (str_copy(p->run_dir, sizeof p->run_dir,
+		run_dir ? run_dir : PLACES_SYSTEM_RUN) < 0)
+		return err_set(err, ERR_INVALID, "--run-dir is too long");
+	if (state_dir)
+		return find_below(p, state_dir, err);
+	if (str_copy(p->hub_state_dir, PATH_MAX, PLACES_SYSTEM_STATE) ||
+	    str_copy(p->proxy_state_dir, PATH_MAX, PLACES_SYSTEM_PROXY_STATE) ||
+	    str_copy(p->token_file, PATH_MAX, PLACES_SYSTEM_TOKEN))
+		return err_set(err, ERR_INTERNAL, "a default is long");
 	return 0;
+}
+
+/* Without a session the sockets are beside the state. */
+static int find_for_one(struct site *p, struct arena *a, const char *run_dir,
+    const char *state_dir, struct err *err)
+{
+	if (!state_dir)
+		state_dir = places_own_state(a);
+	if (!state_dir)
+		return err_set(err, ERR_INVALID,
+		    "this account has no home directory; name a place with "
+		    "--state-dir");
+	if (!run_dir)
+		run_dir = places_own_run(a);
+	if (!run_dir)
+		run_dir = arena_printf(a, "%s/run", state_dir);
+	if (str_copy(p->run_dir, sizeof p->run_dir, run_dir) < 0)
+		return err_set(err, ERR_INVALID, "--run-dir is too long");
+	return find_below(p, state_dir, err);
 }
 
 int site_find(
     struct site *p, const char *run_dir, const char *state_dir, struct err *err)
 {
-	char run_buf[PATH_MAX], state_buf[PATH_MAX];
+	struct arena a;
+	int rc;
 
 	memset(p, 0, sizeof *p);
 	p->all_accounts = geteuid() == 0;
 	if (find_bin_dir(p, err) < 0)
 		return -1;
-	if (!p->all_accounts &&
-	    own_defaults(&run_dir, &state_dir, run_buf, state_buf, err) < 0)
-		return -1;
-	if (str_copy(p->run_dir, sizeof p->run_dir,
-		run_dir ? run_dir : "/run/carrel") < 0)
-		return err_set(err, ERR_INVALID, "--run-dir is too long");
-	if (p->all_accounts && !state_dir) {
-		if (str_copy(p->hub_state_dir, PATH_MAX, "/var/lib/carrel") ||
-		    str_copy(p->proxy_state_dir, PATH_MAX,
-			"/var/lib/carrel-proxy") ||
-		    str_copy(
-			p->token_file, PATH_MAX, "/etc/carrel/proxy.token"))
-			return err_set(err, ERR_INTERNAL, "a default is long");
-		return 0;
-	}
-	if (join(p->hub_state_dir, state_dir, "hub", err) < 0 ||
-	    join(p->proxy_state_dir, state_dir, "proxy", err) < 0)
-		return -1;
-	return join(p->token_file, state_dir, "proxy.token", err);
+	if (p->all_accounts)
+		return find_for_all(p, run_dir, state_dir, err);
+	arena_init(&a);
+	rc = find_for_one(p, &a, run_dir, state_dir, err);
+	arena_fini(&a);
+	return rc;
 }
 
 /* Run a program of the system and wait; its output goes to ours. */

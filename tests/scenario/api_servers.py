@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """Named servers over REST: made, started, changed, renamed, stopped, removed."""
+import http.client
+import json
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
@@ -111,6 +114,26 @@ def removed():
     alice.ok(204, "DELETE", NAMES + "quick")
 
 
+def removed_by_the_next_hub():
+    """The hub ends while a server that is to be removed still stops."""
+    alice.ok(201, "POST", NAMES + "slow")
+    token = alice.token_of("alice").token
+    spawner = carrel.running["spawner"]
+    spawner.send_signal(signal.SIGSTOP)
+    try:
+        # Its answer is lost with the hub.
+        c = http.client.HTTPConnection("127.0.0.1", carrel.hub_port, timeout=60)
+        c.request("DELETE", "/hub/api" + NAMES + "slow", json.dumps({"remove": True}),
+                  {"Authorization": "token " + token, "Content-Type": "application/json"})
+        until("it stops", 20, lambda: servers()["slow"]["pending"] == "stop")
+        carrel.end("hub", signal.SIGKILL)
+        c.close()
+    finally:
+        spawner.send_signal(signal.SIGCONT)
+    carrel.begin("hub")
+    until("it is gone", 20, lambda: "slow" not in servers())
+
+
 def off():
     carrel.end("hub")
     path = carrel.dir + "/carrel.yaml"
@@ -126,7 +149,9 @@ def off():
 
 
 report.run([("people log in", begin), ("servers are made", made), ("or refused", refused), ("changed", changed),
-            ("started and stopped", runs), ("removed", removed), ("and refused where they are off, in the API (GHSA-37w4-hwhx-4rc4)", off),
+            ("started and stopped", runs), ("removed", removed),
+            ("removed by the hub that follows", removed_by_the_next_hub),
+            ("and refused where they are off, in the API (GHSA-37w4-hwhx-4rc4)", off),
             ("the hub ends in order", lambda: end_hub(carrel))],
            carrel.print_lines)
 carrel.clean()

@@ -75,6 +75,16 @@ static inline int setup_narrow(void **state)
 	return setup_with(state, &opt);
 }
 
+static inline int setup_shared(void **state)
+{
+	const struct httpd_options opt = {
+		.max_connections = 1,
+		.is_shared = true,
+	};
+
+	return setup_with(state, &opt);
+}
+
 /* A test with a server of the usual bounds, or of the setup `s`. */
 #define T(f)     cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define T2(f, s) cmocka_unit_test_setup_teardown(f, s, teardown)

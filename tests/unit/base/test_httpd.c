@@ -453,6 +453,25 @@ static void test_expect_continue(void **state)
 	assert_true(str_starts(buf_view(&c->in), "HTTP/1.1 403 "));
 }
 
+static void test_shared_listener_refuses_the_newest(void **state)
+{
+	struct app *app = *state;
+	struct client *first = client_open(app, 0), *next;
+
+	assert_alive(app, first, "the first");
+	for (int i = 1; i < N_CLIENTS; i++) {
+		next = client_open(app, i);
+		assert_true(hears_end(app, next));
+		assert_false(next->is_reset);
+		assert_true(str_starts(buf_view(&next->in), "HTTP/1.1 503 "));
+		assert_alive(app, first, "a refusal");
+	}
+	client_close(first);
+	assert_true(wait_connections(app, 0));
+	client_close(&app->clients[1]);
+	assert_alive(app, client_open(app, 1), "the first has left");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +485,7 @@ int main(void)
 		T(test_connection_closes_when_asked),
 		T(test_http_1_0_keep_alive),
 		T2(test_connections_over_the_limit_wait, setup_narrow),
+		T2(test_shared_listener_refuses_the_newest, setup_shared),
 		T(test_head_204_and_304_have_no_body),
 		T(test_late_answer_comes_through),
 		T(test_client_that_leaves_ends_the_request),

@@ -241,10 +241,36 @@ static void test_touch_moves_forwards_and_delete_deletes(void **state)
 	    server_row_find(f->db, &f->a, user, "", &row, &err), 0);
 }
 
+static int count_row(const struct server_row *row, void *arg, struct err *err)
+{
+	int *n = arg;
+
+	(void)row, (void)err;
+	(*n)++;
+	return 0;
+}
+
+static void test_a_start_takes_a_removal_back(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = make(f, fixture_user(f, "alice"), "lab");
+	struct err err = { 0 };
+	int n = 0;
+
+	(void)make(f, fixture_user(f, "bob"), "lab");
+	test_ok(server_row_set_removing(f->db, id, &err), &err);
+	test_ok(server_row_each_removing(f->db, count_row, &n, &err), &err);
+	assert_int_equal(n, 1);
+	start(f, id, KEY_A, NULL);
+	test_ok(server_row_each_removing(f->db, count_row, &n, &err), &err);
+	assert_int_equal(n, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_a_new_row_is_at_rest),
+		FIXTURE_TEST(test_a_start_takes_a_removal_back),
 		FIXTURE_TEST(test_a_start_sets_what_should_be),
 		FIXTURE_TEST(test_options_stay_when_none_are_given),
 		FIXTURE_TEST(test_unwant_keeps_the_key),

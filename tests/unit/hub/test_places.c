@@ -49,6 +49,17 @@ static void test_an_ordinary_account_has_places_of_its_own(void **state)
 	    places.spawner_socket, "/run/user/1000/carrel/spawner.sock");
 }
 
+static void test_what_an_account_lacks_is_null(void **state)
+{
+	(void)state;
+	assert_null(places_own_run(&arena));
+	setenv("HOME", "relative", 1);
+	setenv("XDG_STATE_HOME", "/state", 1);
+	assert_string_equal(places_own_state(&arena), "/state/carrel");
+	setenv("XDG_RUNTIME_DIR", "relative", 1);
+	assert_null(places_own_run(&arena));
+}
+
 static void test_the_command_line_wins_over_the_file(void **state)
 {
 	const struct places_args args = {
@@ -170,6 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_an_ordinary_account_has_places_of_its_own),
+		T(test_what_an_account_lacks_is_null),
 		T(test_the_command_line_wins_over_the_file),
 		T(test_paths_become_absolute),
 		T(test_without_a_run_directory_it_says_what_to_do),

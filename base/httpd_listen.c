@@ -1,0 +1,63 @@
+/*
+ * HTTP server: one more listening socket. libmicrohttpd has one for its life;
+ * what comes to another one is accepted here and given to it.
+ */
+#include "base/httpd_priv.h"
+
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#define ACCEPTS_AT_ONCE 16
+
+static void on_more(struct watch *w, uint32_t events, void *arg)
+{
+	struct httpd *h = arg;
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+		socklen_t len = sizeof peer;
+		struct err err;
+		int fd;
+
+		if (h->n_connections >= httpd_most_connections(h)) {
+			watch_set(w, 0);
+			return;
+		}
+		fd = accept4(w->fd, (struct sockaddr *)&peer, &len,
+		    SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
+		if (httpd_add(h, fd, (struct sockaddr *)&peer, len, &err) < 0)
+			log_debug(NULL, "a connection is not served",
+			    "why=\"%s\"", err.text);
+	}
+}
+
+int httpd_listen(struct httpd *h, int listen_fd, struct err *err)
+{
+	httpd_unlisten(h);
+	if (!h->is_quiesced && watch_start(h->loop, &h->listener, listen_fd,
+				   EPOLLIN, on_more, h, err) == 0)
+		return 0;
+	fd_close(&listen_fd);
+	return h->is_quiesced ? 0 : -1;
+}
+
+void httpd_unlisten(struct httpd *h)
+{
+	int fd = h->listener.fd;
+
+	if (h->listener.loop == NULL)
+		return;
+	watch_stop(&h->listener);
+	fd_close(&fd);
+}
+
+void httpd_has_room(struct httpd *h)
+{
+	if (h->listener.loop != NULL)
+		watch_set(&h->listener, EPOLLIN);
+}
