@@ -53,7 +53,8 @@ def stops():
     pids = set(owner.processes())
     answer = browser.api("DELETE", "/users/%s/server" % owner.name)
     claim(answer.status in (202, 204), "stop answers %d" % answer.status)
-    until("the server and its keeper are gone", 40, lambda: len(set(owner.processes()) & pids) <= 4)
+    # carrel up, spawner, hub, and the proxy's two stay.
+    until("the server and its keeper are gone", 40, lambda: len(set(owner.processes()) & pids) <= 5)
     until("no keeper is left", 20, lambda: carrel.server_keys() == [])
     equal(carrel.stop(), 0, "exit code after SIGTERM")
     until("nothing of the account runs", 10, lambda: not owner.processes())
