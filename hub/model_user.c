@@ -205,7 +205,7 @@ static void set_default_server(
 
 	json_object_set_new(m, "server",
 	    s && server_is_ready(s)
-		? json_string(server_path(app, &c->r->http->arena, u->name, ""))
+		? json_string(server_url(app, &c->r->http->arena, u->name, ""))
 		: json_null());
 	json_object_set_new(
 	    m, "pending", pending ? json_string(pending) : json_null());

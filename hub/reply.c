@@ -68,7 +68,8 @@ static void set_page(struct req *r)
 		"img-src 'self'; connect-src 'self'; form-action %s; "
 		"base-uri 'none'; frame-ancestors 'none'; "
 		"report-uri %ssecurity/csp-report",
-		r->form_action ? r->form_action : "'self'", r->app->web->hub));
+		r->form_action ? r->form_action : r->app->web->form_action,
+		r->app->web->hub));
 	set(r, "Referrer-Policy", "same-origin");
 	set(r, "X-Frame-Options", "DENY");
 	set(r, "Cache-Control", "no-store");

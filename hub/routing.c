@@ -289,6 +289,31 @@ static void compare_stray(struct app *app, const char *path,
 	routing_unwant(app, path, 0, NULL);
 }
 
+/* By what a proxy says of a route one sees how it finds it: only one that looks
+ * at hosts names the route's. */
+static void check_hosts(struct app *app, const json_t *routes)
+{
+	bool wanted = domain_is_used(&app->cfg);
+	const char *key;
+	json_t *route;
+
+	json_object_foreach ((json_t *)routes, key, route) {
+		bool has_host = json_object_get(route, "host") != NULL;
+
+		if (str_eq(key, "/") || has_host == wanted ||
+		    !json_is_true(json_object_get(route, "jupyterhub")))
+			continue;
+		log_warn(NULL,
+		    wanted ? "the proxy does not look at hosts, so no server "
+			     "can be reached: start it with --host-routing"
+			   : "the proxy runs with --host-routing, but "
+			     "hub.subdomain_host is not set: no server can be "
+			     "reached",
+		    "path=%.200s", key);
+		return;
+	}
+}
+
 static void compare_one(struct app *app, struct arena *a, const char *key,
     const json_t *route, routing_stray_fn *stray)
 {
@@ -325,6 +350,7 @@ void routing_compare(
 	json_t *route;
 	struct arena a;
 
+	check_hosts(app, routes);
 	arena_init(&a);
 	json_object_foreach ((json_t *)routes, key, route)
 		compare_one(app, &a, key, route, stray);
