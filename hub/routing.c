@@ -39,6 +39,8 @@ struct routing {
 	struct app *app;
 	struct map *wishes; /* path -> struct wish */
 	size_t n_busy;
+	bool is_misled; /* the proxy looks at hosts and must not, or the reverse
+			 */
 };
 
 static void issue(struct wish *w);
@@ -289,6 +291,20 @@ static void compare_stray(struct app *app, const char *path,
 	routing_unwant(app, path, 0, NULL);
 }
 
+static void warn_hosts(const char *path, bool wanted)
+{
+	if (wanted)
+		log_warn(NULL,
+		    "the proxy does not look at hosts, so no server can be "
+		    "reached: start it with --host-routing",
+		    "path=%.200s", path);
+	else
+		log_warn(NULL,
+		    "the proxy looks at hosts, but hub.subdomain_host is not "
+		    "set, so no server can be reached",
+		    "path=%.200s", path);
+}
+
 /* By what a proxy says of a route one sees how it finds it: only one that looks
  * at hosts names the route's. */
 static void check_hosts(struct app *app, const json_t *routes)
@@ -303,15 +319,12 @@ static void check_hosts(struct app *app, const json_t *routes)
 		if (str_eq(key, "/") || has_host == wanted ||
 		    !json_is_true(json_object_get(route, "jupyterhub")))
 			continue;
-		log_warn(NULL,
-		    wanted ? "the proxy does not look at hosts, so no server "
-			     "can be reached: start it with --host-routing"
-			   : "the proxy runs with --host-routing, but "
-			     "hub.subdomain_host is not set: no server can be "
-			     "reached",
-		    "path=%.200s", key);
+		if (!app->routing->is_misled)
+			warn_hosts(key, wanted);
+		app->routing->is_misled = true;
 		return;
 	}
+	app->routing->is_misled = false;
 }
 
 static void compare_one(struct app *app, struct arena *a, const char *key,
