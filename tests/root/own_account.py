@@ -59,22 +59,10 @@ def stops():
     until("nothing of the account runs", 10, lambda: not owner.processes())
 
 
-def hosts_of_their_own():
-    carrel.stop()
-    with open(carrel.config) as f:
-        text = f.read()
-    carrel._write("carrel.yaml", text + "  subdomain_host: http://localhost:%d\n" % carrel.port)
-    carrel.lines.clear()
-    carrel.start()
-    with open("/proc/%d/cmdline" % carrel.pid("proxy"), "rb") as f:
-        claim(b"--host-routing" in f.read().split(b"\0"), "the proxy was not told to look at hosts")
-
-
 report.run([
     ("it becomes ready and says for whom", ready),
     ("others are refused, and a wrong password", others_are_refused),
     ("its owner works in a real notebook", works),
-    ("hosts of their own want a proxy that looks at hosts", hosts_of_their_own),
     ("stopping leaves nothing", stops),
 ], on_failure=carrel.print_lines)
 carrel.clean()
