@@ -35,10 +35,9 @@ struct auth_identity {
 	/* Who it is for ever, where names can be given anew: the source and
 	 * its lasting word for the person. NULL: names are never reused. */
 	const char *source, *subject;
-	/* What to keep (auth_state): tokens, the source's own words. NULL:
-	 * none.
-	 */
+	/* What to keep (auth_state): tokens, the source's words; or NULL. */
 	const json_t *state;
+	bool has_new_secret; /* just now: logins by the old one end */
 };
 
 enum auth_result {

@@ -89,6 +89,7 @@ static void attempt_free(struct oauth_attempt *at)
 	detach(at);
 	json_decref(at->id_claims);
 	json_decref(at->claims);
+	json_decref(at->other_tokens);
 	json_decref(at->before);
 	wipe(at->access_token);
 	wipe(at->id_token);
@@ -304,14 +305,20 @@ void oauth_ask(struct oauth_attempt *at, struct fetch_req *req,
 	at->fetch = fetch_start(at->owner->fetcher, req, done, at);
 }
 
-void oauth_get(struct oauth_attempt *at, const char *url, fetch_done_fn *done)
+void oauth_get_with(struct oauth_attempt *at, const char *token,
+    const char *url, fetch_done_fn *done)
 {
 	struct fetch_req req = { .method = "GET", .url = url };
-	char *bearer = xasprintf("Bearer %s", at->access_token);
+	char *bearer = xasprintf("Bearer %s", token);
 
 	oauth_ask(at, &req, bearer, done);
 	mem_wipe(bearer, strlen(bearer));
 	free(bearer);
+}
+
+void oauth_get(struct oauth_attempt *at, const char *url, fetch_done_fn *done)
+{
+	oauth_get_with(at, at->access_token, url, done);
 }
 
 int oauth_answer(struct oauth_attempt *at, const struct fetch_result *res,

@@ -129,17 +129,26 @@ static int take_name(struct oauth_attempt *at, struct err *err)
 	return claims_name(&at->arena, at->claims, &rules, &at->name, err);
 }
 
+/* The provider's lasting word for the person. */
+static const char *person_of(struct oauth_attempt *at)
+{
+	static const char *const names[] = { "id", "sub", "uuid" };
+	const char *text = NULL;
+
+	if (opt_of(at)->issuer)
+		return claims_text(&at->arena, at->claims, "sub");
+	for (size_t i = 0; !text && i < sizeof names / sizeof *names; i++)
+		text = claims_text(&at->arena, at->claims, names[i]);
+	return text;
+}
+
 /* Names are given anew at many providers, these are not. */
 static int take_subject(struct oauth_attempt *at, struct err *err)
 {
-	const char *claim = opt_of(at)->issuer ? "sub" : "id";
-
-	at->subject = claims_text(&at->arena, at->claims, claim);
-	if (!at->subject && !opt_of(at)->issuer)
-		at->subject = claims_text(&at->arena, at->claims, "sub");
+	at->subject = person_of(at);
 	if (at->subject && (!*at->subject || strlen(at->subject) > SUB_MAX))
-		return err_set(
-		    err, ERR_DENIED, "the claim \"%s\" says nobody", claim);
+		return err_set(err, ERR_DENIED,
+		    "what the provider calls the person says nobody");
 	return 0;
 }
 
@@ -208,7 +217,132 @@ static void on_list(const struct fetch_result *res, void *arg)
 	next_call(at);
 }
 
-/* 404 is how GitLab says "no member". */
+/* What the item says of the person's part in it, "a/b": of any item of a. */
+static bool is_value(const json_t *item, const char *where, const char *value)
+{
+	const char *slash = strchr(where, '/');
+	const json_t *list;
+	size_t i;
+	json_t *part;
+
+	if (!slash)
+		return str_eq(
+		    json_string_value(json_object_get(item, where)), value);
+	list = json_object_getn(item, where, (size_t)(slash - where));
+	json_array_foreach ((json_t *)list, i, part) {
+		if (is_value(part, slash + 1, value))
+			return true;
+	}
+	return false;
+}
+
+static int add_page(
+    struct oauth_attempt *at, const json_t *list, struct err *err)
+{
+	const struct oauth_call *c = at->call;
+
+	if (!json_is_array(list))
+		return err_set(
+		    err, ERR_PROTOCOL, "%s: it answers no list", c->path);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *item = json_array_get(list, i);
+
+		if (is_value(item, c->where, c->value) &&
+		    add_item(at, item, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Our token is shown to no other server than the api's. */
+static int take_next(
+    struct oauth_attempt *at, const json_t *answer, struct err *err)
+{
+	const char *api = opt_of(at)->api_url;
+	const char *next =
+	    at->call->next
+		? json_string_value(json_object_get(answer, at->call->next))
+		: NULL;
+
+	at->next_url = NULL;
+	if (!next)
+		return 0;
+	if (!str_starts(next, api) || next[strlen(api)] != '/' ||
+	    str_has_control(next, strlen(next)))
+		return err_set(err, ERR_PROTOCOL,
+		    "%s: the next page is of another server", at->call->path);
+	if (++at->page > PAGES_MAX)
+		return err_set(err, ERR_PROTOCOL,
+		    "%s: it answers more than %d pages", at->call->path,
+		    PAGES_MAX);
+	at->next_url = arena_strdup(&at->arena, next);
+	return 0;
+}
+
+static void on_page(const struct fetch_result *res, void *arg)
+{
+	struct oauth_attempt *at = arg;
+	const struct oauth_call *c = at->call;
+	struct err err = { 0 };
+	json_t *answer = NULL;
+	int rc;
+
+	if (oauth_answer(at, res, c->path, &answer) != 0)
+		return;
+	rc = add_page(
+	    at, c->items ? json_object_get(answer, c->items) : answer, &err);
+	if (rc == 0)
+		rc = take_next(at, answer, &err);
+	json_decref(answer);
+	if (rc != 0) {
+		oauth_unavailable(at, err.text);
+		return;
+	}
+	if (!at->next_url) {
+		at->page = 1;
+		at->call++;
+	}
+	next_call(at);
+}
+
+static const char *token_for(const struct oauth_attempt *at)
+{
+	const char *server = at->call->resource;
+
+	if (!server)
+		return at->access_token;
+	return json_string_value(json_object_get(
+	    json_object_get(at->other_tokens, server), "access_token"));
+}
+
+static void start_page(struct oauth_attempt *at)
+{
+	const char *token = token_for(at);
+
+	if (!token) {
+		oauth_unavailable(
+		    at, arena_printf(&at->arena, "it gave no token for %s",
+			    at->call->resource));
+		return;
+	}
+	oauth_get_with(at, token,
+	    at->next_url ? at->next_url
+			 : arena_printf(&at->arena, "%s%s", opt_of(at)->api_url,
+			       at->call->path),
+	    on_page);
+}
+
+bool oauth_shows_to(const struct oauth_attempt *at, const char *server)
+{
+	for (const struct oauth_call *c = oauth_calls; c->kind; c++) {
+		if (str_eq(c->kind, opt_of(at)->kind) &&
+		    str_eq(c->resource, server))
+			return true;
+	}
+	return false;
+}
+
+/* 404 and 403 are how they say "no member". */
 static void on_probe(const struct fetch_result *res, void *arg)
 {
 	struct oauth_attempt *at = arg;
@@ -218,14 +352,15 @@ static void on_probe(const struct fetch_result *res, void *arg)
 	json_t *member = NULL;
 	int rc = 0;
 
-	if (res->status == 404)
+	if (res->status == 404 || res->status == 403)
 		at->fetch = 0;
 	else if (oauth_answer(at, res, c->path, &member) != 0)
 		return;
-	const char *sub = json_string_value(json_object_get(at->claims, "sub"));
-	const char *id = claims_text(&at->arena, member, "id");
+	const char *sub = person_of(at);
+	const char *id =
+	    member ? claims_text(&at->arena, member, c->first) : NULL;
 	const json_t *level = json_object_get(member, "access_level");
-	if (str_eq(id, sub) && json_integer_value(level) >= c->level)
+	if (id && str_eq(id, sub) && json_integer_value(level) >= c->level)
 		rc = add_group(at,
 		    arena_printf(&at->arena, "%s%s", c->prefix,
 			values->items[at->i_value]),
@@ -250,11 +385,15 @@ static void start_list(struct oauth_attempt *at)
 /* "{value}" and "{sub}" in the path, each as one segment. */
 static void start_probe(struct oauth_attempt *at, const char *value)
 {
-	const char *sub = json_string_value(json_object_get(at->claims, "sub"));
+	const char *sub = person_of(at);
 	const char *path = at->call->path;
 	const char *at_value = strstr(path, "{value}");
 	const char *at_sub = strstr(path, "{sub}");
 
+	if (!sub || !*sub) {
+		oauth_refuse(at, NULL, "the provider does not say who it is");
+		return;
+	}
 	oauth_get(at,
 	    arena_printf(&at->arena, "%s%.*s%s%.*s%s%s", opt_of(at)->api_url,
 		(int)(at_value - path), path,
@@ -264,15 +403,54 @@ static void start_probe(struct oauth_attempt *at, const char *value)
 	    on_probe);
 }
 
+/* "_claim_names" is OpenID Connect Core 5.6.2; "hasgroups" is Entra's. */
+static bool is_elsewhere(const struct oauth_attempt *at)
+{
+	const char *claim = opt_of(at)->groups_claim;
+	const json_t *names = json_object_get(at->claims, "_claim_names");
+
+	return claim && *claim &&
+	       (json_object_get(names, claim) ||
+		   json_is_true(json_object_get(at->claims, "hasgroups")));
+}
+
 static bool is_due(const struct oauth_attempt *at)
 {
 	const struct oauth_options *opt = opt_of(at);
+	const struct oauth_call *c = at->call;
 
-	if (!str_eq(at->call->kind, opt->kind))
+	if (!str_eq(c->kind, opt->kind))
 		return false;
-	if (at->call->prefix)
-		return at->i_value < oauth_values(opt, at->call->offset)->n;
-	return opt->fetch_groups;
+	switch (c->when) {
+	case CALL_LIST:
+		return opt->fetch_groups;
+	case CALL_PROBE:
+		return at->i_value < oauth_values(opt, c->offset)->n;
+	case CALL_SCOPED:
+		return oauth_asks_scope(opt, c->scope);
+	case CALL_OVERAGE:
+		return is_elsewhere(at);
+	}
+	return false;
+}
+
+static void start_call(struct oauth_attempt *at)
+{
+	const struct oauth_call *c = at->call;
+
+	switch (c->when) {
+	case CALL_LIST:
+		start_list(at);
+		return;
+	case CALL_PROBE:
+		start_probe(at,
+		    oauth_values(opt_of(at), c->offset)->items[at->i_value]);
+		return;
+	case CALL_SCOPED:
+	case CALL_OVERAGE:
+		start_page(at);
+		return;
+	}
 }
 
 static void next_call(struct oauth_attempt *at)
@@ -280,12 +458,7 @@ static void next_call(struct oauth_attempt *at)
 	for (; at->call->kind; at->call++, at->i_value = 0) {
 		if (!is_due(at))
 			continue;
-		if (at->call->prefix)
-			start_probe(
-			    at, oauth_values(opt_of(at), at->call->offset)
-				    ->items[at->i_value]);
-		else
-			start_list(at);
+		start_call(at);
 		return;
 	}
 	conclude(at);

@@ -26,6 +26,7 @@
 #define PRESET(...)
 #define CLAIM(...)
 #define LIST(...)
+#define PAGES(...)
 #define PROBE(...)
 #define MEMBER(...)
 #define GONE(...)
@@ -39,6 +40,7 @@ static const struct preset presets[] = {
 
 #define PRESET(...)
 #define LIST(...)
+#define PAGES(...)
 #define PROBE(...)
 #define MEMBER(...)
 #define GONE(...)
@@ -51,6 +53,7 @@ const struct oauth_claim_rule oauth_claim_rules[] = {
 
 #define PRESET(...)
 #define LIST(...)
+#define PAGES(...)
 #define PROBE(...)
 #define CLAIM(...)
 #define GONE(...)
@@ -65,20 +68,52 @@ const struct oauth_member_rule oauth_member_rules[] = {
 #define MEMBER(...)
 #define CLAIM(...)
 #define GONE(...)
-#define LIST(kind, path, first, second)                                        \
-	{ kind, path, first, second, NULL, NULL, 0, 0 },
-#define PROBE(kind, option, path, scope, prefix, level)                        \
-	{ kind, path, NULL, NULL, prefix, scope,                               \
-		offsetof(struct oauth_options, option), level },
+#define LIST(kind_, path_, first_, second_)                                    \
+	{                                                                      \
+		.kind = kind_,                                                 \
+		.path = path_,                                                 \
+		.when = CALL_LIST,                                             \
+		.first = first_,                                               \
+		.second = second_,                                             \
+	},
+#define PAGES(kind_, option_, scope_, when_, path_, items_, next_, first_,     \
+    where_, value_, resource_)                                                 \
+	{                                                                      \
+		.kind = kind_,                                                 \
+		.path = path_,                                                 \
+		.when = when_,                                                 \
+		.option = #option_,                                            \
+		.scope = scope_,                                               \
+		.items = items_,                                               \
+		.next = next_,                                                 \
+		.first = first_,                                               \
+		.where = where_,                                               \
+		.value = value_,                                               \
+		.resource = resource_,                                         \
+		.offset = offsetof(struct oauth_options, option_),             \
+	},
+#define PROBE(kind_, option_, path_, scope_, prefix_, id_, level_)             \
+	{                                                                      \
+		.kind = kind_,                                                 \
+		.path = path_,                                                 \
+		.when = CALL_PROBE,                                            \
+		.option = #option_,                                            \
+		.scope = scope_,                                               \
+		.prefix = prefix_,                                             \
+		.first = id_,                                                  \
+		.level = level_,                                               \
+		.offset = offsetof(struct oauth_options, option_),             \
+	},
 const struct oauth_call oauth_calls[] = {
 #include "auth/presets.def"
-	{ NULL, NULL, NULL, NULL, NULL, NULL, 0, 0 },
+	{ .kind = NULL },
 };
 
 #define PRESET(...)
 #define MEMBER(...)
 #define CLAIM(...)
 #define LIST(...)
+#define PAGES(...)
 #define PROBE(...)
 #define GONE(option, hint) { (char *)option, (char *)hint },
 static const struct conf_pair gone[] = {
@@ -164,6 +199,8 @@ static const struct conf_option table[] = {
 	LISTED(allowed_organizations),
 	LISTED(allowed_gitlab_groups),
 	LISTED(allowed_project_ids),
+	LISTED(allowed_teams),
+	LISTED(allowed_globus_groups),
 	LISTED(hosted_domain),
 	LISTED(identity_provider),
 	{
@@ -183,6 +220,8 @@ static const struct {
 	{ "allowed_organizations", "github" },
 	{ "allowed_gitlab_groups", "gitlab" },
 	{ "allowed_project_ids", "gitlab" },
+	{ "allowed_teams", "bitbucket" },
+	{ "allowed_globus_groups", "globus" },
 	{ "hosted_domain", "google" },
 	{ "identity_provider", "globus" },
 };
@@ -588,6 +627,29 @@ static int check_params(const struct oauth_options *o, struct err *err)
 	return 0;
 }
 
+bool oauth_asks_scope(const struct oauth_options *o, const char *scope)
+{
+	for (size_t i = 0; i < o->scope.n; i++) {
+		if (str_eq(o->scope.items[i], scope))
+			return true;
+	}
+	return false;
+}
+
+/* Who writes `scope` writes all of it. */
+static int check_calls(const struct oauth_options *o, struct err *err)
+{
+	for (const struct oauth_call *c = oauth_calls; c->kind; c++) {
+		if (c->when == CALL_SCOPED && str_eq(c->kind, o->kind) &&
+		    oauth_values(o, c->offset)->n > 0 &&
+		    !oauth_asks_scope(o, c->scope))
+			return err_set(err, ERR_INVALID,
+			    "\"%s\" needs \"%s\" in \"scope\"", c->option,
+			    c->scope);
+	}
+	return 0;
+}
+
 /* A list that stands there and is empty was meant to restrict. */
 static int check_lists(const struct conf_node *tree, const char *file,
     const struct oauth_options *o, struct err *err)
@@ -608,6 +670,8 @@ static int check_lists(const struct conf_node *tree, const char *file,
 			    "an empty list would restrict nothing; leave it "
 			    "out, or name somebody");
 	}
+	if (check_calls(o, err) != 0)
+		return -1;
 	if (!o->fetch_groups && o->allowed_organizations.n > 0)
 		return err_set(err, ERR_INVALID,
 		    "\"allowed_organizations\" needs \"fetch_groups\"");

@@ -50,6 +50,7 @@ struct oauth_options {
 	/* restrictions, by name; see presets.def */
 	struct conf_strings required_groups, allowed_organizations;
 	struct conf_strings allowed_gitlab_groups, allowed_project_ids;
+	struct conf_strings allowed_teams, allowed_globus_groups;
 	struct conf_strings hosted_domain, identity_provider;
 	struct conf_strings tenant_ids, idp_names; /* made here */
 	struct conf_node *allowed_idps_tree;
@@ -70,11 +71,16 @@ struct oauth_member_rule {
 	const char *kind, *option, *prefix;
 	size_t offset;
 };
+enum oauth_when { CALL_LIST, CALL_PROBE, CALL_SCOPED, CALL_OVERAGE };
+
 struct oauth_call {
 	const char *kind, *path;
-	const char *first, *second; /* LIST */
-	const char *prefix;         /* PROBE, else NULL */
-	const char *scope;
+	enum oauth_when when;       /* the last two are of PAGES */
+	const char *option;         /* PROBE, PAGES */
+	const char *first, *second; /* PROBE: the member with the id */
+	const char *prefix;         /* PROBE */
+	const char *scope;          /* NULL: none of its own */
+	const char *items, *next, *where, *value, *resource; /* PAGES */
 	size_t offset;
 	int64_t level;
 };
@@ -85,5 +91,6 @@ extern const struct oauth_member_rule oauth_member_rules[];
 extern const struct oauth_call oauth_calls[];
 const struct conf_strings *oauth_values(
     const struct oauth_options *opt, size_t offset);
+bool oauth_asks_scope(const struct oauth_options *opt, const char *scope);
 
 #endif

@@ -10,7 +10,9 @@
 #include "base/fetch.h"
 
 /* The member of auth_state with the provider's words about the person. */
-#define OAUTH_STATE_USER "oauth_user"
+#define OAUTH_STATE_USER   "oauth_user"
+/* The tokens for other resource servers, by the server's name (Globus). */
+#define OAUTH_STATE_TOKENS "tokens"
 
 struct oauth {
 	struct authenticator base;
@@ -36,6 +38,7 @@ struct oauth_attempt {
 	bool is_refresh;
 	json_t *before; /* is_refresh: what was kept of the person */
 	json_t *id_claims, *claims;
+	json_t *other_tokens; /* resource server -> its answer; NULL: none */
 	struct conf_strings groups; /* as the provider calls them */
 	bool keys_renewed;
 	struct oidc_wait wait;
@@ -43,6 +46,7 @@ struct oauth_attempt {
 	/* where the calls of oauth_member.c are */
 	const struct oauth_call *call;
 	size_t i_value, page;
+	const char *next_url; /* PAGES: NULL at the first */
 	/* how it ends */
 	enum auth_result res;
 	const char *text, *name, *subject, *url;
@@ -65,6 +69,9 @@ void oauth_ask(struct oauth_attempt *at, struct fetch_req *req,
     const char *authorization, fetch_done_fn *done);
 /* GET with the access token; done gets the attempt. */
 void oauth_get(struct oauth_attempt *at, const char *url, fetch_done_fn *done);
+/* The same with another token. */
+void oauth_get_with(struct oauth_attempt *at, const char *token,
+    const char *url, fetch_done_fn *done);
 /* The answer of `what` as JSON; -1: the attempt was ended. */
 int oauth_answer(struct oauth_attempt *at, const struct fetch_result *res,
     const char *what, json_t **out) MUST_CHECK;
@@ -90,6 +97,8 @@ const char *oauth_logout_url(const struct authenticator *au, struct arena *a,
 /* ---- members (oauth_member.c) ----------------------------------------------
  */
 
+/* Is that resource server one that a row of the kind asks? */
+bool oauth_shows_to(const struct oauth_attempt *at, const char *server);
 /* All claims are there: groups, restrictions, name; ends the attempt. */
 void oauth_decide(struct oauth_attempt *at);
 

@@ -30,6 +30,8 @@ json_t *oauth_state_of(const struct oauth_attempt *at)
 		set_text(state, "id_token", at->id_token);
 	if (at->claims)
 		json_object_set(state, OAUTH_STATE_USER, at->claims);
+	if (at->other_tokens)
+		json_object_set(state, OAUTH_STATE_TOKENS, at->other_tokens);
 	return state;
 }
 
@@ -72,6 +74,8 @@ void oauth_refresh(struct authenticator *au, uint64_t id, const json_t *state)
 	at->before = json_deep_copy(state);
 	at->access_token = text_of(at, state, "access_token");
 	at->refresh_token = text_of(at, state, "refresh_token");
+	at->other_tokens =
+	    json_deep_copy(json_object_get(state, OAUTH_STATE_TOKENS));
 	if (!at->access_token)
 		oauth_refuse(at, NULL, "no token was kept");
 	else if (oauth_is_oidc(at))

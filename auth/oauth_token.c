@@ -84,6 +84,34 @@ static int take_optional(struct oauth_attempt *at, const json_t *answer,
 	return take_token(at, answer, key, out, err);
 }
 
+/*
+ * Globus answers with a token for each resource server that a scope is of:
+ * "other_tokens": [{"resource_server", "access_token", ...}]. Only those that a
+ * row shows are kept.
+ */
+static int take_others(
+    struct oauth_attempt *at, const json_t *answer, struct err *err)
+{
+	const json_t *list = json_object_get(answer, "other_tokens");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *item = json_array_get(list, i);
+		const char *server =
+		    json_string_value(json_object_get(item, "resource_server"));
+		const char *token = NULL;
+
+		if (!server || !oauth_shows_to(at, server))
+			continue;
+		if (take_token(at, item, "access_token", &token, err) != 0)
+			return -1;
+		if (!at->other_tokens)
+			at->other_tokens = json_object();
+		json_object_set_new(at->other_tokens, server,
+		    json_pack("{s:s}", "access_token", token));
+	}
+	return 0;
+}
+
 static int read_tokens(
     struct oauth_attempt *at, const json_t *answer, struct err *err)
 {
@@ -96,7 +124,8 @@ static int read_tokens(
 	if (take_token(at, answer, "access_token", &at->access_token, err) !=
 		0 ||
 	    take_optional(
-		at, answer, "refresh_token", &at->refresh_token, err) != 0)
+		at, answer, "refresh_token", &at->refresh_token, err) != 0 ||
+	    take_others(at, answer, err) != 0)
 		return -1;
 	if (!oauth_is_oidc(at))
 		return 0;

@@ -275,6 +275,7 @@ static void succeed(struct pam_attempt *at, const struct spawner_auth_end *end)
 		.account = end->account,
 		.groups = end->groups,
 		.n_groups = end->n_groups,
+		.has_new_secret = end->is_changed,
 	};
 	uint64_t id = at->id;
 	attempt_free(at);

@@ -23,6 +23,8 @@ struct auth_rules {
 	struct map *username_map, *map_results;
 	regex_t regex;
 	bool has_regex;
+	rules_known_fn *known; /* NULL: nobody is */
+	void *known_arg;
 };
 
 /* ---- names ---- */
@@ -261,9 +263,16 @@ void rules_close(struct auth_rules **rp)
 	free(r);
 }
 
+void rules_set_known(struct auth_rules *r, rules_known_fn *fn, void *arg)
+{
+	r->known = fn;
+	r->known_arg = arg;
+}
+
 bool rules_admit_nobody(const struct auth_rules *r)
 {
-	return !r->cfg->allow_all && map_count(r->allowed_users) == 0 &&
+	return !r->cfg->allow_all && !r->cfg->allow_existing_users &&
+	       map_count(r->allowed_users) == 0 &&
 	       map_count(r->allowed_groups) == 0 &&
 	       map_count(r->admin_users) == 0 &&
 	       map_count(r->admin_groups) == 0;
@@ -305,6 +314,12 @@ static bool regex_fits(const struct auth_rules *r, const char *name)
 	       match[0].rm_so == 0 && match[0].rm_eo == (regoff_t)strlen(name);
 }
 
+static bool is_existing(const struct auth_rules *r, const char *name)
+{
+	return r->cfg->allow_existing_users && r->known &&
+	       r->known(name, r->known_arg) > 0;
+}
+
 /* Membership in admin_groups, where they are configured, decides both ways at
  * each login; else what was set by hand stays. */
 static enum rules_admin decide_admin(
@@ -340,6 +355,8 @@ static enum rules_reason allowed_by(const struct auth_rules *r,
 	*detail = common_group(r->allowed_groups, id);
 	if (*detail != NULL)
 		return RULE_ALLOWED_GROUPS;
+	if (is_existing(r, name))
+		return RULE_EXISTING_USERS;
 	return r->cfg->allow_all ? RULE_ALLOW_ALL : RULE_NONE;
 }
 
@@ -352,6 +369,7 @@ static void say(struct rules_decision *d)
 		[RULE_ADMIN_GROUPS] = "admin_groups",
 		[RULE_ALLOWED_USERS] = "listed in allowed_users",
 		[RULE_ALLOWED_GROUPS] = "allowed_groups",
+		[RULE_EXISTING_USERS] = "allow_existing_users",
 		[RULE_ALLOW_ALL] = "allow_all",
 		[RULE_NONE] = "no rule admits this name",
 	};
@@ -398,6 +416,7 @@ const char *rules_reason_name(enum rules_reason reason)
 		[RULE_ADMIN_GROUPS] = "admin_groups",
 		[RULE_ALLOWED_USERS] = "allowed_users",
 		[RULE_ALLOWED_GROUPS] = "allowed_groups",
+		[RULE_EXISTING_USERS] = "allow_existing_users",
 		[RULE_ALLOW_ALL] = "allow_all",
 		[RULE_NONE] = "no rule",
 	};
@@ -439,6 +458,10 @@ static void explain_rules(const struct auth_rules *r, const char *name,
 	    has_name(r->allowed_users, name), NULL);
 	explain_list(
 	    out, RULE_ALLOWED_GROUPS, r->allowed_groups, group != NULL, group);
+	buf_printf(out, "allow_existing_users: %s\n",
+	    !r->cfg->allow_existing_users ? "false"
+	    : is_existing(r, name)        ? "yes"
+					  : "no");
 	buf_printf(
 	    out, "allow_all: %s\n", r->cfg->allow_all ? "true" : "false");
 }

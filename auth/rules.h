@@ -20,7 +20,7 @@
 
 /* Part of the hub's configuration; the hub's config.def fills it. */
 struct auth_rules_config {
-	bool allow_all;
+	bool allow_all, allow_existing_users;
 	struct conf_strings allowed_users;
 	struct conf_strings allowed_groups;
 	struct conf_strings blocked_users;
@@ -36,6 +36,12 @@ struct auth_rules;
 struct auth_rules *rules_open(
     const struct auth_rules_config *cfg, struct err *err);
 void rules_close(struct auth_rules **r);
+/*
+ * Who is a user of the hub already, under a normal name, for
+ * allow_existing_users: 1/0; -1 is taken for 0. Without it nobody is.
+ */
+typedef int rules_known_fn(const char *name, void *arg);
+void rules_set_known(struct auth_rules *r, rules_known_fn *fn, void *arg);
 /* No rule lets anybody in: worth a loud warning at start. */
 bool rules_admit_nobody(const struct auth_rules *r);
 
@@ -58,6 +64,7 @@ enum rules_reason {
 	RULE_ADMIN_GROUPS,
 	RULE_ALLOWED_USERS,
 	RULE_ALLOWED_GROUPS,
+	RULE_EXISTING_USERS,
 	RULE_ALLOW_ALL,
 	RULE_NONE, /* nothing admits: closed */
 };

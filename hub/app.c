@@ -33,19 +33,20 @@
 #include "hub/service.h"
 #include "hub/web.h"
 
-#define FIRST_PASSED_FD 3
+#define FIRST_PASSED_FD   3
 /* Of the open files, for each listener: what is no connection of it. */
-#define OTHER_FILES     128
-#define CONNECTIONS_MIN 16
+#define OTHER_FILES       128
+#define CONNECTIONS_MIN   16
+#define CONNECTIONS_LOCAL 32
 /* An orderly end: answers under way get this long. */
-#define STOP_STEP_MS    50
-#define STOP_MAX_MS     1000
+#define STOP_STEP_MS      50
+#define STOP_MAX_MS       1000
 /* Logins that block; what waits longer for a thread is refused. */
-#define AUTH_THREADS    8
-#define AUTH_QUEUE      1024
-#define ENDING_MORE_MS  15000
+#define AUTH_THREADS      8
+#define AUTH_QUEUE        1024
+#define ENDING_MORE_MS    15000
 /* Over that of every route, so that the route says what is too long. */
-#define LONGEST_BODY    (1024 * 1024 + 65536)
+#define LONGEST_BODY      (1024 * 1024 + 65536)
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -86,6 +87,23 @@ static int is_admin(const char *name, void *arg, struct err *err)
 	rc = user_find(app->db, &a, normal, &user, err);
 	arena_fini(&a);
 	return rc > 0 ? user.admin : rc;
+}
+
+/* For auth.allow_existing_users. */
+static int is_known(const char *name, void *arg)
+{
+	struct app *app = arg;
+	struct user user = { 0 };
+	struct err err = { 0 };
+	struct arena a;
+	int rc;
+
+	arena_init(&a);
+	rc = user_find(app->db, &a, name, &user, &err);
+	arena_fini(&a);
+	if (rc < 0)
+		log_error(NULL, "user not looked up", "why=\"%s\"", err.text);
+	return rc;
 }
 
 static int open_authenticator(struct app *app, struct err *err)
@@ -131,6 +149,7 @@ static int open_login(struct app *app, struct err *err)
 	app->rules = rules_open(&app->cfg.rules, err);
 	if (!app->rules)
 		return -1;
+	rules_set_known(app->rules, is_known, app);
 	app->throttle =
 	    throttle_open(app->db, app->loop, &app->cfg.throttle, err);
 	if (!app->throttle)
@@ -279,6 +298,18 @@ static struct httpd *open_httpd(
 	return httpd_open(app->loop, fd, &opt, &cb, err);
 }
 
+/* Nobody but root and our own account may connect (docs/trust.md). */
+static int open_local(struct app *app, struct err *err)
+{
+	int fd = sock_listen_unix(app->places.admin_socket, SOCK_STREAM, 0600,
+	    (uid_t)-1, (gid_t)-1, err);
+
+	if (fd < 0)
+		return err_wrap(err, "the administrator's way in");
+	app->http_local = open_httpd(app, fd, CONNECTIONS_LOCAL, err);
+	return app->http_local ? 0 : -1;
+}
+
 static int open_listeners(struct app *app, struct err *err)
 {
 	unsigned max = connections_each(app);
@@ -294,7 +325,7 @@ static int open_listeners(struct app *app, struct err *err)
 		return err_wrap(
 		    err, "the notebook servers' way in (hub.host, hub.port)");
 	app->http_servers = open_httpd(app, fd, max, err);
-	return app->http_servers ? 0 : -1;
+	return app->http_servers ? open_local(app, err) : -1;
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -330,6 +361,8 @@ void app_close(struct app *app)
 		httpd_close(&app->http_proxy);
 	if (app->http_servers)
 		httpd_close(&app->http_servers);
+	if (app->http_local)
+		httpd_close(&app->http_local);
 	close_login(app);
 	if (app->auth_offload)
 		offload_free(&app->auth_offload);
@@ -350,6 +383,8 @@ static size_t open_connections(const struct app *app)
 		n += httpd_connections(app->http_proxy);
 	if (app->http_servers)
 		n += httpd_connections(app->http_servers);
+	if (app->http_local)
+		n += httpd_connections(app->http_local);
 	return n;
 }
 
@@ -376,6 +411,8 @@ void app_stop(struct app *app)
 		httpd_quiesce(app->http_proxy);
 	if (app->http_servers)
 		httpd_quiesce(app->http_servers);
+	if (app->http_local)
+		httpd_quiesce(app->http_local);
 	timer_start(
 	    app->loop, &app->stop_timer, STOP_STEP_MS, on_stop_step, app);
 }

@@ -6,6 +6,7 @@
 #define CARREL_HUB_ATTEMPT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "auth/authenticator.h"
 #include "hub/route.h"
@@ -25,13 +26,20 @@ struct attempt_ops {
 	void (*prompt)(struct req *r, const struct attempt_prompt *p);
 	void (*ended)(struct req *r, const char *username, enum auth_result res,
 	    const struct auth_identity *id, const char *text);
+	/* Its turn came too late: the name or address must wait now. */
+	void (*must_wait)(struct req *r, const char *username);
 };
 
 /* The rest of page_login.c. */
 void page_login_ended(struct req *r, const char *username, enum auth_result res,
     const struct auth_identity *id, const char *text);
+/* A provider (r->login_via) says no, or its restrictions do: whom it named is
+ * not known. */
+void page_login_denied(struct req *r, const char *text);
 /* The login page with that text above. */
 void page_login_problem(struct req *r, int status, const char *text);
+/* Seconds until that name may be tried from the request's address; 0: now. */
+int64_t page_login_wait_s(struct req *r, const char *username);
 /* The form again: its XSRF token was missing, wrong or over. */
 void page_login_expired(struct req *r);
 
@@ -41,7 +49,8 @@ const char *page_login_throttle_name(struct req *r, const char *username);
 void page_login_note_failure(struct req *r, const char *username);
 
 /*
- * Begin; the request waits and is answered by one of ops. -1 with err: LIMIT
+ * Begin, when it is its turn; the request waits and is answered by one of ops.
+ * username and password live as long as the request. -1 with err: LIMIT
  * (too many at a time).
  */
 int attempt_begin(struct req *r, const char *username, const char *password,

@@ -8,6 +8,7 @@
 #include "auth/rules.h"
 #include "base/log.h"
 #include "hub/attempt.h"
+#include "hub/audit.h"
 
 bool front_is_used(const struct app *app)
 {
@@ -33,6 +34,7 @@ void front_login(struct req *r)
 	case HEADER_REFUSED:
 		log_warn(NULL, "a login header is not believed",
 		    "from=%s why=\"%s\"", r->client, why);
+		audit_login(r, AUDIT_LOGIN_FAILED, NULL, why);
 		break;
 	case HEADER_NOBODY:
 		break;

@@ -3,6 +3,10 @@
  * either with the authenticator (then a request waits for it) or with the
  * person (then a prompt was shown and no request waits). It belongs to the
  * browser that began it.
+ *
+ * Of a class that comes at once those above auth.max_logins wait for their turn
+ * in the order in which they came: nobody has asked the authenticator about
+ * them, and what they typed stands in their requests only.
  */
 #include "hub/login.h"
 
@@ -14,6 +18,7 @@
 #include "base/mac.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/str.h"
 #include "hub/attempt.h"
 
 /* One name cannot be tried many times at once before the throttle sees how the
@@ -22,6 +27,8 @@
 #define STEPS_MAX     12
 /* A request may wait for so long (the listener's own limit is 120 s). */
 #define WAIT_MAX_MS   100000
+/* Of it, before its login begins: what is left must do for that. */
+#define QUEUE_MAX_MS  60000
 
 struct attempt {
 	struct list link;
@@ -32,17 +39,22 @@ struct attempt {
 	char *username;
 	const struct attempt_ops *ops;
 	int64_t over_ms; /* when the whole login is over */
+	int64_t came_ms; /* when the request that waits came */
 	unsigned n_steps;
+	bool is_begun;       /* the authenticator knows it */
 	struct req *waiting; /* NULL: with the person */
+	/* Until it is begun; they live as long as that request. */
+	const char *password;
 	struct timer deadline;
 };
 
 struct login {
 	struct app *app;
-	struct list attempts;
-	size_t n;
+	struct list attempts; /* in the order in which they came */
+	size_t n_begun, n_queued;
 	uint64_t last_id;
 	struct auth_sink sink;
+	struct defer turn; /* the next ones of the queue begin */
 };
 
 /* ---- the list ----------------------------------------------------- */
@@ -82,24 +94,51 @@ static size_t count_asked(const struct login *l, const char *username)
 	return n;
 }
 
+static size_t count_queued_from(const struct login *l, const char *address)
+{
+	size_t n = 0;
+
+	for (struct list *it = l->attempts.next; it != &l->attempts;
+	     it = it->next) {
+		const struct attempt *a = LIST_ITEM(it, struct attempt, link);
+		n += !a->is_begun && str_eq(a->waiting->client, address);
+	}
+	return n;
+}
+
+static bool is_full(const struct login *l)
+{
+	return l->n_begun >= (size_t)l->app->cfg.max_logins;
+}
+
+static void on_turn(void *arg);
+
 static void forget(struct attempt *a)
 {
+	struct login *l = a->login;
+
 	timer_stop(&a->deadline);
 	list_del(&a->link);
-	a->login->n--;
+	if (a->is_begun)
+		l->n_begun--;
+	else
+		l->n_queued--;
 	if (a->waiting) {
 		a->waiting->on_gone = NULL;
 		a->waiting->state = NULL;
 	}
 	free(a->username);
 	free(a);
+	if (l->n_queued > 0)
+		defer_call(l->app->loop, &l->turn, on_turn, l);
 }
 
 static void cancel(struct attempt *a)
 {
 	struct app *app = a->login->app;
 
-	app->auth_kind->cancel(app->auth, a->id);
+	if (a->is_begun)
+		app->auth_kind->cancel(app->auth, a->id);
 	forget(a);
 }
 
@@ -120,14 +159,15 @@ static void on_deadline(struct timer *t, void *arg)
 	struct req *r = a->waiting;
 	const struct attempt_ops *ops = a->ops;
 	const char *username = a->username;
+	enum auth_result res = a->is_begun ? AUTH_RES_TIMEOUT : AUTH_RES_LIMIT;
 
 	(void)t;
-	log_warn(&(struct log_ctx){ 0 }, "login took too long", "steps=%u",
-	    a->n_steps);
+	log_warn(&(struct log_ctx){ 0 }, "login took too long",
+	    "steps=%u begun=%s", a->n_steps, a->is_begun ? "yes" : "no");
 	if (r) {
 		username = arena_strdup(&r->http->arena, username);
 		cancel(a);
-		ops->ended(r, username, AUTH_RES_TIMEOUT, NULL, "");
+		ops->ended(r, username, res, NULL, "");
 	} else {
 		cancel(a);
 	}
@@ -136,16 +176,20 @@ static void on_deadline(struct timer *t, void *arg)
 static void arm(struct attempt *a)
 {
 	struct loop *l = a->login->app->loop;
-	int64_t left = a->over_ms - loop_now_ms(l);
+	int64_t now = loop_now_ms(l), over = a->over_ms;
+	int64_t longest = a->is_begun ? WAIT_MAX_MS : QUEUE_MAX_MS;
+	int64_t left;
 
-	if (a->waiting && left > WAIT_MAX_MS)
-		left = WAIT_MAX_MS;
+	if (a->waiting && over > a->came_ms + longest)
+		over = a->came_ms + longest;
+	left = over - now;
 	timer_start(l, &a->deadline, left > 0 ? left : 0, on_deadline, a);
 }
 
 static void wait_with(struct attempt *a, struct req *r)
 {
 	a->waiting = r;
+	a->came_ms = loop_now_ms(a->login->app->loop);
 	r->state = a;
 	r->on_gone = on_gone;
 	arm(a);
@@ -164,6 +208,72 @@ static struct req *take_waiting(struct attempt *a)
 	return r;
 }
 
+/* ---- the queue ---------------------------------------------------- */
+
+static void begin(struct attempt *a)
+{
+	struct login *l = a->login;
+	struct app *app = l->app;
+	const struct auth_form form = {
+		.username = a->username,
+		.password = a->password,
+		.rhost = a->waiting->client,
+	};
+
+	a->is_begun = true;
+	a->password = NULL;
+	l->n_queued--;
+	l->n_begun++;
+	a->over_ms = loop_now_ms(app->loop) + app->cfg.login_timeout_s * 1000;
+	arm(a);
+	app->auth_kind->begin(app->auth, a->id, &form);
+}
+
+/* While it waited its name or address may have failed too often. */
+static void begin_or_refuse(struct attempt *a)
+{
+	struct req *r = a->waiting;
+	const struct attempt_ops *ops = a->ops;
+	const char *username = arena_strdup(&r->http->arena, a->username);
+
+	if (page_login_wait_s(r, username) == 0) {
+		begin(a);
+		return;
+	}
+	(void)take_waiting(a);
+	forget(a);
+	ops->must_wait(r, username);
+}
+
+static struct attempt *first_queued(struct login *l)
+{
+	list_for_each (it, &l->attempts) {
+		struct attempt *a = LIST_ITEM(it, struct attempt, link);
+		if (!a->is_begun)
+			return a;
+	}
+	return NULL;
+}
+
+static void on_turn(void *arg)
+{
+	struct login *l = arg;
+
+	while (l->n_queued > 0 && !is_full(l))
+		begin_or_refuse(first_queued(l));
+}
+
+/* Half of the places are nobody's from one address. */
+static bool has_place(const struct login *l, const struct req *r)
+{
+	size_t places = (size_t)l->app->cfg.max_waiting_logins;
+
+	if (!is_full(l) && l->n_queued == 0)
+		return true;
+	return l->n_queued < places &&
+	       count_queued_from(l, r->client) < (places + 1) / 2;
+}
+
 /* ---- for the pages ------------------------------------------------ */
 
 int attempt_begin(struct req *r, const char *username, const char *password,
@@ -172,7 +282,7 @@ int attempt_begin(struct req *r, const char *username, const char *password,
 	struct app *app = r->app;
 	struct login *l = app->login;
 
-	if (l->n >= (size_t)app->cfg.max_logins)
+	if (!has_place(l, r))
 		return err_set(err, ERR_LIMIT,
 		    "Too many people are logging in right now. Try again in a "
 		    "few seconds.");
@@ -185,18 +295,15 @@ int attempt_begin(struct req *r, const char *username, const char *password,
 	a->id = ++l->last_id;
 	a->username = xstrdup(username);
 	a->ops = ops;
-	a->over_ms = loop_now_ms(app->loop) + app->cfg.login_timeout_s * 1000;
+	a->password = password;
+	a->over_ms = INT64_MAX;
 	rand_hex(a->name, ATTEMPT_NAME_LEN);
 	memcpy(a->browser, r->cookies.browser, sizeof a->browser);
 	list_add_tail(&l->attempts, &a->link);
-	l->n++;
+	l->n_queued++;
 	wait_with(a, r);
-	const struct auth_form form = {
-		.username = username,
-		.password = password,
-		.rhost = r->client,
-	};
-	app->auth_kind->begin(app->auth, a->id, &form);
+	if (l->n_queued == 1 && !is_full(l))
+		begin(a);
 	return 0;
 }
 
@@ -287,6 +394,7 @@ void login_free(struct login **l)
 		if (r)
 			reply_refusal(r, 503, "The hub is being stopped.");
 	}
+	defer_cancel(&(*l)->turn);
 	free(*l);
 	*l = NULL;
 }
@@ -298,5 +406,10 @@ const struct auth_sink *login_sink(struct login *l)
 
 size_t login_count(const struct login *l)
 {
-	return l->n;
+	return l->n_begun;
+}
+
+size_t login_count_waiting(const struct login *l)
+{
+	return l->n_queued;
 }

@@ -247,6 +247,10 @@ static int read_config(const struct args *a, struct arena *arena,
 	return 0;
 }
 
+#define HINT_NOBODY                                                            \
+	"hint=\"set auth.allow_all or auth.allowed_users, or another list of " \
+	"section auth\""
+
 /* What the table cannot know: the kind exists, the rules can be compiled. */
 static int check_auth(
     const struct config *cfg, const char *file, struct err *err)
@@ -269,9 +273,7 @@ static int check_auth(
 	if (!rules)
 		return -1;
 	if (rules_admit_nobody(rules))
-		log_warn(NULL, "nobody may log in",
-		    "hint=\"set auth.allow_all or auth.allowed_users, or "
-		    "another list of section auth\"");
+		log_warn(NULL, "nobody may log in", HINT_NOBODY);
 	rules_close(&rules);
 	return 0;
 }
@@ -429,6 +431,7 @@ static int set_places(const struct args *a, struct app *app, struct err *err)
 	app->places.state_dir = p.state_dir;
 	app->places.keys_dir = p.keys_dir;
 	app->places.hub_socket = p.hub_socket;
+	app->places.admin_socket = p.admin_socket;
 	app->places.spawner_socket = p.spawner_socket;
 	app->places.database = p.database;
 	return 0;
@@ -451,6 +454,21 @@ static int open_all(struct run *r, struct err *err)
 	return app_open(app, token, err);
 }
 
+/* Where it is seen: last in the log, in systemctl status, by carrel up. */
+static void say_ready(const struct app *app)
+{
+	log_info(NULL, "ready", "version=%s port=%d socket=%s", CARREL_VERSION,
+	    (int)app->cfg.hub_port, app->places.hub_socket);
+	if (!rules_admit_nobody(app->rules)) {
+		sysd_notify("READY=1");
+		return;
+	}
+	log_error(NULL, "nobody may log in", HINT_NOBODY);
+	sysd_notify("STATUS=Nobody may log in: set auth.allow_all, or a list "
+		    "of people or groups, in section auth of carrel.yaml, and "
+		    "restart the hub.\nREADY=1");
+}
+
 static int run(const struct args *a, struct app *app)
 {
 	struct run r = { .args = a, .app = app };
@@ -460,10 +478,7 @@ static int run(const struct args *a, struct app *app)
 	if (open_all(&r, &err) != 0) {
 		code = fail("the hub cannot start", &err);
 	} else {
-		sysd_notify("READY=1");
-		log_info(NULL, "ready", "version=%s port=%d socket=%s",
-		    CARREL_VERSION, (int)app->cfg.hub_port,
-		    app->places.hub_socket);
+		say_ready(app);
 		loop_run(app->loop);
 		code = app->exit_code;
 		log_info(NULL, "ended", "code=%d", code);

@@ -325,8 +325,11 @@ static int refresh(struct metrics *m, struct err *err)
 	set(m, METRIC_RUNNING_SERVERS, NULL, (double)count_ready(app));
 	set(m, METRIC_STARTS_WAITING, NULL,
 	    (double)app->servers->starts.n_waiting);
-	if (app->login)
+	if (app->login) {
 		set(m, METRIC_LOGINS, NULL, (double)login_count(app->login));
+		set(m, METRIC_LOGINS_WAITING, NULL,
+		    (double)login_count_waiting(app->login));
+	}
 	set_connections(m, "proxy", app->http_proxy);
 	set_connections(m, "servers", app->http_servers);
 	set_loop(m);

@@ -143,10 +143,19 @@ static const char *trimmed(struct req *r, const char *s)
 	return arena_strndup(&r->http->arena, t.p, t.len);
 }
 
-static void refuse_wait(struct req *r, const char *username, int64_t wait_s)
+int64_t page_login_wait_s(struct req *r, const char *username)
 {
+	return throttle_wait_s(
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
+}
+
+static void must_wait(struct req *r, const char *username)
+{
+	int64_t wait_s = page_login_wait_s(r, username);
 	char text[160];
 
+	if (wait_s < 1)
+		wait_s = 1;
 	throttle_text(wait_s, text, sizeof text);
 	http_set(r->http, "Retry-After",
 	    arena_printf(&r->http->arena, "%lld", (long long)wait_s));
@@ -156,7 +165,8 @@ static void refuse_wait(struct req *r, const char *username, int64_t wait_s)
 static void first_step(struct req *r)
 {
 	static const struct attempt_ops ops = { .prompt = show_prompt,
-		.ended = page_login_ended };
+		.ended = page_login_ended,
+		.must_wait = must_wait };
 	const char *typed = url_pair_get(&r->form, "username");
 	const char *password = url_pair_get(&r->form, "password");
 	struct err err = { 0 };
@@ -171,10 +181,8 @@ static void first_step(struct req *r)
 		show_form(r, 403, NULL, TEXT_DENIED);
 		return;
 	}
-	int64_t wait_s = throttle_wait_s(
-	    r->app->throttle, page_login_throttle_name(r, username), r->client);
-	if (wait_s > 0)
-		refuse_wait(r, username, wait_s);
+	if (page_login_wait_s(r, username) > 0)
+		must_wait(r, username);
 	else if (attempt_begin(r, username, password, &ops, &err) != 0)
 		show_form(r, 503, username, err.text);
 }
@@ -207,14 +215,18 @@ struct visitor {
 	char session_id[SESSION_ID_LEN + 1];
 };
 
-/* A browser that was logged in as somebody else is so no longer. */
-static int write_session(struct req *r, struct visitor *v, struct err *err)
+/* A browser that was logged in as somebody else is so no longer; nor is one
+ * that knew the password before it was changed. */
+static int write_session(struct req *r, const struct auth_identity *id,
+    struct visitor *v, struct err *err)
 {
 	struct db *db = r->app->db;
 	int64_t now = clock_wall_us();
 
 	if (r->who.kind == PRINCIPAL_USER &&
 	    session_end(db, &r->who.session, err) != 0)
+		return -1;
+	if (id->has_new_secret && session_end_all(db, v->user.id, err) != 0)
 		return -1;
 	if (user_touch(db, v->user.id, now, err) != 0)
 		return -1;
@@ -229,7 +241,8 @@ static int write_entry(
 	if (db_begin(r->app->db, err) != 0)
 		return -1;
 	if (entry_write(r->app, &r->http->arena, e, &v->user, err) == 0 &&
-	    write_session(r, v, err) == 0 && db_commit(r->app->db, err) == 0)
+	    write_session(r, e->id, v, err) == 0 &&
+	    db_commit(r->app->db, err) == 0)
 		return 0;
 	db_rollback(r->app->db);
 	return -1;
@@ -246,8 +259,8 @@ static void measure_failure(const struct req *r)
 }
 
 /* The answer leaves when the rows are on disk (reply.c). */
-static void let_in(
-    struct req *r, const struct rules_decision *d, struct visitor *v)
+static void let_in(struct req *r, const struct auth_identity *id,
+    const struct rules_decision *d, struct visitor *v)
 {
 	const char *next = redirect_req_next(r);
 
@@ -255,6 +268,9 @@ static void let_in(
 	    "from=%s rule=%s", r->client, rules_reason_name(d->reason));
 	audit_login(r, AUDIT_LOGIN, d->name, rules_reason_name(d->reason));
 	measure(r, METRIC_LOGIN, "LoginStatus.success");
+	if (id->has_new_secret)
+		audit_login_ended(
+		    r->app, d->name, "the password was changed at a login");
 	refresh_forget(r->app->refresh, v->user.id);
 	gate_set_login(r, v->secret, v->session_id);
 	mem_wipe(v->secret, sizeof v->secret);
@@ -299,7 +315,7 @@ static void succeeded(
 		return;
 	}
 	if (write_entry(r, &e, &v, &err) == 0) {
-		let_in(r, &d, &v);
+		let_in(r, id, &d, &v);
 		return;
 	}
 	measure_failure(r);
@@ -378,7 +394,16 @@ void page_login_ended(struct req *r, const char *username, enum auth_result res,
 	    "tell the administrator if it stays so.");
 }
 
-/* What a provider refused, or what came back from nowhere. */
+void page_login_denied(struct req *r, const char *text)
+{
+	const char *via = r->login_via ? r->login_via : "a provider";
+
+	audit_login(r, AUDIT_LOGIN_FAILED, NULL,
+	    arena_printf(&r->http->arena, "%s: %s", via, text));
+	page_login_problem(r, 403, text);
+}
+
+/* What could not be asked, or what came back from nowhere. */
 void page_login_problem(struct req *r, int status, const char *text)
 {
 	measure_failure(r);

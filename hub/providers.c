@@ -113,7 +113,9 @@ static struct visit *visit_new(
 	struct providers *p = r->app->providers;
 	struct visit *v;
 
-	if (p->n_visits >= (size_t)r->app->cfg.max_logins) {
+	/* The fetcher has a queue of its own. */
+	if (p->n_visits >=
+	    (size_t)(r->app->cfg.max_logins + r->app->cfg.max_waiting_logins)) {
 		(void)err_set(err, ERR_LIMIT,
 		    "Too many people are logging in right now. Try again in a "
 		    "few seconds.");
@@ -179,8 +181,10 @@ static void on_done(uint64_t id, enum auth_result res,
 		return;
 	if (res == AUTH_RES_OK)
 		page_login_ended(r, identity->name, res, identity, "");
+	else if (res == AUTH_RES_DENIED)
+		page_login_denied(r, text);
 	else
-		page_login_problem(r, res == AUTH_RES_DENIED ? 403 : 503, text);
+		page_login_problem(r, 503, text);
 }
 
 /* ---- cookies ------------------------------------------------------- */

@@ -88,9 +88,23 @@ static const char *field(const json_t *auth, const char *name)
 	return text && *text && strlen(text) <= FIELD_MAX ? text : NULL;
 }
 
+static void must_wait(struct req *r, const char *username)
+{
+	int64_t wait_s = page_login_wait_s(r, username);
+
+	if (wait_s < 1)
+		wait_s = 1;
+	http_set(r->http, "Retry-After",
+	    arena_printf(&r->http->arena, "%lld", (long long)wait_s));
+	reply_error(r, 429,
+	    "Too many failed logins. Try again in %lld seconds.",
+	    (long long)wait_s);
+}
+
 void token_login(struct req *r, route_fn *then)
 {
-	static const struct attempt_ops ops = { .ended = ended };
+	static const struct attempt_ops ops = { .ended = ended,
+		.must_wait = must_wait };
 	json_t *body;
 	struct err err = { 0 };
 	int has = req_json(r, &body);
@@ -105,15 +119,8 @@ void token_login(struct req *r, route_fn *then)
 		return;
 	}
 	r->then = then;
-	int64_t wait_s = throttle_wait_s(
-	    r->app->throttle, page_login_throttle_name(r, username), r->client);
-	if (wait_s > 0) {
-		http_set(r->http, "Retry-After",
-		    arena_printf(&r->http->arena, "%lld", (long long)wait_s));
-		reply_error(r, 429,
-		    "Too many failed logins. Try again in %lld seconds.",
-		    (long long)wait_s);
-	} else if (attempt_begin(r, username, password, &ops, &err) != 0) {
+	if (page_login_wait_s(r, username) > 0)
+		must_wait(r, username);
+	else if (attempt_begin(r, username, password, &ops, &err) != 0)
 		reply_error(r, 503, "%s", err.text);
-	}
 }

@@ -125,9 +125,10 @@ static void child_end(int fd, const struct pam_login_result *result)
 			break;
 		json_array_append_new(groups, json_string(result->groups[i]));
 	}
-	child_send(fd, json_pack("{ss ss ss ss so}", "type", "END", "code",
+	child_send(fd, json_pack("{ss ss ss ss so sb}", "type", "END", "code",
 			   auth_word(result->code), "account", result->account,
-			   "text", result->text, "groups", groups));
+			   "text", result->text, "groups", groups, "changed",
+			   (int)result->is_changed));
 }
 
 /* What child_setup did for a login is taken back. */
@@ -229,22 +230,27 @@ static void attempt_free(struct attempt *at)
 	free(at);
 }
 
-static void finish(struct attempt *at, enum spawner_auth_code code,
-    const char *account, const char *text, const json_t *groups)
+static void finish(struct attempt *at, const struct attempt_end *end)
 {
 	struct attempts *a = at->all;
+
+	log_info(&(struct log_ctx){ .user = at->account }, "login ended",
+	    "code=%s", auth_word(end->code));
+	attempt_free(at);
+	a->config.end(end, a->config.arg);
+}
+
+static void give_up(
+    struct attempt *at, enum spawner_auth_code code, const char *text)
+{
 	const struct attempt_end end = {
 		.id = at->id,
 		.code = code,
-		.account = account,
+		.account = "",
 		.text = text,
-		.groups = groups,
 	};
 
-	log_info(&(struct log_ctx){ .user = at->account }, "login ended",
-	    "code=%s", auth_word(code));
-	attempt_free(at);
-	a->config.end(&end, a->config.arg);
+	finish(at, &end);
 }
 
 static void on_deadline(struct timer *t, void *arg)
@@ -252,11 +258,10 @@ static void on_deadline(struct timer *t, void *arg)
 	struct attempt *at = arg;
 
 	(void)t;
-	finish(at, AUTH_TIMEOUT, "",
+	give_up(at, AUTH_TIMEOUT,
 	    at->is_asking ? "The answer took too long: log in again."
 			  : "The login took too long: a PAM module did not "
-			    "answer. Tell the administrator of this machine.",
-	    NULL);
+			    "answer. Tell the administrator of this machine.");
 }
 
 static void expect(struct attempt *at, int64_t timeout_ms)
@@ -299,46 +304,47 @@ static void on_kept_too_long(struct timer *t, void *arg)
 }
 
 /* Told as a success; the process stays, for the account's next server. */
-static void keep(struct attempt *at, const char *account, const char *text,
-    const json_t *groups)
+static void keep(struct attempt *at, const struct attempt_end *end)
 {
 	struct attempts *a = at->all;
-	struct attempt *older = find_kept(a, account);
-	const struct attempt_end end = { at->id, AUTH_SUCCESS, account, text,
-		groups };
+	struct attempt *older = find_kept(a, end->account);
 
 	if (older)
 		attempt_free(older);
 	free(at->account);
-	at->account = xstrdup(account);
+	at->account = xstrdup(end->account);
 	at->is_kept = true;
 	a->n--;
 	a->n_kept++;
 	timer_start(
 	    a->loop, &at->deadline, a->config.keep_ms, on_kept_too_long, at);
-	log_info(&(struct log_ctx){ .user = account }, "login ended",
-	    "code=%s kept=%zu", auth_word(end.code), a->n_kept);
-	a->config.end(&end, a->config.arg);
+	log_info(&(struct log_ctx){ .user = end->account }, "login ended",
+	    "code=%s kept=%zu", auth_word(end->code), a->n_kept);
+	a->config.end(end, a->config.arg);
 }
 
 static int on_end(struct wire *w, const json_t *msg, int *fds, size_t n_fds,
     void *arg, struct err *err)
 {
-	const char *code = "", *account = "", *text = "";
 	struct attempt *at = arg;
+	struct attempt_end end = { .id = at->id, .account = "", .text = "" };
+	const char *code = "";
 	json_t *groups = NULL;
 
 	(void)w, (void)fds, (void)n_fds;
 	if (json_get_str(msg, "code", 32, &code, err) < 0 ||
-	    json_get_str(msg, "account", 256, &account, err) < 0 ||
-	    json_get_str(msg, "text", REPLY_MAX, &text, err) < 0 ||
-	    json_get_array(msg, "groups", PAM_GROUPS_MAX, &groups, err) < 0)
+	    json_get_str(msg, "account", 256, &end.account, err) < 0 ||
+	    json_get_str(msg, "text", REPLY_MAX, &end.text, err) < 0 ||
+	    json_get_array(msg, "groups", PAM_GROUPS_MAX, &groups, err) < 0 ||
+	    json_get_bool(msg, "changed", &end.is_changed, err) < 0)
 		return -1;
-	if (auth_code_of(code) == AUTH_SUCCESS && at->all->config.keep_ms > 0 &&
+	end.code = auth_code_of(code);
+	end.groups = groups;
+	if (end.code == AUTH_SUCCESS && at->all->config.keep_ms > 0 &&
 	    at->all->n_kept < at->all->config.max)
-		keep(at, account, text, groups);
+		keep(at, &end);
 	else
-		finish(at, auth_code_of(code), account, text, groups);
+		finish(at, &end);
 	return 0;
 }
 
@@ -352,6 +358,7 @@ static const struct wire_member end_members[] = {
 	{ "account", WIRE_STR, true, 0, 256 },
 	{ "text", WIRE_STR, true, 0, 2048 },
 	{ "groups", WIRE_LIST, true, 0, PAM_GROUPS_MAX },
+	{ "changed", WIRE_BOOL, true, 0, 0 },
 	{ 0 },
 };
 static const struct wire_message table[] = {
@@ -371,10 +378,9 @@ static void on_closed(struct wire *w, const struct err *why, void *arg)
 	log_warn(&(struct log_ctx){ .user = at->account },
 	    "login process ended early", "why=\"%s\"",
 	    why->code ? why->text : "no answer");
-	finish(at, AUTH_UNAVAILABLE, "",
+	give_up(at, AUTH_UNAVAILABLE,
 	    "The login process ended early: a PAM module may have crashed. "
-	    "Tell the administrator of this machine.",
-	    NULL);
+	    "Tell the administrator of this machine.");
 }
 
 struct attempts *attempts_new(
@@ -477,13 +483,12 @@ void attempts_begin(
 	list_add_tail(&a->list, &at->link);
 	a->n++;
 	if (full) {
-		finish(at, AUTH_LIMIT, "",
-		    "Too many logins are under way: try again in a minute.",
-		    NULL);
+		give_up(at, AUTH_LIMIT,
+		    "Too many logins are under way: try again in a minute.");
 		return;
 	}
 	if (fork_child(at, rhost, &err) != 0) {
-		finish(at, AUTH_UNAVAILABLE, "", err.text, NULL);
+		give_up(at, AUTH_UNAVAILABLE, err.text);
 		return;
 	}
 	expect(at, a->config.module_timeout_ms);
@@ -513,7 +518,7 @@ void attempts_cancel(struct attempts *a, uint64_t id)
 	struct attempt *at = find(a, id);
 
 	if (at)
-		finish(at, AUTH_CANCELLED, "", "", NULL);
+		give_up(at, AUTH_CANCELLED, "");
 }
 
 int attempts_make_keeper(struct attempts *a, const char *account,

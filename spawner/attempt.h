@@ -24,6 +24,7 @@ struct attempt_end {
 	enum spawner_auth_code code;
 	const char *account, *text;
 	const json_t *groups; /* list of strings; borrowed */
+	bool is_changed;      /* the password was, on the way in */
 };
 
 struct attempts_config {

@@ -143,6 +143,7 @@ HANDLER(AUTH_END)
 		.account = text_of(msg, "account"),
 		.text = text_of(msg, "text"),
 		.groups = groups,
+		.is_changed = flag_of(msg, "changed"),
 	};
 
 	(void)w, (void)fds, (void)n_fds, (void)err;

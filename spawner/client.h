@@ -3,9 +3,8 @@
  * only header of spawner/ that another program may include. Owns the
  * connection, connects again with back-off when it is lost, and says so.
  *
- * Everything is asked by id or key and answered by one callback later; nothing
- * is answered from inside the call. tests/sim puts its own implementation of
- * this header in the place of client.c.
+ * Everything is asked by id or key and answered by one callback later, never
+ * from inside the call. tests/sim has its own client.c.
  */
 #ifndef CARREL_SPAWNER_CLIENT_H
 #define CARREL_SPAWNER_CLIENT_H
@@ -45,6 +44,7 @@ struct spawner_auth_end {
 	const char *text;          /* what to tell the person; may be "" */
 	const char *const *groups; /* the account's Unix groups (on success) */
 	size_t n_groups;
+	bool is_changed; /* the password was changed on the way in */
 };
 
 /* What runs under one keeper. */

@@ -294,11 +294,12 @@ static bool is_due(int rc)
 
 /* The modules ask for the old and the new password. Whatever they say of a
  * change that was not made, the password is due still. */
-static int change_password(struct pam_session *s)
+static int change_password(struct pam_session *s, bool *done_out)
 {
 	int rc = pam_chauthtok(s->handle, PAM_CHANGE_EXPIRED_AUTHTOK);
 
-	if (rc == PAM_SUCCESS)
+	*done_out = rc == PAM_SUCCESS;
+	if (*done_out)
 		return pam_acct_mgmt(s->handle, PAM_DISALLOW_NULL_AUTHTOK);
 	return PAM_NEW_AUTHTOK_REQD;
 }
@@ -317,7 +318,7 @@ static void run_stack(const struct pam_login *login, struct arena *a,
 	if (rc == PAM_SUCCESS)
 		rc = pam_acct_mgmt(s->handle, PAM_DISALLOW_NULL_AUTHTOK);
 	if (is_due(rc) && login->changes_passwords)
-		rc = change_password(s);
+		rc = change_password(s, &out->is_changed);
 	out->code = code_of(rc, &s->talk);
 	explain(&s->talk, out->code, s->handle, rc);
 	if (out->code == AUTH_SUCCESS)

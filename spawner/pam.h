@@ -53,6 +53,7 @@ struct pam_login_result {
 	const char *text;    /* lines for the person; "" if none */
 	const char **groups;
 	size_t n_groups;
+	bool is_changed; /* a due password was, on the way in */
 	/* keeps_handle and a success: for pam_session_open; else NULL. */
 	struct pam_session *session;
 };

@@ -186,11 +186,14 @@ void serve_auth_end(const struct attempt_end *end, void *arg)
 	json_t *groups = end->groups
 			     ? json_incref((json_t *)(uintptr_t)end->groups)
 			     : json_array();
+	json_t *msg = json_pack("{ss sI ss ss ss so}", "type", "AUTH_END", "id",
+	    (json_int_t)end->id, "code", auth_word(end->code), "account",
+	    end->account, "text", end->text, "groups", groups);
 
-	(void)say(arg,
-	    json_pack("{ss sI ss ss ss so}", "type", "AUTH_END", "id",
-		(json_int_t)end->id, "code", auth_word(end->code), "account",
-		end->account, "text", end->text, "groups", groups));
+	/* A hub from before this member never reads it. */
+	if (end->is_changed)
+		json_object_set_new(msg, "changed", json_true());
+	(void)say(arg, msg);
 }
 
 /* The members that SERVER and STARTED share. */

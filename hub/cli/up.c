@@ -47,6 +47,7 @@ struct up {
 	struct watch notify;
 	struct timer deadline, probe;
 	char notify_name[64];
+	char hub_status[200]; /* what the hub said beside READY=1; "" */
 	char port_text[8], api_port_text[8], api_url[64];
 	char spawner_sock[PATH_MAX], hub_sock[PATH_MAX], journal[PATH_MAX];
 	char error_target[PATH_MAX + 64];
@@ -157,6 +158,8 @@ static void say_ready(struct up *up)
 	printf("\n  Carrel is ready at http://%s:%u\n\n", ip,
 	    (unsigned)up->opt.port);
 	logins_explain(up->site.all_accounts);
+	if (*up->hub_status)
+		printf("\n  WARNING: %s\n\n", up->hub_status);
 	printf("  Stop with Ctrl-C; running notebooks go on.\n\n");
 	fflush(stdout);
 }
@@ -222,6 +225,19 @@ static pid_t sender_of(const struct msghdr *msg)
 	return 0;
 }
 
+/* "STATUS=..." is for people; the latest counts. */
+static void keep_status(struct up *up, const char *text)
+{
+	const char *status = strstr(text, "STATUS=");
+
+	up->hub_status[0] = '\0';
+	if (!status || (status != text && status[-1] != '\n'))
+		return;
+	status += strlen("STATUS=");
+	str_printable(up->hub_status, sizeof up->hub_status, status,
+	    strcspn(status, "\n"));
+}
+
 /* sd_notify(3): believed only from the program itself. */
 static void on_notify(struct watch *w, uint32_t events, void *arg)
 {
@@ -243,6 +259,8 @@ static void on_notify(struct watch *w, uint32_t events, void *arg)
 		return;
 	text[n] = '\0';
 	pid_t pid = sender_of(&msg);
+	if (pid && up->child[HUB].pid == pid)
+		keep_status(up, text);
 	for (int i = 0; pid && i < N_CHILDREN; i++)
 		if (up->child[i].pid == pid &&
 		    (str_starts(text, "READY=1") || strstr(text, "\nREADY=1")))

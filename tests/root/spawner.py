@@ -41,6 +41,7 @@ def test_server_runs_as_its_person(b):
     own = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
     claim(int(status["SigBlk"], 16) == 0 and int(status["SigIgn"], 16) & ~own == 0,
           "signals are blocked %s or ignored %s" % (status["SigBlk"], status["SigIgn"]))
+    # CVE-2022-39286: settings are read from nowhere that others write.
     claim(os.readlink("/proc/%d/cwd" % s.pid) == b.alice.home, "cwd")
     fds = sorted(os.listdir("/proc/%d/fd" % s.pid), key=int)
     claim(fds == ["0", "1", "2"], "descriptors %r" % fds)
@@ -54,7 +55,9 @@ def test_server_runs_as_its_person(b):
         "JUPYTERHUB_SERVICE_URL": "http://%s/user/a/" % s.address,
     }, "environment %r" % got)
     claim("/carrel/" + s.key in s.proc("cgroup"), "no cgroup of its own")
+    # CVE-2020-26261: no other account reads the token.
     claim("tok" not in s.proc("cmdline"), "the token stands in argv")
+    claim(os.stat("/proc/%d/environ" % s.pid).st_mode & 0o077 == 0, "others read the environment")
     keeper = int(s.proc("stat").rpartition(")")[2].split()[1])
     claim("tok" not in read("/proc/%d/cmdline" % keeper) +
           read("/proc/%d/environ" % keeper), "token at the keeper")

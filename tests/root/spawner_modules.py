@@ -37,6 +37,7 @@ def test_password_that_is_due_is_changed(b):
         end, prompts = login(b.spawner.hub, b.bob.name, b.bob.password, b.bob.password, new, new)
         equal(end["code"], "success", "the login: %r" % end)
         equal(end["account"], b.bob.name, "account")
+        claim(end.get("changed") is True, "it is not told that the password was changed")
         texts = [p["text"] for p in prompts]
         equal(len(texts), 4, "prompts %r" % texts)
         said, question = texts[1].rsplit("\n", 1)
@@ -45,6 +46,7 @@ def test_password_that_is_due_is_changed(b):
         claim(not any(p["echo"] for p in prompts), "a password is shown")
         end, prompts = login(b.spawner.hub, b.bob.name, new)
         equal((end["code"], len(prompts)), ("success", 1), "the next login: %r" % end)
+        claim("changed" not in end, "a login that changes nothing says so")
         equal(login(b.spawner.hub, b.bob.name, b.bob.password)[0]["code"], "denied", "the old password")
 
 

@@ -118,6 +118,17 @@ def port_in_use():
     other.clean()
 
 
+def nobody_may_come_in():
+    closed = Carrel("auth: {blocked_users: [eve]}\n")
+    try:
+        closed.start()
+        until("it is said after all else", 10, lambda: closed.seen("WARNING: Nobody may log in: set auth.allow_all"))
+        claim(closed.seen("error hub nobody may log in"), "it is no error in the hub's log")
+        claim(not carrel.seen("WARNING"), "it is said where people may come in")
+    finally:
+        closed.clean()
+
+
 def bad_settings():
     other = Carrel(config="auth:\n  alow_all: true\n")
     other.start(wait=False)
@@ -165,13 +176,14 @@ def closed_clone():
 report.run([
     ("it becomes ready and says for whom", ready),
     ("each program runs as its account", who_runs_as_whom),
-    ("places have their owners and modes", places),
+    ("places have their owners and modes (CVE-2022-29241)", places),
     ("the spawner gave up what it does not need", spawner_capabilities),
     ("a stranger can connect to neither socket and asks the proxy in vain", strangers_cannot_speak),
     ("each program comes back after kill -9", each_comes_back),
     ("while the hub is away the proxy says so", hub_away),
     ("a port in use is named with its owner", port_in_use),
     ("a mistake in the settings is named with its place", bad_settings),
+    ("a policy that admits nobody is said last", nobody_may_come_in),
     ("SIGTERM ends all three", ends),
     ("it works from a clone that only root can enter", closed_clone),
 ], on_failure=carrel.print_lines)

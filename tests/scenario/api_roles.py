@@ -162,7 +162,7 @@ def mistakes():
 
 
 report.run([("people log in", begin), ("roles and groups are as configured", configured),
-            ("roles permit what they say", permits), ("only administrators touch administrators",
+            ("roles permit what they say", permits), ("only administrators touch administrators (CVE-2024-41942)",
                                                       only_admins_touch_admins),
             ("what is stale goes at the next start", stale), ("mistakes are named", mistakes),
             ("the hub ends in order", lambda: end_hub(carrel))], carrel.print_lines)

@@ -126,7 +126,7 @@ def off():
 
 
 report.run([("people log in", begin), ("servers are made", made), ("or refused", refused), ("changed", changed),
-            ("started and stopped", runs), ("removed", removed), ("and refused where they are off", off),
+            ("started and stopped", runs), ("removed", removed), ("and refused where they are off, in the API (GHSA-37w4-hwhx-4rc4)", off),
             ("the hub ends in order", lambda: end_hub(carrel))],
            carrel.print_lines)
 carrel.clean()

@@ -236,7 +236,7 @@ report.run([("two people log in", begin), ("many users are created", creates_man
             ("by pages", pages), ("one user is created", creates_one), ("one user is read", reads_one),
             ("one user is changed", changes), ("a new name ends all logins", rename_ends_logins),
             ("scopes say what is seen", fields_by_scope), ("and who is listed", listing_by_scope),
-            ("creation wants the unfiltered scope", creation_wants_everybody), ("users are deleted", deletes), ("their servers are stopped before", deletes_with_server),
+            ("creation wants the unfiltered scope (GHSA-69wv-m5fw-2fhp)", creation_wants_everybody), ("users are deleted", deletes), ("their servers are stopped before", deletes_with_server),
             ("a start under way is cancelled before", deletes_during_start),
             ("the hub ends in order", lambda: end_hub(carrel))], carrel.print_lines)
 carrel.clean()

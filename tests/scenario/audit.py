@@ -125,7 +125,7 @@ report.run([
     ("the hub says that it serves", begin),
     ("logins, failures, starts, stops, and who did them", a_day),
     ("a reload of the configuration is told", reload_is_told),
-    ("no secret stands in the file", no_secrets),
+    ("no secret stands in the file (CVE-2022-24757)", no_secrets),
     ("a restart goes on in the same file", a_restart_goes_on_in_the_same_file),
     ("the file is bounded", the_file_is_bounded),
 ], on_failure=lambda: carrel and carrel.print_lines(40))

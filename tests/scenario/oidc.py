@@ -171,7 +171,7 @@ else:
             ("the hub may restart meanwhile", hub_restart),
             ("groups follow the provider", groups_follow),
             ("a provider that is away is told so", provider_away),
-            ("nothing secret is logged", nothing_secret),
+            ("nothing secret is logged (CVE-2022-24757)", nothing_secret),
         ], on_failure=lambda: story.carrel.print_lines(60))
     finally:
         if story:

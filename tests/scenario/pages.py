@@ -226,7 +226,7 @@ def shutdown():
 
 
 report.run([("people log in", begin), ("log in first", log_in_first), ("tokens", tokens),
-            ("a profile is chosen", choice), ("named servers on home", named), ("everybody, for administrators", admin),
+            ("a profile is chosen, of those that there are (CVE-2023-48311)", choice), ("named servers on home", named), ("everybody, for administrators", admin),
             ("one person, for administrators", admin_person), ("servers, for administrators", admin_servers),
             ("one link for everybody", links), ("other pages, logout", others), ("shutdown", shutdown),
             ("the hub ends", lambda: end_hub(carrel))], carrel.print_lines)

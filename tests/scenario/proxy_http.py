@@ -401,6 +401,25 @@ def early_answer_to_an_upload():
     s.close()
 
 
+def ws_2020_0091_long_bodies_that_break_off():
+    """GHSA-6x33-pw7p-hmpq: a long body ended the whole proxy."""
+    stays = proxy.connect()
+    length = b"POST /echo/long HTTP/1.1\r\nHost: h\r\nContent-Length: 50000000\r\n\r\n"
+    chunks = b"POST /echo/long HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for head, body in ((length, b"x" * 300000), (chunks, b"fffff\r\n" + b"x" * 300000), (chunks, b"zz\r\n"),
+                       (b"POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 50000000\r\n\r\n", b"x" * 300000)):
+        for _ in range(5):
+            s = proxy.connect()
+            try:
+                s.send(head + body)
+            except OSError:
+                pass   # the proxy may end it before all is sent
+            s.close()
+    stays.send(b"GET /echo/after HTTP/1.1\r\nHost: h\r\n\r\n")
+    claim(b" /echo/after " in read_response(stays)[1], "a connection from before is served")
+    stays.close()
+
+
 def large_heads():
     value = "x" * 60000
     equal(len(seen(proxy.ask("/echo", fields="X-Big: %s\r\n" % value)[1]).get("X-Big")), 60000, "60 KB arrive")
@@ -562,7 +581,7 @@ def main():
         redirects_are_rewritten, ambiguous_requests_are_400_and_close, bodies_travel_as_announced,
         trailers_pass_both_ways, keep_alive_and_pipelining, http_1_0_clients, responses_without_body,
         until_close_becomes_chunks, interim_answers, half_closed_client_gets_its_answer, early_answer_to_an_upload,
-        large_heads, a_head_in_single_bytes, truncated_answers_are_told, stale_connections_cost_no_request,
+        ws_2020_0091_long_bodies_that_break_off, large_heads, a_head_in_single_bytes, truncated_answers_are_told, stale_connections_cost_no_request,
         dead_backends_cost_no_sockets, unix_targets_and_listeners, names_are_looked_up, timeouts, error_pages)
     wanted = sys.argv[1:]
     report.run([(f.__name__, f) for f in tests if not wanted or f.__name__ in wanted],

@@ -136,12 +136,12 @@ def metadata_never_writes():
         equal(answer.status, 403, "a write with Sec-Fetch-Mode " + mode)
 
 
-report.run([("people log in", begin), ("the XSRF token of another browser", xsrf_of_another_browser),
+report.run([("people log in", begin), ("the XSRF token of another browser (CVE-2024-28233)", xsrf_of_another_browser),
             ("a cookie after the logout", cookie_after_logout), ("the Host header says nothing", next_is_ours),
             ("bytes in next", next_bytes), ("a login without its fields", login_without_password),
             ("names in both ways of creation", names_alike), ("bodies that break the reference", bodies),
             ("a code that was tampered with", tampered_code), ("people with named servers are deleted", deletes_named),
-            ("Fetch-Metadata never permits a write", metadata_never_writes),
+            ("Fetch-Metadata never permits a write (CVE-2026-40864)", metadata_never_writes),
             ("the hub ends", lambda: end_hub(carrel))], carrel.print_lines)
 carrel.clean()
 report.finish()

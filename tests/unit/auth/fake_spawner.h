@@ -95,7 +95,7 @@ struct heard {
 	int n_done, n_prompts;
 	uint64_t id;
 	enum auth_result res;
-	bool has_identity, echo;
+	bool has_identity, has_new_secret, echo;
 	char name[300], account[300], group[64], text[600];
 	size_t n_groups;
 };
@@ -130,6 +130,7 @@ static void hear_done(uint64_t id, enum auth_result res,
 	hear_text(h->name, sizeof h->name, identity->name);
 	hear_text(h->account, sizeof h->account, identity->account);
 	h->n_groups = identity->n_groups;
+	h->has_new_secret = identity->has_new_secret;
 	if (identity->n_groups > 0)
 		hear_text(h->group, sizeof h->group, identity->groups[0]);
 }

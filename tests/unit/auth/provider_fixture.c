@@ -224,8 +224,8 @@ static inline int provider_up(void **state)
 /* Nothing secret was logged, whatever happened. */
 static inline int provider_down(void **state)
 {
-	static const char *const secrets[] = { "s3cret", "at-1", "VERIFIER",
-		"c0de" };
+	static const char *const secrets[] = { "s3cret", "at-1", "at-groups",
+		"VERIFIER", "c0de" };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(secrets); i++)

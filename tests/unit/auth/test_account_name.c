@@ -51,7 +51,7 @@ static void test_long_names(void **state)
 }
 
 /* The escape of one name is never another name that stays as it is. */
-static void test_no_two_names_are_one_account(void **state)
+static void test_cve_2020_15110_no_two_names_are_one_account(void **state)
 {
 	static const char bytes[] = "a4-_@";
 	enum { N = 5 * 5 * 5 * 5 };
@@ -73,7 +73,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_long_names),
-		cmocka_unit_test(test_no_two_names_are_one_account),
+		cmocka_unit_test(
+		    test_cve_2020_15110_no_two_names_are_one_account),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,8 @@ static void test_what_is_not_ours_is_as_if_it_were_not_there(void **state)
 	}
 }
 
-static void test_a_planted_cookie_does_not_hide_the_real_one(void **state)
+static void test_cve_2024_28233_a_planted_cookie_does_not_hide_the_real_one(
+    void **state)
 {
 	struct cookie_in in;
 
@@ -370,7 +371,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_well_formed_cookies_are_read),
 		TEST(test_what_is_not_ours_is_as_if_it_were_not_there),
-		TEST(test_a_planted_cookie_does_not_hide_the_real_one),
+		TEST(
+		    test_cve_2024_28233_a_planted_cookie_does_not_hide_the_real_one),
 		TEST(test_the_host_prefix_is_another_name),
 		TEST(test_an_oversized_header_is_as_empty),
 		TEST(test_cookies_are_written_as_the_contract_says),

@@ -69,6 +69,25 @@ static void end_with(uint64_t id, enum spawner_auth_code code,
 	auth_pam_end(au, &end);
 }
 
+static void test_a_changed_password_is_told(void **state)
+{
+	struct spawner_auth_end end = {
+		.id = 1,
+		.code = AUTH_SUCCESS,
+		.account = "alice",
+		.text = "",
+		.is_changed = true,
+	};
+
+	(void)state;
+	begin_as(1, "alice", "s3cret");
+	auth_pam_end(au, &end);
+	assert_true(heard.has_new_secret);
+	begin_as(2, "alice", "s3cret");
+	end_with(2, AUTH_SUCCESS, "alice", "");
+	assert_false(heard.has_new_secret);
+}
+
 static void test_the_password_answers_the_first_hidden_question(void **state)
 {
 	(void)state;
@@ -317,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_password_answers_the_first_hidden_question),
+		TEST(test_a_changed_password_is_told),
 		TEST(test_further_questions_go_to_the_person),
 		TEST(test_how_pam_ends_is_how_the_login_ends),
 		TEST(test_names_are_asked_for_in_lower_case),

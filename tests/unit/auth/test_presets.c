@@ -165,6 +165,60 @@ static void test_gitlab_group_or_project_is_enough(void **state)
 	kept_out(AUTH_RES_DENIED, "no member");
 }
 
+/* ---- Bitbucket ----------------------------------------------------------- */
+
+#define BB_API "https://api.bitbucket.org/2.0"
+#define BB_AT(workspace)                                                       \
+	BB_API "/workspaces/" workspace "/members/%7B0f3c-11%7D"
+
+static json_t *bitbucket_member(const char *uuid, const char *workspace)
+{
+	return json_pack("{s:s, s:{s:s, s:s}, s:{s:s}}", "type",
+	    "workspace_membership", "user", "uuid", uuid, "nickname", "alice",
+	    "workspace", "slug", workspace);
+}
+
+static void bitbucket(const char *more)
+{
+	if (au)
+		au->kind->close(&au);
+	open_with("bitbucket", more);
+	told.n_done = 0;
+	come_back("code=c0de");
+}
+
+static void put_bitbucket(void)
+{
+	web_put("https://bitbucket.org/site/oauth2/access_token", 200,
+	    json_pack("{s:s, s:s, s:s}", "access_token", "at-1", "token_type",
+		"bearer", "scopes", "account"));
+	web_put(BB_API "/user", 200,
+	    json_pack("{s:s, s:s, s:s, s:s}", "type", "user", "uuid",
+		"{0f3c-11}", "username", "alice", "nickname", "anybody"));
+	web_put(BB_AT("acme"), 200, bitbucket_member("{0f3c-11}", "acme"));
+	web_put(BB_AT("initech"), 403, NULL);
+	web_put(BB_AT("open"), 200, bitbucket_member("{other}", "open"));
+}
+
+/* By the lasting id of the person, not by a name that they chose. */
+static void test_bitbucket_workspaces_are_asked_for_the_member(void **state)
+{
+	(void)state;
+	put_bitbucket();
+	bitbucket("");
+	let_in("alice", "");
+	assert_string_equal(told.subject, "{0f3c-11}");
+	bitbucket("allowed_teams: [nowhere, initech, Acme]\n");
+	kept_out(AUTH_RES_DENIED, "no member");
+	bitbucket("allowed_teams: [nowhere, initech, acme]\n");
+	let_in("alice", "campus:acme");
+	bitbucket("allowed_teams: [open]\n");
+	kept_out(AUTH_RES_DENIED, "no member");
+	web_put(BB_AT("acme"), 500, NULL);
+	bitbucket("allowed_teams: [acme]\n");
+	kept_out(AUTH_RES_UNAVAILABLE, "answers 500");
+}
+
 /* ---- Google -------------------------------------------------------------- */
 
 static void google(const char *hd, const char *email, const char *more)
@@ -250,6 +304,82 @@ static void test_entra_is_of_one_tenant(void **state)
 	let_in("alice@uni.edu", "campus:8d2c1e2a-0000-4000-8000-000000000001");
 	entra("00000000-86f1-41af-91ab-2d7cd011db47", "alice@uni.edu");
 	kept_out(AUTH_RES_DENIED, "tenant_ids");
+}
+
+/* ---- Entra: more groups than fit into a token ---------------------------- */
+
+#define GRAPH    "https://graph.microsoft.com/v1.0"
+#define GRAPH_AT GRAPH "/me/transitiveMemberOf?$select=id&$top=999"
+
+/* _claim_names instead of groups, as Entra sends it. */
+static void entra_overage(const char *more)
+{
+	json_t *claims = id_claims(), *meta = meta_page();
+
+	if (au)
+		au->kind->close(&au);
+	json_object_set_new(meta, "issuer", json_string(MS));
+	web_put(MS "/.well-known/openid-configuration", 200, meta);
+	json_object_set_new(claims, "iss", json_string(MS));
+	json_object_set_new(claims, "tid", json_string(TENANT));
+	json_object_set_new(claims, "preferred_username", json_string("alice"));
+	json_object_set_new(
+	    claims, "_claim_names", json_pack("{s:s}", "groups", "src1"));
+	json_object_set_new(claims, "_claim_sources",
+	    json_pack("{s:{s:s}}", "src1", "endpoint",
+		"https://evil.example/getMemberObjects"));
+	put_id_token(claims);
+	open_with("entra",
+	    arena_printf(&arena,
+		"tenant_id: " TENANT "\nuserdata_from_id_token: true\n%s",
+		more));
+	told.n_done = 0;
+	come_back("code=c0de");
+}
+
+static json_t *graph_page(const char *id, const char *next)
+{
+	return json_pack("{s:[{s:s, s:s}, {s:s, s:s}], s:s*}", "value",
+	    "@odata.type", "#microsoft.graph.directoryRole", "id", "role-1",
+	    "@odata.type", "#microsoft.graph.group", "id", id,
+	    "@odata.nextLink", next);
+}
+
+static void test_entra_groups_beyond_the_token_are_asked_from_graph(
+    void **state)
+{
+	(void)state;
+	put_issuer();
+	web_put(GRAPH_AT, 200, graph_page("g-1", GRAPH "/me/x?$skiptoken=2"));
+	web_put(GRAPH "/me/x?$skiptoken=2", 200, graph_page("G-2", NULL));
+	entra_overage("required_groups: [g-2]\n");
+	let_in("alice", "campus:g-1,campus:g-2");
+	assert_string_equal(web_authorization(GRAPH_AT), "Bearer at-1");
+	/* Where the token says that they stand is not where we ask. */
+	assert_int_equal(web_count("https://evil.example/getMemberObjects"), 0);
+	entra_overage("required_groups: [role-1]\n");
+	kept_out(AUTH_RES_DENIED, "no member");
+	go_out();
+	assert_non_null(strstr(told.url, "User.Read"));
+}
+
+/* Closed when Graph does not say; our token goes nowhere else. */
+static void test_entra_without_graphs_word_is_no_login(void **state)
+{
+	(void)state;
+	put_issuer();
+	web_put(GRAPH_AT, 403, NULL);
+	entra_overage("");
+	kept_out(AUTH_RES_UNAVAILABLE, "answers 403");
+	web_put(GRAPH_AT, 200, json_pack("{s:s}", "value", "x"));
+	entra_overage("");
+	kept_out(AUTH_RES_UNAVAILABLE, "no list");
+	web_put(GRAPH_AT, 200, graph_page("g-1", GRAPH ".evil.example/"));
+	entra_overage("");
+	kept_out(AUTH_RES_UNAVAILABLE, "of another server");
+	web_put(GRAPH_AT, 200, graph_page("g-1", GRAPH_AT));
+	entra_overage("");
+	kept_out(AUTH_RES_UNAVAILABLE, "more than 10 pages");
 }
 
 static void refused_options(
@@ -359,6 +489,70 @@ static void test_cve_2024_37300_globus_provider_is_a_restriction(void **state)
 	assert_string_equal(told.name, "");
 }
 
+#define GLOBUS_API   "https://groups.api.globus.org/v2/groups/my_groups"
+#define GLOBUS_SCOPE "view_my_groups_and_memberships"
+
+static json_t *globus_group(const char *id, const char *status)
+{
+	return json_pack("{s:s, s:s, s:[{s:s, s:s}]}", "id", id, "name",
+	    "The lab", "my_memberships", "status", status, "role", "member");
+}
+
+static void globus_in_groups(const char *others, const char *more)
+{
+	json_t *answer = json_object();
+	char *id_token = token_of(rsa_one, "RS256", "k1", id_claims());
+
+	if (au)
+		au->kind->close(&au);
+	json_object_set_new(answer, "access_token", json_string("at-1"));
+	json_object_set_new(answer, "id_token", json_string(id_token));
+	json_object_set_new(answer, "other_tokens",
+	    json_pack("[{s:s, s:s}]", "resource_server", others, "access_token",
+		"at-groups"));
+	free(id_token);
+	web_put(ISSUER "/token", 200, answer);
+	open_with("globus", arena_printf(&arena, OIDC_LINES "%s", more));
+	told.n_done = 0;
+	come_back("code=c0de");
+}
+
+/* Invited is not a member; the groups have a token of their own. */
+static void test_globus_groups_are_active_memberships(void **state)
+{
+	static const char wanted[] = "allowed_globus_groups: [g-1]\n";
+
+	(void)state;
+	put_issuer();
+	web_put(GLOBUS_API, 200,
+	    json_pack("[o, o]", globus_group("g-1", "active"),
+		globus_group("g-2", "invited")));
+	globus_in_groups("groups.api.globus.org", wanted);
+	let_in("alice", "campus:g-1");
+	assert_string_equal(web_authorization(GLOBUS_API), "Bearer at-groups");
+	globus_in_groups(
+	    "groups.api.globus.org", "allowed_globus_groups: [g-2]\n");
+	kept_out(AUTH_RES_DENIED, "no member");
+	globus_in_groups("transfer.api.globus.org", wanted);
+	kept_out(AUTH_RES_UNAVAILABLE, "no token for groups.api.globus.org");
+	go_out();
+	assert_non_null(strstr(told.url, GLOBUS_SCOPE));
+}
+
+static void test_globus_groups_are_not_asked_for_unless_wanted(void **state)
+{
+	(void)state;
+	put_issuer();
+	globus_in_groups("groups.api.globus.org", "");
+	let_in("alice", "");
+	assert_int_equal(web_count(GLOBUS_API), 0);
+	go_out();
+	assert_null(strstr(told.url, GLOBUS_SCOPE));
+	refused_options("globus",
+	    OIDC_LINES "allowed_globus_groups: [g-1]\nscope: [openid]\n",
+	    GLOBUS_SCOPE);
+}
+
 /* ---- plain OAuth 2.0 ----------------------------------------------------- */
 
 static void test_plain_oauth2_takes_userdata(void **state)
@@ -392,8 +586,9 @@ static void test_cve_2020_26250_an_obsolete_restriction_is_fatal(void **state)
 	static const char *const names[] = { "whitelist", "allowed_users",
 		"github_organization_whitelist", "gitlab_group_whitelist",
 		"gitlab_project_id_whitelist", "google_group_whitelist",
-		"idp_whitelist", "team_whitelist", "allowed_teams",
-		"allowed_google_groups", "allowed_globus_groups", "allow_all",
+		"idp_whitelist", "team_whitelist", "allowed_google_groups",
+		"admin_google_groups", "admin_globus_groups", "group_whitelist",
+		"admin_whitelist", "allow_all", "allow_existing_users",
 		"blocked_users", "validate_server_cert" };
 
 	(void)state;
@@ -412,7 +607,8 @@ static void test_a_restriction_of_another_kind_is_fatal(void **state)
 	static const char *const lines[] = { "hosted_domain: [uni.edu]\n",
 		"allowed_organizations: [acme]\n", "tenant_id: x\n",
 		"allowed_gitlab_groups: [x]\n", "allowed_project_ids: ['1']\n",
-		"identity_provider: [x]\n", "allowed_idps: {x: {}}\n" };
+		"identity_provider: [x]\n", "allowed_idps: {x: {}}\n",
+		"allowed_teams: [x]\n", "allowed_globus_groups: [x]\n" };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(lines); i++)
@@ -525,6 +721,14 @@ int main(void)
 		    test_google_hd_of_userinfo_does_not_replace_the_signed_one),
 		PROVIDER_TEST(test_entra_is_of_one_tenant),
 		PROVIDER_TEST(test_entra_needs_a_tenant_of_its_own),
+		PROVIDER_TEST(
+		    test_entra_groups_beyond_the_token_are_asked_from_graph),
+		PROVIDER_TEST(test_entra_without_graphs_word_is_no_login),
+		PROVIDER_TEST(
+		    test_bitbucket_workspaces_are_asked_for_the_member),
+		PROVIDER_TEST(test_globus_groups_are_active_memberships),
+		PROVIDER_TEST(
+		    test_globus_groups_are_not_asked_for_unless_wanted),
 		PROVIDER_TEST(
 		    test_cve_2022_31027_cilogon_is_keyed_on_the_entity_id),
 		PROVIDER_TEST(test_cilogon_needs_its_identity_providers),

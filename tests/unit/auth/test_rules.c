@@ -148,7 +148,8 @@ static void test_without_admin_groups_what_was_set_stays(void **state)
 
 /* ---- names ---- */
 
-static void test_names_are_made_normal_before_any_rule(void **state)
+static void test_cve_2021_41194_names_are_made_normal_before_any_rule(
+    void **state)
 {
 	const struct auth_rules_config cfg = {
 		.allowed_users = LIST("alice", "AL"),
@@ -299,6 +300,125 @@ static void test_a_regex_of_another_language_is_fatal(void **state)
 	    "x", NULL, 0);
 }
 
+/* ---- every combination ---- */
+
+enum {
+	HIT_ALL = 1,
+	HIT_USERS = 2,
+	HIT_GROUPS = 4,
+	HIT_ADMINS = 8,
+	HIT_ADMIN_GROUPS = 16,
+	HIT_EXISTING = 32,
+	HIT_BLOCKED = 64,
+	HIT_REGEX = 128,
+	N_COMBINATIONS = 256,
+};
+
+static int knows_alice(const char *name, void *arg)
+{
+	(void)arg;
+	return str_eq(name, "alice");
+}
+
+/* What docs/config.md promises, written down once more. */
+static enum rules_reason expected(unsigned hits)
+{
+	if (hits & HIT_REGEX)
+		return RULE_USERNAME_REGEX;
+	if (hits & HIT_BLOCKED)
+		return RULE_BLOCKED_USERS;
+	if (hits & HIT_ADMINS)
+		return RULE_ADMIN_USERS;
+	if (hits & HIT_ADMIN_GROUPS)
+		return RULE_ADMIN_GROUPS;
+	if (hits & HIT_USERS)
+		return RULE_ALLOWED_USERS;
+	if (hits & HIT_GROUPS)
+		return RULE_ALLOWED_GROUPS;
+	if (hits & HIT_EXISTING)
+		return RULE_EXISTING_USERS;
+	return hits & HIT_ALL ? RULE_ALLOW_ALL : RULE_NONE;
+}
+
+static void check_combination(unsigned hits, const char *name, bool is_alice)
+{
+	const struct auth_rules_config cfg = {
+		.allow_all = hits & HIT_ALL,
+		.allow_existing_users = hits & HIT_EXISTING,
+		.allowed_users = { (const char *[]){ "Alice" },
+		    !!(hits & HIT_USERS) },
+		.allowed_groups = { (const char *[]){ "class" },
+		    !!(hits & HIT_GROUPS) },
+		.admin_users = { (const char *[]){ "ALICE" },
+		    !!(hits & HIT_ADMINS) },
+		.admin_groups = { (const char *[]){ "staff" },
+		    !!(hits & HIT_ADMIN_GROUPS) },
+		.blocked_users = { (const char *[]){ "aLiCe" },
+		    !!(hits & HIT_BLOCKED) },
+		.username_regex = hits & HIT_REGEX ? "x.*" : NULL,
+	};
+	const char *const groups[] = { "class", "staff" };
+	const struct auth_identity id = {
+		.name = name,
+		.groups = groups,
+		.n_groups = is_alice ? 2 : 0,
+	};
+	enum rules_reason want =
+	    expected(is_alice ? hits : hits & (HIT_ALL | HIT_REGEX));
+	struct auth_rules *r = open_rules(&cfg);
+	struct rules_decision d;
+	bool is_in = want != RULE_NONE && want != RULE_BLOCKED_USERS &&
+		     want != RULE_USERNAME_REGEX;
+
+	rules_set_known(r, knows_alice, NULL);
+	rules_decide(r, &id, &d);
+	if (d.reason != want || d.allowed != is_in)
+		fail_msg("%s with %#x: %s, not %s", name, hits,
+		    rules_reason_name(d.reason), rules_reason_name(want));
+	/* An administrator is made by one of two rules, and by nothing else. */
+	if (!is_in || !(hits & (HIT_ADMINS | HIT_ADMIN_GROUPS)) || !is_alice)
+		assert_int_not_equal(d.admin, RULES_ADMIN_YES);
+	else
+		assert_int_equal(d.admin, RULES_ADMIN_YES);
+	assert_true(rules_admit_nobody(r) ==
+		    !(hits & ~(unsigned)(HIT_BLOCKED | HIT_REGEX)));
+	rules_close(&r);
+}
+
+static void test_every_combination_of_rules(void **state)
+{
+	(void)state;
+	for (unsigned hits = 0; hits < N_COMBINATIONS; hits++) {
+		check_combination(hits, "alice", true);
+		check_combination(hits, "ALICE", true);
+		check_combination(hits, "eve", false);
+	}
+}
+
+static int knows_not(const char *name, void *arg)
+{
+	(void)name;
+	(void)arg;
+	return -1;
+}
+
+/* A database that cannot be asked lets nobody in. */
+static void test_who_cannot_be_looked_up_is_not_known(void **state)
+{
+	const struct auth_rules_config cfg = { .allow_existing_users = true };
+	const struct auth_identity id = { .name = "alice" };
+	struct auth_rules *r = open_rules(&cfg);
+	struct rules_decision d;
+
+	(void)state;
+	rules_decide(r, &id, &d);
+	assert_out(&d, RULE_NONE);
+	rules_set_known(r, knows_not, NULL);
+	rules_decide(r, &id, &d);
+	assert_out(&d, RULE_NONE);
+	rules_close(&r);
+}
+
 static void test_explain_says_each_rule_and_the_outcome(void **state)
 {
 	const struct auth_rules_config cfg = {
@@ -324,6 +444,7 @@ static void test_explain_says_each_rule_and_the_outcome(void **state)
 	    "admin_groups: no\n"
 	    "allowed_users: empty\n"
 	    "allowed_groups: yes, by class\n"
+	    "allow_existing_users: false\n"
 	    "allow_all: false\n"
 	    "may come in: allowed_groups: member of class\n"
 	    "administrator: no\n");
@@ -340,7 +461,8 @@ int main(void)
 		cmocka_unit_test(
 		    test_admin_groups_decide_both_ways_at_each_login),
 		cmocka_unit_test(test_without_admin_groups_what_was_set_stays),
-		cmocka_unit_test(test_names_are_made_normal_before_any_rule),
+		cmocka_unit_test(
+		    test_cve_2021_41194_names_are_made_normal_before_any_rule),
 		cmocka_unit_test(test_names_that_break_a_rule_stay_outside),
 		cmocka_unit_test(test_other_names_are_fine),
 		cmocka_unit_test(test_the_regex_wants_the_whole_name),
@@ -348,6 +470,8 @@ int main(void)
 		    test_rules_that_could_not_mean_what_they_say_are_fatal),
 		cmocka_unit_test(test_a_swap_of_names_is_possible),
 		cmocka_unit_test(test_a_regex_of_another_language_is_fatal),
+		cmocka_unit_test(test_every_combination_of_rules),
+		cmocka_unit_test(test_who_cannot_be_looked_up_is_not_known),
 		cmocka_unit_test(test_explain_says_each_rule_and_the_outcome),
 	};
 

@@ -48,6 +48,33 @@ static void test_built_in_defaults_admit_nobody(void **state)
 	rules_close(&rules);
 }
 
+/* Names that restricted, here or elsewhere, once or still: none is read past.
+ */
+static void test_cve_2020_26250_an_obsolete_restriction_of_the_hub_is_fatal(
+    void **state)
+{
+	static const char *const names[] = { "whitelist", "blacklist",
+		"group_whitelist", "admin_whitelist", "user_whitelist",
+		"allowed_user", "allowed_group", "block_users", "allow_users",
+		"delete_invalid_users", "admin_access", "username_pattern",
+		"allowed_scopes", "required_groups", "throttle.whitelist" };
+	char text[100];
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(names); i++) {
+		const char *leaf = strrchr(names[i], '.');
+
+		snprintf(text, sizeof text, "auth: {%s%s: [x]%s}\n",
+		    leaf ? "throttle: {" : "", leaf ? leaf + 1 : names[i],
+		    leaf ? "}" : "");
+		err = (struct err){ 0 };
+		if (load(text) == 0)
+			fail_msg("%s was read past", names[i]);
+		assert_non_null(
+		    strstr(buf_view(&problems), leaf ? leaf + 1 : names[i]));
+	}
+}
+
 static void test_defaults_are_those_of_the_contract(void **state)
 {
 	(void)state;
@@ -262,6 +289,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    test_built_in_defaults_admit_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_cve_2020_26250_an_obsolete_restriction_of_the_hub_is_fatal,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_defaults_are_those_of_the_contract, setup, teardown),
 		cmocka_unit_test_setup_teardown(

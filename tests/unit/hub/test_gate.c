@@ -97,7 +97,8 @@ static void test_long_addresses_survive_the_login(void **state)
 
 /* ---- XSRF --------------------------------------------------------- */
 
-static void test_writing_needs_the_token_of_this_login(void **state)
+static void test_cve_2024_28233_writing_needs_the_token_of_this_login(
+    void **state)
 {
 	struct browser bob = { 0 };
 	char foreign[200];
@@ -165,8 +166,23 @@ static void test_api_reading_by_fetch_needs_the_token(void **state)
 	    with("GET", target, "Sec-Fetch-Mode: cors\r\n", NULL), 200, NULL);
 }
 
+/* A hand-shake is a request like any other. */
+static void test_cve_2024_28179_an_upgrade_needs_the_same_login(void **state)
+{
+	static const char upgrade[] =
+	    "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+	    "Sec-WebSocket-Version: 13\r\n"
+	    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+	(void)state;
+	assert_api_error(request("GET", "/hub/api/user", upgrade, NULL), 403,
+	    "Missing or invalid credentials.");
+	assert_answer(request("GET", "/hub/home", upgrade, NULL), 302, NULL);
+	assert_answer(with("GET", "/hub/api/user", upgrade, NULL), 200, NULL);
+}
+
 /* CVE-2026-40864: the metadata never takes the check away from a write. */
-static void test_metadata_never_permits_writing(void **state)
+static void test_cve_2026_40864_metadata_never_permits_writing(void **state)
 {
 	static const char *const headers[] = {
 		"Sec-Fetch-Mode: navigate\r\n",
@@ -349,10 +365,11 @@ int main(void)
 		T(test_bearer_has_several_spellings),
 		A(test_page_without_login_leads_to_it_and_back),
 		A(test_long_addresses_survive_the_login),
-		T(test_writing_needs_the_token_of_this_login),
+		T(test_cve_2024_28233_writing_needs_the_token_of_this_login),
 		T(test_token_may_come_in_a_header),
 		T(test_api_reading_by_fetch_needs_the_token),
-		T(test_metadata_never_permits_writing),
+		T(test_cve_2026_40864_metadata_never_permits_writing),
+		T(test_cve_2024_28179_an_upgrade_needs_the_same_login),
 		T(test_other_sites_cannot_make_the_browser_read),
 		T(test_json_with_a_cookie_must_say_that_it_is_json),
 		T(test_first_of_several_cookies_that_verifies_counts),

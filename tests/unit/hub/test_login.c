@@ -41,6 +41,72 @@ static void test_hostile_next_is_dropped(void **state)
 	    "action=\"/hub/login\"");
 }
 
+/* What is escaped for a URL is escaped for HTML nevertheless. */
+static void test_ghsa_c4gm_pwx9_9w8j_next_is_escaped_for_its_place(void **state)
+{
+	static const char *const hostile[] = {
+		"/hub/login?next=/x%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+		"/hub/login?next=/x'%20onfocus=alert(1)%20'",
+		"/hub/login?next=/x%2522%253E%253Cscript%253Ealert(1)",
+		"/hub/login?next=/x%26quot%3B%3E%3Cscript%3Ealert(1)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(hostile); i++) {
+		struct browser b = { 0 };
+		struct answer *a = browse(&b, hostile[i]);
+		const char *p;
+
+		assert_answer(a, 200, "action=\"/hub/login");
+		assert_null(strstr(a->body, "<script>alert"));
+		assert_null(strstr(a->body, "' onfocus"));
+		p = strstr(a->body, "action=\"/hub/login") +
+		    strlen("action=\"");
+		assert_int_equal(strncmp(p + strcspn(p, "\"<>"), "\"", 1), 0);
+	}
+}
+
+static char log_of_failure[8192];
+
+static void keep_log(const char *line, void *arg)
+{
+	size_t len = strlen(log_of_failure);
+
+	(void)arg;
+	snprintf(
+	    log_of_failure + len, sizeof log_of_failure - len, "%s\n", line);
+}
+
+/* A name that nobody has is logged short and printable, one line a try. */
+static void test_cve_2026_54338_a_refused_name_is_logged_bounded(void **state)
+{
+	char form[700], name[256];
+
+	(void)state;
+	memset(name, 'n', 250);
+	name[250] = '\0';
+	snprintf(form, sizeof form,
+	    "username=a%%0Afaked+line%%1B[31m%s&password=S3cretPassword", name);
+	log_of_failure[0] = '\0';
+	browse(&alice, "/hub/login");
+	log_set_level(LOG_INFO);
+	log_set_sink(keep_log, NULL);
+	assert_answer(post(&alice, "/hub/login", form), 403, NULL);
+	snprintf(form, sizeof form,
+	    "username=a%%0Afaked+line%%1B[31mx%.150s&password=S3cretPassword",
+	    name);
+	assert_answer(post(&alice, "/hub/login", form), 403, NULL);
+	log_set_sink(count_bugs, NULL);
+	log_set_level(LOG_ERROR);
+	assert_non_null(strstr(log_of_failure, "login refused"));
+	assert_null(strstr(log_of_failure, "\nfaked"));
+	assert_null(strchr(log_of_failure, '\x1b'));
+	assert_null(strstr(log_of_failure, "S3cret"));
+	name[70] = '\0';
+	assert_null(strstr(log_of_failure, name));
+	assert_true(strlen(log_of_failure) < 600);
+}
+
 static void test_username_is_escaped(void **state)
 {
 	struct browser b = { 0 };
@@ -116,6 +182,27 @@ static void test_new_login_ends_the_old_session(void **state)
 	struct browser copy = { 0 };
 	snprintf(cookie_slot(&copy, "jupyterhub-hub-login"), 128, "%s", old);
 	assert_answer(browse(&copy, "/hub/home"), 302, NULL);
+}
+
+/* CVE-2026-40934: who knew the old password is logged out everywhere, with the
+ * tokens that came of it. */
+static void test_cve_2026_40934_a_changed_password_ends_other_sessions(
+    void **state)
+{
+	struct browser thief = { 0 }, bob = { 0 };
+
+	(void)state;
+	log_in(&thief, "alice");
+	log_in(&bob, "bob");
+	assert_answer(
+	    try_login(&alice, "username=alice&password=right"), 302, NULL);
+	assert_answer(browse(&thief, "/hub/home"), 200, "alice");
+	alice = (struct browser){ 0 };
+	assert_answer(
+	    try_login(&alice, "username=alice&password=new"), 302, NULL);
+	assert_answer(browse(&thief, "/hub/home"), 302, NULL);
+	assert_answer(browse(&alice, "/hub/home"), 200, "alice");
+	assert_answer(browse(&bob, "/hub/home"), 200, "bob");
 }
 
 /* ---- steps -------------------------------------------------------- */
@@ -317,10 +404,117 @@ static void test_logins_at_once_are_bounded(void **state)
 	assert_answer(try_login(&b[4], "username=alice&password=right"), 503,
 	    "Several logins with this name");
 	app.cfg.max_logins = 4;
+	app.cfg.max_waiting_logins = 0;
 	assert_answer(try_login(&b[5], "username=bob&password=right"), 503,
 	    "Too many people are logging in");
 	for (int i = 0; i < 4; i++)
 		call_drop(&calls[i]);
+}
+
+/* ---- more than begin at once --------------------------------------- */
+
+static struct call come(struct browser *b, const char *form)
+{
+	*b = (struct browser){ 0 };
+	browse(b, "/hub/login");
+	return post_begin(b, "/hub/login", form);
+}
+
+static void wait_until_queued(struct call *c, size_t n)
+{
+	for (int i = 0; i < 100 && login_count_waiting(app.login) < n; i++)
+		call_turn(c);
+	assert_int_equal(login_count_waiting(app.login), n);
+}
+
+/* A class at nine o'clock: the second waits for the first, the third for it. */
+static void test_logins_beyond_the_limit_wait_their_turn(void **state)
+{
+	struct browser b[3];
+	struct call first, second, third;
+
+	(void)state;
+	app.cfg.max_logins = 1;
+	first = come(&b[0], "username=alice&password=hang");
+	assert_true(call_waits(&first));
+	second = come(&b[1], "username=bob&password=hang");
+	wait_until_queued(&second, 1);
+	third = come(&b[2], "username=carol&password=right");
+	wait_until_queued(&third, 2);
+	assert_int_equal(script->n_begun, 1);
+	assert_int_equal(login_count(app.login), 1);
+	call_drop(&first);
+	for (int i = 0; i < 100 && script->n_begun < 2; i++)
+		call_turn(&third);
+	/* Bob came before carol. */
+	assert_string_equal(script->username, "bob");
+	call_drop(&second);
+	assert_answer(call_end(&third), 302, NULL);
+	assert_string_equal(script->username, "carol");
+	assert_int_equal(login_count_waiting(app.login), 0);
+}
+
+static void test_who_leaves_the_queue_is_never_asked_about(void **state)
+{
+	struct browser b[2];
+	struct call first, second;
+
+	(void)state;
+	app.cfg.max_logins = 1;
+	first = come(&b[0], "username=alice&password=hang");
+	assert_true(call_waits(&first));
+	second = come(&b[1], "username=bob&password=right");
+	wait_until_queued(&second, 1);
+	call_drop(&second);
+	for (int i = 0; i < 100 && login_count_waiting(app.login); i++)
+		call_turn(&first);
+	assert_int_equal(login_count_waiting(app.login), 0);
+	assert_int_equal(script->n_cancelled, 0);
+	call_drop(&first);
+	loop_turn(app.loop, 0);
+	assert_int_equal(script->n_begun, 1);
+}
+
+/* What failed meanwhile counts for those who waited. */
+static void test_the_queue_is_no_way_around_the_throttle(void **state)
+{
+	struct browser b[2];
+	struct call first, second;
+
+	(void)state;
+	app.cfg.max_logins = 1;
+	first = come(&b[0], "username=alice&password=hang");
+	assert_true(call_waits(&first));
+	second = come(&b[1], "username=bob&password=right");
+	wait_until_queued(&second, 1);
+	for (int i = 0; i < 9; i++)
+		throttle_failed(app.throttle, "bob", "127.0.0.1");
+	for (int i = 0; i < 30; i++)
+		throttle_failed(app.throttle, "bob", "192.0.2.1");
+	call_drop(&first);
+	assert_answer(call_end(&second), 429, "Too many failed logins");
+	assert_int_equal(script->n_begun, 1);
+}
+
+static void test_the_queue_is_bounded_and_ends(void **state)
+{
+	struct browser b[3] = { 0 };
+	struct call first, second;
+
+	(void)state;
+	app.cfg.max_logins = 1;
+	app.cfg.max_waiting_logins = 2;
+	first = come(&b[0], "username=alice&password=hang");
+	assert_true(call_waits(&first));
+	second = come(&b[1], "username=bob&password=right");
+	wait_until_queued(&second, 1);
+	/* The other place is kept for another address. */
+	assert_answer(try_login(&b[2], "username=carol&password=right"), 503,
+	    "Too many people are logging in");
+	loop_advance(app.loop, 61000);
+	assert_answer(call_end(&second), 503, "Too many people are logging in");
+	assert_int_equal(script->n_begun, 1);
+	call_drop(&first);
 }
 
 static void test_long_body_is_refused(void **state)
@@ -339,7 +533,8 @@ static void test_long_body_is_refused(void **state)
 
 /* ---- leaving ------------------------------------------------------ */
 
-static void test_logout_ends_session_for_every_copy_of_the_cookie(void **state)
+static void test_cve_2021_41247_logout_ends_every_copy_of_the_cookie(
+    void **state)
 {
 	struct browser copy;
 
@@ -390,10 +585,13 @@ int main(void)
 		T(test_form_has_token_and_keeps_next),
 		T(test_hostile_next_is_dropped),
 		T(test_username_is_escaped),
+		T(test_ghsa_c4gm_pwx9_9w8j_next_is_escaped_for_its_place),
+		T(test_cve_2026_54338_a_refused_name_is_logged_bounded),
 		T(test_success_makes_user_session_and_cookies),
 		T(test_success_leads_to_next),
 		T(test_who_is_logged_in_is_sent_on),
 		T(test_new_login_ends_the_old_session),
+		T(test_cve_2026_40934_a_changed_password_ends_other_sessions),
 		T(test_each_prompt_is_a_step),
 		T(test_wrong_answer_is_told_like_a_wrong_password),
 		T(test_attempt_belongs_to_its_browser),
@@ -405,8 +603,12 @@ int main(void)
 		T(test_rules_keep_people_out),
 		T(test_guessing_has_to_wait),
 		T(test_logins_at_once_are_bounded),
+		T(test_logins_beyond_the_limit_wait_their_turn),
+		T(test_who_leaves_the_queue_is_never_asked_about),
+		T(test_the_queue_is_no_way_around_the_throttle),
+		T(test_the_queue_is_bounded_and_ends),
 		T(test_long_body_is_refused),
-		T(test_logout_ends_session_for_every_copy_of_the_cookie),
+		T(test_cve_2021_41247_logout_ends_every_copy_of_the_cookie),
 		T(test_logout_without_login_is_no_error),
 		T(test_logout_without_a_form_stays),
 	};

@@ -7,6 +7,9 @@
 
 #include "auth/oauth.h"
 #include "auth/trip.h"
+#include "base/fd.h"
+#include "hub/audit.h"
+#include "hub/metrics.h"
 #include "hub/providers.h"
 
 /* ---- in the place of auth/oauth.c -------------------------------------------
@@ -26,7 +29,7 @@ struct fake {
 static struct fake *fakes[4];
 static size_t n_fakes;
 static bool is_silent; /* it never answers */
-static const char *outcome;
+static const char *outcome, *refusal = "Not <you>.";
 static const char *subject; /* whose account it is there */
 
 static struct fake *fake_of(const struct authenticator *au)
@@ -147,8 +150,7 @@ static void fake_answer(struct fake *f)
 			"https://id.example.org/auth?state=%s", f->state),
 		    arg);
 	else if (str_eq(outcome, "no"))
-		f->copy.sink->done(
-		    id, AUTH_RES_DENIED, NULL, "Not <you>.", arg);
+		f->copy.sink->done(id, AUTH_RES_DENIED, NULL, refusal, arg);
 	else
 		f->copy.sink->done(id, AUTH_RES_OK, &identity, "", arg);
 }
@@ -432,6 +434,40 @@ static void test_refusals_are_shown_with_the_buttons(void **state)
 	    visit(&alice, "/hub/oauth_login/nobody"), 404, "no such login");
 }
 
+/* In the audit log, bounded, and among the failures that are counted. */
+static void test_refusals_are_audited_and_counted(void **state)
+{
+	static char file[512], text[400];
+	static const char counted[] = "jupyterhub_login_duration_seconds_count{"
+				      "status=\"LoginStatus.failure\"} 1";
+	struct err err = { 0 };
+	struct buf metrics;
+	char *record;
+	size_t len;
+
+	(void)state;
+	snprintf(file, sizeof file, "%s", test_path(&web_dir, "audit"));
+	app.cfg.audit_file = file;
+	app.audit = audit_open(&app, &err);
+	assert_non_null(app.audit);
+	memset(text, 'x', sizeof text - 1);
+	outcome = "no";
+	refusal = text;
+	visit(&alice, leave(&alice, "/hub/oauth_login/campus"));
+	refusal = "Not <you>.";
+	audit_close(&app.audit);
+	test_ok(file_read_all(file, 1 << 16, &record, &len, &err), &err);
+	assert_non_null(strstr(record, "\"event\":\"login-failed\""));
+	assert_non_null(strstr(record, "\"detail\":\"campus: xxx"));
+	assert_null(strstr(record, "target"));
+	assert_true(len < 500);
+	free(record);
+	buf_init(&metrics, 1 << 20);
+	test_ok(metrics_text(&app, &metrics, &err), &err);
+	assert_non_null(strstr(buf_view(&metrics), counted));
+	buf_fini(&metrics);
+}
+
 /* A person who is known and not allowed: the rules have the last word. */
 static void test_rules_decide_after_the_provider(void **state)
 {
@@ -569,6 +605,7 @@ int main(void)
 		T(test_an_answer_after_ten_minutes_is_refused),
 		T(test_a_callback_without_one_state_is_refused),
 		T(test_refusals_are_shown_with_the_buttons),
+		T(test_refusals_are_audited_and_counted),
 		T(test_rules_decide_after_the_provider),
 		T(test_a_name_that_was_given_anew_is_not_the_person),
 		T(test_many_trips_do_not_fill_the_browser),

@@ -24,7 +24,8 @@ static void assert_standard(const struct answer *a)
 	assert_non_null(strstr(csp, "default-src 'none'"));
 }
 
-static void test_every_answer_has_the_standard_headers(void **state)
+static void test_cve_2025_23205_every_answer_has_the_standard_headers(
+    void **state)
 {
 	static const char *const targets[] = { "/hub/api", "/hub/api/",
 		"/hub/api/user", "/hub/api/nothing", "/hub/login", "/hub/home",
@@ -48,7 +49,7 @@ static void test_api_root_is_for_everybody(void **state)
 	    "Access-Control-Allow-Origin"));
 }
 
-static void test_pages_permit_no_inline_script(void **state)
+static void test_cve_2026_44727_pages_permit_no_inline_script(void **state)
 {
 	struct answer *a = request("GET", "/hub/login", "", NULL);
 	const char *csp = header(a, "Content-Security-Policy");
@@ -109,7 +110,7 @@ static void test_files_are_cached_by_version(void **state)
 	assert_header(a, "Content-Type", "image/svg+xml");
 }
 
-static void test_error_pages_for_the_proxy(void **state)
+static void test_cve_2024_35225_error_pages_for_the_proxy(void **state)
 {
 	static const struct {
 		const char *target, *says;
@@ -119,6 +120,9 @@ static void test_error_pages_for_the_proxy(void **state)
 		{ "/hub/error/500", "Something went wrong" },
 		{ "/hub/error/200", "Not found" },
 		{ "/hub/error/x", "Not found" },
+		{ "/hub/error/503?url=%3Cscript%3Ealert(1)%3C/script%3E",
+		    "Not available" },
+		{ "/hub/error/%3Cscript%3Ealert(1)", "Not found" },
 	};
 
 	(void)state;
@@ -126,6 +130,7 @@ static void test_error_pages_for_the_proxy(void **state)
 		struct answer *a = request("GET", cases[i].target, "", NULL);
 		assert_answer(a, 200, cases[i].says);
 		assert_non_null(strstr(a->body, "href=\"/hub/home\""));
+		assert_null(strstr(a->body, "<script>alert"));
 		assert_null(header(a, "Set-Cookie"));
 	}
 }
@@ -258,12 +263,12 @@ static void test_disk_that_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_every_answer_has_the_standard_headers),
+		T(test_cve_2025_23205_every_answer_has_the_standard_headers),
 		T(test_api_root_is_for_everybody),
-		T(test_pages_permit_no_inline_script),
+		T(test_cve_2026_44727_pages_permit_no_inline_script),
 		T(test_health_is_empty),
 		T(test_files_are_cached_by_version),
-		T(test_error_pages_for_the_proxy),
+		T(test_cve_2024_35225_error_pages_for_the_proxy),
 		D(test_login_is_told_when_it_is_on_disk),
 		D(test_client_that_leaves_meanwhile),
 		D(test_disk_that_refuses),

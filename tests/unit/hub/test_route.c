@@ -197,7 +197,8 @@ static void with_cookie_but_no_xsrf(const struct route *r)
 	expect(r, call_end(&c), 403);
 }
 
-static void test_every_writing_route_needs_the_xsrf_token(void **state)
+static void test_cve_2020_36191_every_writing_route_needs_the_token(
+    void **state)
 {
 	(void)state;
 	for_each_route(with_cookie_but_no_xsrf);
@@ -420,7 +421,7 @@ int main(void)
 		cmocka_unit_test(test_patterns_are_anchored),
 		cmocka_unit_test(test_broken_captures_are_invalid),
 		T(test_every_route_without_credentials),
-		T(test_every_writing_route_needs_the_xsrf_token),
+		T(test_cve_2020_36191_every_writing_route_needs_the_token),
 		T(test_every_route_refuses_other_methods),
 		T(test_every_route_bounds_its_body),
 		T(test_every_route_bounds_its_chunked_body),

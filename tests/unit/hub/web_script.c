@@ -22,19 +22,23 @@ static void script_done(
 {
 	static const char *const groups[] = { "staff", "pupils" };
 	const struct auth_identity id = {
-		.name = sc->username, .groups = groups, .n_groups = 2
+		.name = sc->username,
+		.groups = groups,
+		.n_groups = 2,
+		.has_new_secret = str_eq(sc->password, "new"),
 	};
 
 	sc->sink->done(
 	    sc->id, res, res == AUTH_RES_OK ? &id : NULL, text, sc->sink->arg);
 }
 
-/* "right", "otp", "twice", "expired", "away", "hang"; else wrong. */
+/* "right", "new" (changed on the way in), "otp", "twice", "expired", "away",
+ * "hang"; else wrong. */
 static void script_step(void *arg)
 {
 	struct script *sc = arg;
 
-	if (str_eq(sc->password, "right"))
+	if (str_eq(sc->password, "right") || str_eq(sc->password, "new"))
 		script_done(sc, AUTH_RES_OK, NULL);
 	else if (str_eq(sc->password, "otp") || str_eq(sc->password, "twice"))
 		sc->sink->prompt(

@@ -187,7 +187,8 @@ static void test_paths_by_flags(void **state)
 	buf_fini(&b);
 }
 
-static void test_targets_that_are_no_path_are_refused(void **state)
+static void test_cve_2022_21697_targets_that_are_no_path_are_refused(
+    void **state)
 {
 	static const char *const table[] = { "*", "h:80", "ftp://h/", "http:/x",
 		"http://", "http://a@b/", "http:///x" };
@@ -289,7 +290,7 @@ int main(void)
 		TEST(test_a_secure_request_is_said_to_be_one),
 		TEST(test_forwarded_fields_of_a_trusted_peer_grow),
 		TEST(test_paths_by_flags),
-		TEST(test_targets_that_are_no_path_are_refused),
+		TEST(test_cve_2022_21697_targets_that_are_no_path_are_refused),
 		TEST(test_custom_headers_replace),
 		TEST(test_answers_lose_what_belongs_to_one_hop),
 		TEST(test_locations),
