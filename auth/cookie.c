@@ -96,6 +96,12 @@ static bool is_path_char(char c)
 	return c >= 0x20 && c < 0x7f && c != ';';
 }
 
+static bool is_host_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+	       c == '-' || c == '_';
+}
+
 static bool all(const char *s, bool (*fits)(char c))
 {
 	for (; *s != 0; s++)
@@ -117,10 +123,14 @@ static int check_out(const struct cookie_out *c, struct err *err)
 		    "cookie %s: its path does not begin with '/', or has "
 		    "bytes that it may not have",
 		    c->name);
-	if (str_starts(c->name, "__Host-") &&
-	    (!c->secure || strcmp(c->path, "/") != 0))
+	if (c->domain && !all(c->domain, is_host_char))
 		return err_set(err, ERR_INVALID,
-		    "cookie %s: its name wants https and the path /", c->name);
+		    "cookie %s: its domain is no name of a host", c->name);
+	if (str_starts(c->name, "__Host-") &&
+	    (!c->secure || c->domain || strcmp(c->path, "/") != 0))
+		return err_set(err, ERR_INVALID,
+		    "cookie %s: its name wants https, the path / and no domain",
+		    c->name);
 	return 0;
 }
 
@@ -143,6 +153,8 @@ int cookie_build(struct arena *a, const struct cookie_out *c, const char **out,
 		return -1;
 	buf_init(&b, COOKIE_OUT_MAX);
 	buf_printf(&b, "%s=%s; Path=%s", c->name, c->value, c->path);
+	if (c->domain)
+		buf_printf(&b, "; Domain=%s", c->domain);
 	if (c->http_only)
 		buf_str(&b, "; HttpOnly");
 	if (c->secure)
@@ -197,6 +209,7 @@ const char *cookie_session_id(
 		.name = COOKIE_SESSION_ID,
 		.value = id,
 		.path = env->base_path,
+		.domain = env->domain,
 		.http_only = true,
 		.secure = env->secure,
 	};
@@ -249,6 +262,7 @@ const char *cookie_clear(
 		c.path = login_path(env);
 	} else if (strcmp(name, COOKIE_SESSION_ID) == 0) {
 		c.path = env->base_path;
+		c.domain = env->domain;
 	} else if (strcmp(name, COOKIE_SERVICES) == 0) {
 		c.path = arena_printf(a, "%sservices", env->base_path);
 	}

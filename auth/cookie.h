@@ -38,8 +38,11 @@
 struct cookie_env {
 	const char *base_path; /* "/" */
 	const char *hub_path;  /* "/hub/" */
-	bool secure;           /* the browser sees https */
-	bool host_prefix;      /* __Host- for the login cookie; wants secure */
+	/* Servers have hosts below this one: they get the session-id cookie,
+	 * and no other. NULL: everything is on one host. */
+	const char *domain;
+	bool secure;      /* the browser sees https */
+	bool host_prefix; /* __Host- for the login cookie; wants secure */
 };
 
 /* Well-formed values only; "" where there is none. */
@@ -70,7 +73,8 @@ const char *cookie_clear(
 /* Any other cookie of ours; ERR_INVALID: a byte that RFC 6265 forbids. */
 struct cookie_out {
 	const char *name, *value, *path;
-	int64_t max_age_s; /* 0: session; -1: forget it */
+	const char *domain; /* NULL: for this host alone */
+	int64_t max_age_s;  /* 0: session; -1: forget it */
 	bool http_only, secure;
 	bool cross_site; /* comes with forms of other sites; wants secure */
 };

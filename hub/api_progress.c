@@ -69,7 +69,7 @@ static json_t *ready_event(struct stream *st, const struct server *s)
 {
 	struct arena *a = &st->r->http->arena;
 	const char *url =
-	    server_path(st->r->app, a, server_user(s), server_name(s));
+	    server_url(st->r->app, a, server_user(s), server_name(s));
 	json_t *ev = json_pack("{s:i, s:b, s:s, s:s}", "progress", 100, "ready",
 	    1, "message", arena_printf(a, "Server ready at %s", url), "url",
 	    url);

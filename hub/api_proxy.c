@@ -19,9 +19,12 @@ struct asking {
 	uint64_t id;
 };
 
-/* "/user/alice" is "/user/alice/" in the hub's words. */
+/* "/user/alice" is "/user/alice/" in the hub's words, and with a host in front
+ * "alice.hub.example/user/alice/". */
 static const char *spec_of(struct req *r, const char *path)
 {
+	if (domain_is_used(&r->app->cfg) && path[0] == '/' && path[1])
+		path++;
 	if (str_ends(path, "/"))
 		return path;
 	return arena_printf(&r->http->arena, "%s/", path);

@@ -254,6 +254,7 @@ static void check_values(struct checker *c, const struct config *cfg)
 {
 	check_base_url(c, cfg->base_url);
 	check_origin(c, "hub.public_url", cfg->public_url);
+	check_origin(c, "hub.subdomain_host", cfg->subdomain_host);
 	check_origin(c, "hub.connect_url", cfg->connect_url);
 	check_origin(c, "proxy.api_url", cfg->proxy_api_url);
 	check_local_path(c, "hub.default_url", cfg->default_url);
@@ -269,6 +270,15 @@ static void check_values(struct checker *c, const struct config *cfg)
 		problem(c, cfg->auth_options,
 		    "\"auth.options\" must be a section: its options stand "
 		    "below it, indented");
+}
+
+/* After the values themselves: what follows from several of them. */
+static void derive(struct checker *c, struct config *cfg)
+{
+	struct err err = { 0 };
+
+	if (c->n == 0 && domain_open(c->arena, cfg, &err) != 0)
+		problem(c, node_at(c, "hub.subdomain_host"), "%s", err.text);
 }
 
 /* ---- all together -------------------------------------------------------- */
@@ -325,6 +335,7 @@ int config_load(struct arena *a, const char *text, size_t len, const char *file,
 	    0)
 		return -1;
 	check_values(&c, out);
+	derive(&c, out);
 	if (check(&c, err) != 0)
 		return -1;
 	return check_scopes(a, file, out, problems, err);

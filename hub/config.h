@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/conf.h"
 #include "base/err.h"
+#include "hub/domain.h"
 
 /* The C type behind each kind of option. */
 #define CONFIG_C_BOOL    bool
@@ -33,6 +34,7 @@ struct config {
 	struct auth_rules_config rules;
 	struct throttle_config throttle;
 	struct scope_customs *customs; /* of custom_scopes; NULL: none */
+	struct domain domain;          /* of subdomain_host */
 #define OPT(member, kind, ...) CONFIG_C_##kind member;
 #define OPT_IN(...)
 #include "hub/config.def"

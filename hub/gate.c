@@ -78,6 +78,7 @@ void gate_origin(struct req *r)
 	r->cookie_env = (struct cookie_env){
 		.base_path = r->app->web->base,
 		.hub_path = r->app->web->hub,
+		.domain = r->app->cfg.domain.host,
 		.secure = r->is_https,
 		.host_prefix = r->is_https && r->app->cfg.cookie_host_prefix,
 	};
@@ -284,6 +285,18 @@ static bool is_foreign_fetch(const struct req *r)
 	       !is_navigation(r);
 }
 
+/* The page of somebody's own host, which can plant cookies for ours, has a form
+ * for us; "null" is what a frame of it may call itself. */
+static bool is_neighbours_form(const struct req *r)
+{
+	const struct config *cfg = &r->app->cfg;
+	const char *origin = http_header(r->http, "Origin");
+
+	return domain_is_used(cfg) && origin && !is_reading(r) &&
+	       r->who.kind != PRINCIPAL_TOKEN &&
+	       (str_eq(origin, "null") || domain_is_origin_below(cfg, origin));
+}
+
 static void refuse_xsrf(struct req *r, enum xsrf_verdict v)
 {
 	const char *text = xsrf_text(&r->http->arena, v, r->http->method);
@@ -301,8 +314,9 @@ static bool pass_xsrf(struct req *r)
 {
 	struct xsrf_binding b = binding(r);
 
-	if ((r->who.kind == PRINCIPAL_USER || r->gate == GATE_LAUNCH) &&
-	    is_foreign_fetch(r)) {
+	if (((r->who.kind == PRINCIPAL_USER || r->gate == GATE_LAUNCH) &&
+		is_foreign_fetch(r)) ||
+	    is_neighbours_form(r)) {
 		reply_refusal(r, 403, "Requests from other sites are refused.");
 		return false;
 	}

@@ -143,7 +143,8 @@ json_t *model_server_seen(struct req *r, const char *user,
 {
 	struct arena *a = &r->http->arena;
 	const char *name = s ? server_name(s) : row->name;
-	const char *url = server_path(r->app, a, user, name);
+	const char *path = server_path(r->app, a, user, name);
+	const char *url = server_url(r->app, a, user, name);
 	const char *progress = progress_url(r, user, name);
 	json_t *m = json_object();
 
@@ -158,7 +159,9 @@ json_t *model_server_seen(struct req *r, const char *user,
 	json_object_set_new(m, "url", json_string(url));
 	json_object_set_new(m, "user_options", options_of(row));
 	json_object_set_new(m, "progress_url", json_string(progress));
-	json_object_set_new(m, "full_url", full_url(r, url));
+	json_object_set_new(m, "full_url",
+	    domain_is_used(&r->app->cfg) ? json_string(url)
+					 : full_url(r, path));
 	json_object_set_new(m, "full_progress_url", full_url(r, progress));
 	if (with_state)
 		json_object_set_new(m, "state", json_object());

@@ -119,7 +119,7 @@ json_t *model_services_shown(struct req *r)
 			continue;
 		json_array_append_new(
 		    list, json_pack("{ss ss}", "name", c->name, "url",
-			      service_conf_prefix(
+			      service_conf_url(
 				  &r->http->arena, &r->app->cfg, c->name)));
 	}
 	return list;

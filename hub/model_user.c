@@ -252,7 +252,7 @@ static void put_default_server(
 
 	jsonw_key(w, "server");
 	jsonw_str(w, s && server_is_ready(s)
-			 ? server_path(app, &c->r->http->arena, u->name, "")
+			 ? server_url(app, &c->r->http->arena, u->name, "")
 			 : NULL);
 	jsonw_key(w, "pending");
 	jsonw_str(w, s ? server_pending(s) : NULL);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "hub/accept.h"
 #include "hub/assets.h"
 #include "hub/handlers.h"
 #include "hub/openid.h"
@@ -69,6 +70,47 @@ static void add_slash(struct req *r)
 	    arena_printf(&r->http->arena, "%s/%s%s", r->http->path,
 		r->http->query ? "?" : "",
 		r->http->query ? r->http->query : ""));
+}
+
+static bool wants_json(const struct req *r)
+{
+	return strcmp(r->http->method, "GET") != 0 ||
+	       accept_wants_json(http_header(r->http, "Accept")) ||
+	       strstr(r->http->path, "/api/");
+}
+
+/* What a notebook's page understands when its server has gone. Nobody is known
+ * on this host, so everybody hears the same. */
+static void say_stopped(struct req *r)
+{
+	reply_json(r, r->app->cfg.legacy_stopped_status ? 503 : 424,
+	    json_pack("{s:s}", "message",
+		arena_printf(&r->http->arena,
+		    "JupyterHub server no longer running at this address. "
+		    "Start it again at %s%shome",
+		    r->app->web->public_origin, r->app->web->hub)));
+}
+
+bool outside_is_not_ours(struct req *r)
+{
+	const struct config *cfg = &r->app->cfg;
+	const char *origin = r->app->web->public_origin;
+
+	if ((!r->from_proxy && cfg->proxy_unix_targets) ||
+	    !domain_is_below(cfg, http_header(r->http, "Host")))
+		return false;
+	r->gate = GATE_PUBLIC;
+	if (r->is_outside && wants_json(r))
+		say_stopped(r);
+	else if (r->is_api || wants_json(r))
+		reply_error(r, 403,
+		    "The hub is not at this address, but at %s%s.", origin,
+		    r->app->web->hub);
+	else
+		reply_redirect(r, 302,
+		    arena_printf(
+			&r->http->arena, "%s%s", origin, r->http->target));
+	return true;
 }
 
 void outside_get(struct req *r)

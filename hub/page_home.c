@@ -34,7 +34,7 @@ static json_t *card(
 	const char *state = state_of(s);
 	json_t *c = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "label",
 	    label ? label : name, "state", state, "open_url",
-	    server_path(r->app, &r->http->arena, user, name), "start_url",
+	    server_url(r->app, &r->http->arena, user, name), "start_url",
 	    req_server_url(r, "spawn", user, name), "stop_url",
 	    req_server_url(r, "stop", user, name), "pending_url",
 	    req_server_url(r, "spawn-pending", user, name));

@@ -7,6 +7,26 @@
 #include "hub/reply.h"
 #include "hub/service.h"
 
+/* It has a host of its own, and who comes to ours is sent there: once, because
+ * the proxy may not know the way. */
+static bool lives_elsewhere(const struct req *r, const struct service *s)
+{
+	return domain_is_used(&r->app->cfg) &&
+	       (s->state == SERVICE_RUNNING || s->state == SERVICE_EXTERNAL) &&
+	       !url_pair_get(&r->query, "redirects");
+}
+
+static void send_there(struct req *r, const struct service *s)
+{
+	const char *query = r->http->query;
+
+	reply_redirect(r, 302,
+	    arena_printf(&r->http->arena, "%s%s?%s%sredirects=1",
+		service_conf_url(&r->http->arena, &r->app->cfg, s->conf.name),
+		r->tail ? r->tail : "", query ? query : "",
+		query && *query ? "&" : ""));
+}
+
 void page_service(struct req *r)
 {
 	const struct service *s = service_find(r->app, r->service_param);
@@ -16,6 +36,10 @@ void page_service(struct req *r)
 		reply_page_error(r, 404,
 		    "No access: there is no such service, or it is not yours "
 		    "to use.");
+		return;
+	}
+	if (lives_elsewhere(r, s)) {
+		send_there(r, s);
 		return;
 	}
 	http_set(r->http, "Retry-After", "5");

@@ -21,7 +21,7 @@ static const char *ready_url(struct req *r, const char *user, const char *name)
 {
 	const char *next = redirect_req_next(r);
 
-	return next ? next : server_path(r->app, &r->http->arena, user, name);
+	return next ? next : server_url(r->app, &r->http->arena, user, name);
 }
 
 static const char *with_next(struct req *r, const char *url, const char *next)

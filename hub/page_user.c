@@ -68,7 +68,7 @@ static bool may_access(struct req *r, const char *user)
 
 /* The address that was asked for, as the browser knows it: base path, the raw
  * path, the query with its count of redirects. */
-static const char *server_target(struct req *r, int64_t n)
+static const char *server_target(struct req *r, const char *user, int64_t n)
 {
 	struct arena *a = &r->http->arena;
 	struct slice rest = slice_of(r->http->query ? r->http->query : "");
@@ -79,7 +79,8 @@ static const char *server_target(struct req *r, int64_t n)
 		if (part.len > 0 && !slice_starts(part, "redirects="))
 			query = arena_printf(
 			    a, "%s%.*s&", query, (int)part.len, part.p);
-	return arena_printf(a, "%s%s?%sredirects=%lld", r->app->web->base,
+	return arena_printf(a, "%s%s%s?%sredirects=%lld",
+	    domain_user_origin(a, &r->app->cfg, user), r->app->web->base,
 	    r->http->path + strlen(r->app->web->hub), query, (long long)n);
 }
 
@@ -117,7 +118,7 @@ static void redirect_later(struct req *r, const char *location, int64_t n)
 	timer_start(r->app->loop, &d->timer, wait_s * 1000, on_delay_over, r);
 }
 
-static void to_server(struct req *r)
+static void to_server(struct req *r, const char *user)
 {
 	const char *text = url_pair_get(&r->query, "redirects");
 	int64_t n = 0;
@@ -136,7 +137,7 @@ static void to_server(struct req *r)
 		    "it again.");
 		return;
 	}
-	const char *location = server_target(r, n + 1);
+	const char *location = server_target(r, user, n + 1);
 	if (n > 0)
 		redirect_later(r, location, n);
 	else
@@ -175,7 +176,7 @@ static void not_running(
 {
 	struct server *s = server_by_name(r->app, user->name, name);
 	const char *next =
-	    redirect_next(&r->http->arena, r->http->target, NULL);
+	    redirect_next(&r->http->arena, r->http->target, NULL, NULL);
 
 	if (wants_json(r))
 		reply_json_stopped(r, user->name, name);
@@ -204,7 +205,7 @@ void page_user(struct req *r)
 	}
 	struct server *s = server_by_name(r->app, user.name, name);
 	if (s && server_is_ready(s))
-		to_server(r);
+		to_server(r, user.name);
 	else
 		not_running(r, &user, name);
 }
@@ -229,7 +230,7 @@ void page_user_redirect(struct req *r)
 	const char *target = arena_printf(a, "%s%s%s%s",
 	    server_path(r->app, a, r->who.user_name, name), r->tail,
 	    r->http->query ? "?" : "", r->http->query ? r->http->query : "");
-	const char *next = redirect_next(a, target, NULL);
+	const char *next = redirect_next(a, target, NULL, NULL);
 
 	reply_redirect(r, 302, page_spawn_url(r, r->who.user_name, name, next));
 }

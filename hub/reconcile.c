@@ -415,12 +415,17 @@ static void ensure_own_route(struct app *app)
 	const char *base = app->cfg.base_url;
 	size_t len = strlen(base);
 	json_t *data = json_object();
+	const char *path;
 	struct arena a;
 
 	arena_init(&a);
 	json_object_set_new(data, "hub", json_true());
-	routing_want(app, len > 1 ? arena_strndup(&a, base, len - 1) : "/",
-	    own_target(app, &a), data, 0, NULL);
+	/* A path would be a host's; all that nobody else has is ours. */
+	if (len == 1 || domain_is_used(&app->cfg))
+		path = "/";
+	else
+		path = arena_strndup(&a, base, len - 1);
+	routing_want(app, path, own_target(app, &a), data, 0, NULL);
 	json_decref(data);
 	arena_fini(&a);
 }

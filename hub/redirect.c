@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "hub/domain.h"
 
 static const char host_chars[] = "abcdefghijklmnopqrstuvwxyz"
 				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
@@ -48,9 +49,18 @@ static const char *one_slash(struct arena *a, const char *rest)
 	return encode(a, arena_printf(a, "/%s", rest));
 }
 
+/* The hub's own address, or with the same port one below it. */
+static bool is_ours(struct arena *a, const struct url *u,
+    const struct url *ours, const struct config *cfg)
+{
+	if (strcasecmp(url_origin(a, u), url_origin(a, ours)) == 0)
+		return true;
+	return u->port == ours->port && cfg && domain_is_below(cfg, u->host);
+}
+
 /* "//host..." or "scheme://host...": ours when the origin is. */
-static const char *from_absolute(
-    struct arena *a, const char *next, const char *public_origin)
+static const char *from_absolute(struct arena *a, const char *next,
+    const char *public_origin, const struct config *cfg)
 {
 	const char *slashes = strstr(next, "//");
 	const char *host = slashes + 2;
@@ -67,8 +77,7 @@ static const char *from_absolute(
 	if (slashes == next)
 		text = arena_printf(a, "%s:%s",
 		    ours.scheme == URL_HTTPS ? "https" : "http", text);
-	if (url_parse(a, text, &u, &err) != 0 ||
-	    strcasecmp(url_origin(a, &u), url_origin(a, &ours)) != 0)
+	if (url_parse(a, text, &u, &err) != 0 || !is_ours(a, &u, &ours, cfg))
 		return NULL;
 	return one_slash(a, host + n_host);
 }
@@ -79,8 +88,8 @@ static bool is_absolute(const char *next)
 	       str_starts(next, "https://");
 }
 
-const char *redirect_next(
-    struct arena *a, const char *next, const char *public_origin)
+const char *redirect_next(struct arena *a, const char *next,
+    const char *public_origin, const struct config *cfg)
 {
 	size_t len = next ? strlen(next) : 0;
 
@@ -88,7 +97,7 @@ const char *redirect_next(
 	    !utf8_valid(next, len))
 		return NULL;
 	if (is_absolute(next))
-		return from_absolute(a, next, public_origin);
+		return from_absolute(a, next, public_origin, cfg);
 	if (next[0] != '/')
 		return NULL;
 	return encode(a, next);

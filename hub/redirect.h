@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 
+struct config;
 struct req;
 
 #define REDIRECT_NEXT_MAX 8192
@@ -16,10 +17,10 @@ struct req;
  * `next` as somebody sent it -> a path on this host with one leading slash, its
  * query and fragment kept; NULL: not acceptable, to be treated as absent.
  * Absolute ones are taken only from public_origin ("https://host[:port]"; NULL:
- * none is).
+ * none is), and from hosts below it that cfg (may be NULL) gives to people.
  */
-const char *redirect_next(
-    struct arena *a, const char *next, const char *public_origin);
+const char *redirect_next(struct arena *a, const char *next,
+    const char *public_origin, const struct config *cfg);
 /* The request's `next` (query, else form), checked; NULL. */
 const char *redirect_req_next(struct req *r);
 /* Bytes that may not stand in a header field are percent-encoded. */

@@ -20,7 +20,8 @@ const char *redirect_req_next(struct req *r)
 		next = url_pair_get(&r->query, "next");
 	if (!next)
 		next = url_pair_get(&r->form, "next");
-	return redirect_next(&r->http->arena, next, r->app->web->public_origin);
+	return redirect_next(
+	    &r->http->arena, next, r->app->web->public_origin, &r->app->cfg);
 }
 
 /* What else the query says goes along (contract/hub.md 5.2). */
@@ -56,7 +57,7 @@ const char *redirect_default(struct req *r)
 	s = server_by_name(r->app, r->who.user_name, "");
 	if (s && server_is_ready(s))
 		return with_query(r,
-		    server_path(r->app, &r->http->arena, r->who.user_name, ""));
+		    server_url(r->app, &r->http->arena, r->who.user_name, ""));
 	return with_query(r, req_hub(r, "spawn"));
 }
 

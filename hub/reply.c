@@ -68,7 +68,7 @@ static void set_page(struct req *r)
 		"img-src 'self'; connect-src 'self'; form-action %s; "
 		"base-uri 'none'; frame-ancestors %s; "
 		"report-uri %ssecurity/csp-report",
-		r->form_action ? r->form_action : "'self'",
+		r->form_action ? r->form_action : r->app->web->form_action,
 		r->may_be_framed ? "*" : "'none'", r->app->web->hub));
 	set(r, "Referrer-Policy", "same-origin");
 	if (!r->may_be_framed)

@@ -176,6 +176,8 @@ static void run(struct req *r)
 {
 	struct err err = { 0 };
 
+	if (outside_is_not_ours(r))
+		return;
 	if (r->is_outside && is_method(r, "GET")) {
 		outside_get(r);
 		return;

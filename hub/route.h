@@ -92,7 +92,7 @@ struct req {
 	struct cookie_env cookie_env;
 	struct cookie_in cookies;
 	const char *xsrf;        /* token for forms and scripts of this page */
-	const char *form_action; /* CSP; NULL: 'self' */
+	const char *form_action; /* CSP; NULL: as web.h says */
 	bool may_be_framed; /* nothing on the page can be done by a click */
 	bool touches_user;  /* counts as the user's activity */
 	struct db_waiter waiter;

@@ -39,6 +39,8 @@ struct routing {
 	struct app *app;
 	struct map *wishes; /* path -> struct wish */
 	size_t n_busy;
+	bool is_misled; /* the proxy looks at hosts and must not, or the reverse
+			 */
 };
 
 static void issue(struct wish *w);
@@ -289,6 +291,42 @@ static void compare_stray(struct app *app, const char *path,
 	routing_unwant(app, path, 0, NULL);
 }
 
+static void warn_hosts(const char *path, bool wanted)
+{
+	if (wanted)
+		log_warn(NULL,
+		    "the proxy does not look at hosts, so no server can be "
+		    "reached: start it with --host-routing",
+		    "path=%.200s", path);
+	else
+		log_warn(NULL,
+		    "the proxy looks at hosts, but hub.subdomain_host is not "
+		    "set, so no server can be reached",
+		    "path=%.200s", path);
+}
+
+/* By what a proxy says of a route one sees how it finds it: only one that looks
+ * at hosts names the route's. */
+static void check_hosts(struct app *app, const json_t *routes)
+{
+	bool wanted = domain_is_used(&app->cfg);
+	const char *key;
+	json_t *route;
+
+	json_object_foreach ((json_t *)routes, key, route) {
+		bool has_host = json_object_get(route, "host") != NULL;
+
+		if (str_eq(key, "/") || has_host == wanted ||
+		    !json_is_true(json_object_get(route, "jupyterhub")))
+			continue;
+		if (!app->routing->is_misled)
+			warn_hosts(key, wanted);
+		app->routing->is_misled = true;
+		return;
+	}
+	app->routing->is_misled = false;
+}
+
 static void compare_one(struct app *app, struct arena *a, const char *key,
     const json_t *route, routing_stray_fn *stray)
 {
@@ -325,6 +363,7 @@ void routing_compare(
 	json_t *route;
 	struct arena a;
 
+	check_hosts(app, routes);
 	arena_init(&a);
 	json_object_foreach ((json_t *)routes, key, route)
 		compare_one(app, &a, key, route, stray);

@@ -351,6 +351,13 @@ const char *server_path(
 	    url_escape_segment(a, name));
 }
 
+const char *server_url(
+    struct app *app, struct arena *a, const char *user, const char *name)
+{
+	return arena_printf(a, "%s%s", domain_user_origin(a, &app->cfg, user),
+	    server_path(app, a, user, name));
+}
+
 /* ---- activity ------------------------------------------------------------ */
 
 void server_touch(struct app *app, struct server *s, int64_t activity_us)

@@ -118,5 +118,8 @@ size_t server_count_active(const struct app *app);
 /* "/user/alice/" or "/user/alice/name/", with base_url, escaped. */
 const char *server_path(
     struct app *app, struct arena *a, const char *user, const char *name);
+/* Where a browser finds it: the same, absolute when the user has a host. */
+const char *server_url(
+    struct app *app, struct arena *a, const char *user, const char *name);
 
 #endif

@@ -21,7 +21,8 @@ const char *server_env_client_id(struct arena *a, const struct server_env *e)
 
 const char *server_env_callback(struct arena *a, const struct server_env *e)
 {
-	return arena_printf(a, "%soauth_callback", e->path);
+	return arena_printf(a, "%s%soauth_callback",
+	    domain_user_origin(a, e->cfg, e->user), e->path);
 }
 
 const char *server_env_note(struct arena *a, const struct server_env *e)
@@ -148,6 +149,8 @@ static void set_addresses(
 {
 	const struct config *cfg = e->cfg;
 	const char *origin = server_env_public_origin(a, cfg);
+	const char *own =
+	    domain_is_used(cfg) ? domain_user_origin(a, cfg, e->user) : origin;
 	const char *api = server_env_api_url(a, cfg);
 
 	set(env, "JUPYTERHUB_API_URL", api);
@@ -158,7 +161,7 @@ static void set_addresses(
 	set(env, "JUPYTERHUB_SERVICE_PREFIX", e->path);
 	set(env, "JUPYTERHUB_HOST", origin);
 	set(env, "JUPYTERHUB_PUBLIC_URL",
-	    *origin ? arena_printf(a, "%s%s", origin, e->path) : "");
+	    *own ? arena_printf(a, "%s%s", own, e->path) : "");
 	set(env, "JUPYTERHUB_PUBLIC_HUB_URL",
 	    *origin ? arena_printf(a, "%s%shub/", origin, cfg->base_url) : "");
 }

@@ -18,7 +18,7 @@ struct server_env {
 
 /* "jupyterhub-user-alice", "jupyterhub-user-alice-lab" */
 const char *server_env_client_id(struct arena *a, const struct server_env *e);
-/* "/user/alice/oauth_callback" */
+/* "/user/alice/oauth_callback"; absolute when people have their own hosts */
 const char *server_env_callback(struct arena *a, const struct server_env *e);
 /* "Server at /user/alice/": the note of the token, the client's description. */
 const char *server_env_note(struct arena *a, const struct server_env *e);

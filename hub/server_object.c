@@ -67,13 +67,14 @@ void server_object_set_text(char **slot, const char *text)
 static void set_paths(struct server *s)
 {
 	struct arena a;
-	const char *path;
+	const char *path, *route;
 
 	arena_init(&a);
 	path = server_path(s->app, &a, s->user, s->name);
 	s->path = xstrdup(path);
+	route = domain_user_route(&a, &s->app->cfg, s->user, path);
 	/* Without the slash at the end. */
-	s->route = xstrndup(path, strlen(path) - 1);
+	s->route = xstrndup(route, strlen(route) - 1);
 	arena_fini(&a);
 }
 

@@ -44,7 +44,8 @@ struct server {
 	int64_t id, user_id;
 	char *user, *name, *account, *profile;
 	char *path;  /* "/user/alice/" as browsers see it */
-	char *route; /* "/user/alice" as the proxy's API wants it */
+	char *route; /* "/user/alice" as the proxy's API wants it; the user's
+			host in front */
 	enum server_state state;
 	bool is_adopted;   /* ran before this hub did */
 	bool is_cancelled; /* a start that somebody stopped */

@@ -89,12 +89,14 @@ static struct log_ctx ctx_of(const struct service *s)
 
 /* ---- routes -------------------------------------------------------------- */
 
-/* "/services/NAME", as the proxy's table has it. */
+/* "/services/NAME", as the proxy's table has it; its host in front. */
 static const char *route_path(struct arena *a, const struct service *s)
 {
-	const char *prefix = service_conf_prefix(a, &s->app->cfg, s->conf.name);
+	const struct config *cfg = &s->app->cfg;
+	const char *prefix = service_conf_prefix(a, cfg, s->conf.name);
+	const char *route = domain_service_route(a, cfg, s->conf.name, prefix);
 
-	return arena_strndup(a, prefix, strlen(prefix) - 1);
+	return arena_strndup(a, route, strlen(route) - 1);
 }
 
 void service_open_route(struct service *s)

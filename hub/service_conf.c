@@ -220,7 +220,7 @@ static int read_client(const struct reader *r, const struct conf_node *map,
 	    *o->redirect_uri
 		? o->redirect_uri
 		: arena_printf(r->arena, "%soauth_callback",
-		      service_conf_prefix(r->arena, r->cfg, out->name));
+		      service_conf_url(r->arena, r->cfg, out->name));
 	return check_redirect(r, map, out);
 }
 
@@ -360,4 +360,11 @@ const char *service_conf_prefix(
     struct arena *a, const struct config *cfg, const char *name)
 {
 	return arena_printf(a, "%sservices/%s/", cfg->base_url, name);
+}
+
+const char *service_conf_url(
+    struct arena *a, const struct config *cfg, const char *name)
+{
+	return arena_printf(a, "%s%s", domain_service_origin(a, cfg, name),
+	    service_conf_prefix(a, cfg, name));
 }

@@ -58,5 +58,8 @@ bool service_conf_names(const struct conf_node *services, const char *name);
 /* "/services/NAME/" below base_url. */
 const char *service_conf_prefix(
     struct arena *a, const struct config *cfg, const char *name);
+/* Where a browser finds it: the same, absolute when it has its own host. */
+const char *service_conf_url(
+    struct arena *a, const struct config *cfg, const char *name);
 
 #endif

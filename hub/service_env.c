@@ -15,6 +15,9 @@ static void set_addresses(struct arena *a, json_t *env,
 {
 	const char *origin = server_env_public_origin(a, cfg);
 	const char *prefix = service_conf_prefix(a, cfg, c->name);
+	const char *own = domain_is_used(cfg)
+			      ? domain_service_origin(a, cfg, c->name)
+			      : origin;
 
 	set(env, "JUPYTERHUB_API_URL", server_env_api_url(a, cfg));
 	set(env, "JUPYTERHUB_BASE_URL", cfg->base_url);
@@ -26,7 +29,7 @@ static void set_addresses(struct arena *a, json_t *env,
 	/* JUPYTERHUB_SERVICE_URL is the spawner's to say: it has the port. */
 	set(env, "JUPYTERHUB_SERVICE_PREFIX", prefix);
 	set(env, "JUPYTERHUB_PUBLIC_URL",
-	    *origin ? arena_printf(a, "%s%s", origin, prefix) : "");
+	    *own ? arena_printf(a, "%s%s", own, prefix) : "");
 }
 
 static void set_client(

@@ -60,17 +60,25 @@ int shared_server_make(struct req *r, struct shared_server *s)
 	return -1;
 }
 
-json_t *shared_server_model(struct req *r, const char *owner, const char *name)
+static json_t *full_url(struct req *r, const char *path, const char *url)
 {
 	const char *origin = r->app->web->public_origin;
-	const char *url = server_path(r->app, &r->http->arena, owner, name);
+
+	if (domain_is_used(&r->app->cfg))
+		return json_string(url);
+	if (!origin)
+		return json_null();
+	return json_string(arena_printf(&r->http->arena, "%s%s", origin, path));
+}
+
+json_t *shared_server_model(struct req *r, const char *owner, const char *name)
+{
+	const char *path = server_path(r->app, &r->http->arena, owner, name);
+	const char *url = server_url(r->app, &r->http->arena, owner, name);
 	const struct server *s = server_by_name(r->app, owner, name);
 
 	return json_pack("{s:{s:s}, s:s, s:s, s:o, s:b}", "user", "name", owner,
-	    "name", name, "url", url, "full_url",
-	    origin ? json_string(
-			 arena_printf(&r->http->arena, "%s%s", origin, url))
-		   : json_null(),
+	    "name", name, "url", url, "full_url", full_url(r, path, url),
 	    "ready", s && server_is_ready(s));
 }
 

@@ -18,6 +18,7 @@ static int read_places(struct web *w, const struct config *cfg, struct err *err)
 
 	w->base = arena_strdup(&w->arena, cfg->base_url);
 	w->hub = arena_printf(&w->arena, "%shub/", w->base);
+	w->form_action = domain_form_action(&w->arena, cfg);
 	if (!cfg->public_url[0])
 		return 0;
 	if (url_parse(&w->arena, cfg->public_url, &u, err) != 0)

@@ -24,7 +24,8 @@ struct web {
 	const char *base; /* "/" or "/lab/" */
 	const char *hub;  /* base + "hub/" */
 	const char
-	    *public_origin; /* "https://lab.example.org"; NULL: unknown */
+	    *public_origin;      /* "https://lab.example.org"; NULL: unknown */
+	const char *form_action; /* CSP of pages, unless they say another */
 	struct assets *assets;
 	struct tmpl_source *sources;
 	struct tmpl_set *pages;

@@ -123,6 +123,21 @@ static char *host_of(const char *key)
 	return xstrndup(key + 1, strcspn(key + 1, "/"));
 }
 
+/* Set with --host-routing; without it, one that a journal of before brought is
+ * not true any more. */
+static void set_host(const struct table *t, const char *key, json_t *object)
+{
+	char *host = host_of(key);
+
+	if (t->by_host && !str_eq(key, "/"))
+		(void)json_object_set_new(
+		    object, "host", json_string_nocheck(host));
+	else if (str_eq(
+		     json_string_value(json_object_get(object, "host")), host))
+		(void)json_object_del(object, "host");
+	free(host);
+}
+
 /* The object as it is given back, but for last_activity and the end. */
 static char *object_text(
     const struct table *t, const char *key, const json_t *data)
@@ -133,13 +148,7 @@ static char *object_text(
 
 	assert(copy != NULL);
 	(void)json_object_del(copy, "last_activity");
-	if (t->by_host && !str_eq(key, "/")) {
-		char *host = host_of(key);
-
-		(void)json_object_set_new(
-		    copy, "host", json_string_nocheck(host));
-		free(host);
-	}
+	set_host(t, key, copy);
 	text = json_text(copy, &len);
 	json_decref(copy);
 	assert(len > 2 && text[len - 1] == '}');

@@ -22,6 +22,7 @@
 #include "base/url.h"
 #include "hub/cli/child.h"
 #include "hub/cli/cli.h"
+#include "hub/cli/hosts.h"
 #include "hub/cli/logins.h"
 #include "hub/cli/site.h"
 
@@ -382,7 +383,8 @@ static int add_children(struct up *up, struct err *err)
 		.args = { "--ip", o->ip, "--port", up->port_text, "--api-ip",
 		    "127.0.0.1", "--api-port", up->api_port_text, "--journal",
 		    up->journal, "--error-target", up->error_target,
-		    "--drain-timeout", "0" } };
+		    "--drain-timeout", "0",
+		    hosts_are_used(o->config) ? "--host-routing" : NULL } };
 
 	if (add_child(up, SPAWNER, &spawner, err) < 0 ||
 	    add_child(up, HUB, &hub, err) < 0 ||

@@ -149,6 +149,36 @@ static void test_cookies_are_written_as_the_contract_says(void **state)
 	    "_xsrf=" SECRET_A "; Path=/hub/; SameSite=Lax");
 }
 
+/* Servers on hosts below ours read the session's id, and no other cookie. */
+static void test_only_the_session_id_goes_to_hosts_below(void **state)
+{
+	struct cookie_env env = host;
+	struct cookie_out c = {
+		.name = "x", .value = "y", .path = "/", .domain = "a;b"
+	};
+	const char *text;
+
+	(void)state;
+	env.domain = "hub.example.org";
+	assert_string_equal(cookie_session_id(&arena, &env, SESSION_1),
+	    COOKIE_SESSION_ID "=" SESSION_1 "; Path=/jh/; "
+			      "Domain=hub.example.org; HttpOnly; Secure; "
+			      "SameSite=Lax");
+	assert_non_null(strstr(
+	    cookie_clear(&arena, &env, COOKIE_SESSION_ID), "; Domain=hub."));
+	assert_null(strstr(cookie_clear(&arena, &env, COOKIE_LOGIN), "Domain"));
+	assert_null(strstr(cookie_login(&arena, &env, SECRET_A, 0), "Domain"));
+	assert_null(strstr(cookie_browser(&arena, &env, SECRET_A), "Domain"));
+	assert_null(
+	    strstr(cookie_xsrf(&arena, &env, SECRET_A, false), "Domain"));
+	assert_int_equal(cookie_build(&arena, &c, &text, NULL), -1);
+	c.domain = "hub.example.org";
+	assert_int_equal(cookie_build(&arena, &c, &text, NULL), 0);
+	c.name = "__Host-x";
+	c.secure = true;
+	assert_int_equal(cookie_build(&arena, &c, &text, NULL), -1);
+}
+
 static void test_clearing_uses_the_path_of_setting(void **state)
 {
 	static const struct {
@@ -346,6 +376,7 @@ int main(void)
 		TEST(test_the_host_prefix_is_another_name),
 		TEST(test_an_oversized_header_is_as_empty),
 		TEST(test_cookies_are_written_as_the_contract_says),
+		TEST(test_only_the_session_id_goes_to_hosts_below),
 		TEST(test_clearing_uses_the_path_of_setting),
 		TEST(test_bytes_that_would_break_the_header_are_refused),
 		TEST(test_new_values_are_well_formed_and_differ),

@@ -3,17 +3,20 @@
  */
 #include <string.h>
 
+#include "hub/config.h"
 #include "hub/redirect.h"
 #include "test_util.h"
 
 #define OURS "https://lab.example.org"
+
+static const struct config *hosts; /* NULL: nobody has one */
 
 static const char *next(const char *text, const char *origin)
 {
 	static struct arena a;
 
 	arena_fini(&a);
-	return redirect_next(&a, text, origin);
+	return redirect_next(&a, text, origin, hosts);
 }
 
 static void expect(const char *text, const char *origin, const char *want)
@@ -181,13 +184,60 @@ static void test_cve_2023_39968_result_is_always_local_and_printable(
 	next("/", NULL);
 }
 
+static struct config cfg; /* people have hosts of their own */
+
+static void test_hosts_of_people_become_paths(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "https://alice.lab.example.org/user/alice/lab?x=1",
+		    "/user/alice/lab?x=1" },
+		{ "//Alice.lab.example.org/a", "/a" },
+		{ "https://a.b.lab.example.org", "/" },
+		{ "https://lab.example.org/a", "/a" },
+		{ "/a", "/a" },
+		{ "https://alice.lab.example.org//evil.example/",
+		    "/evil.example/" },
+		{ "https://alice.lab.example.org:8443/a", NULL },
+		{ "https://evillab.example.org/a", NULL },
+		{ "https://alice.lab.example.org.evil.example/a", NULL },
+		{ "https://alice.lab.example.org@evil.example/a", NULL },
+		{ "https://evil.example/alice.lab.example.org", NULL },
+		{ "https://alice.lab.example.org\\.evil.example/", NULL },
+		{ "javascript://alice.lab.example.org/%0aalert(1)", NULL },
+	};
+	const char *text = "hub:\n  subdomain_host: https://lab.example.org\n";
+	struct arena config;
+	struct err err;
+
+	(void)state;
+	arena_init(&config);
+	assert_int_equal(config_load(&config, text, strlen(text), "c.yaml",
+			     &cfg, NULL, &err),
+	    0);
+	hosts = &cfg;
+	for (size_t i = 0; i < N_OF(cases); i++)
+		expect(cases[i].text, OURS, cases[i].want);
+	hosts = NULL;
+	expect(cases[0].text, OURS, NULL);
+	next("/", NULL);
+	arena_fini(&config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_local_paths_are_kept),
+<<<<<<< HEAD
+		cmocka_unit_test(test_hostile_ones_are_refused),
+		cmocka_unit_test(test_our_own_address_becomes_a_path),
+		cmocka_unit_test(test_hosts_of_people_become_paths),
+=======
 		cmocka_unit_test(test_cve_2019_10255_hostile_ones_are_refused),
 		cmocka_unit_test(
 		    test_cve_2026_33709_our_own_address_becomes_a_path),
+>>>>>>> main
 		cmocka_unit_test(test_length_is_bounded),
 		cmocka_unit_test(
 		    test_cve_2023_39968_result_is_always_local_and_printable),

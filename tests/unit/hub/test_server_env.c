@@ -161,6 +161,33 @@ static void test_public_url_makes_links_absolute(void **state)
 	json_decref(env);
 }
 
+static void test_a_host_of_ones_own_is_said_where_browsers_go(void **state)
+{
+	const struct server_env e = env_of("al--ice", "", "/user/al--ice/");
+	const char *text = "hub:\n  subdomain_host: https://h.example.org\n";
+	const char *own;
+	struct err err;
+	json_t *env;
+
+	(void)state;
+	assert_int_equal(
+	    config_load(&arena, text, strlen(text), "none", &cfg, NULL, &err),
+	    0);
+	own = domain_user_origin(&arena, &cfg, "al--ice");
+	assert_non_null(strstr(own, "https://u-alice--"));
+	env = server_env_build(&arena, &e, TOKEN);
+	expect(env, "JUPYTERHUB_HOST", "https://h.example.org");
+	expect(env, "JUPYTERHUB_PUBLIC_HUB_URL", "https://h.example.org/hub/");
+	expect(env, "JUPYTERHUB_PUBLIC_URL",
+	    arena_printf(&arena, "%s/user/al--ice/", own));
+	expect(env, "JUPYTERHUB_OAUTH_CALLBACK_URL",
+	    arena_printf(&arena, "%s/user/al--ice/oauth_callback", own));
+	expect(env, "JUPYTERHUB_SERVICE_PREFIX", "/user/al--ice/");
+	expect(env, "JUPYTERHUB_API_URL", "http://127.0.0.1:8081/hub/api");
+	expect(env, "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED", "1");
+	json_decref(env);
+}
+
 static const struct {
 	const char *host, *connect, *url;
 } addresses[] = {
@@ -218,6 +245,9 @@ int main(void)
 		    test_scopes_are_json_whatever_the_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_public_url_makes_links_absolute, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_a_host_of_ones_own_is_said_where_browsers_go, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_api_url_can_be_reached, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -358,6 +358,18 @@ static void test_host_routing_names_the_host(void **state)
 	assert_null(strstr(one("/"), "\"host\""));
 }
 
+/* A journal that was written with --host-routing. */
+static void test_without_host_routing_no_host_is_named(void **state)
+{
+	(void)state;
+	begin(false);
+	must_set(
+	    "/h.example/x", "{\"target\":\"http://t\",\"host\":\"h.example\"}");
+	must_set("/y/x", "{\"target\":\"http://t\",\"host\":\"mine\"}");
+	assert_null(strstr(one("/h.example/x"), "\"host\""));
+	assert_non_null(strstr(one("/y/x"), "\"host\":\"mine\""));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -375,6 +387,7 @@ int main(void)
 		TEST(test_a_forgotten_change_still_happens),
 		TEST(test_listing_by_activity),
 		TEST(test_host_routing_names_the_host),
+		TEST(test_without_host_routing_no_host_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
