@@ -22,6 +22,7 @@
 #include "db/user.h"
 #include "hub/audit.h"
 #include "hub/auth_state.h"
+#include "hub/internal_tls.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
 #include "hub/openid.h"
@@ -279,6 +280,25 @@ static struct httpd *open_httpd(
 	return httpd_open(app->loop, fd, &opt, &cb, err);
 }
 
+/* With internal TLS its connections come through that. */
+static int open_servers_way(struct app *app, unsigned max, struct err *err)
+{
+	int fd = listen_for_servers(app, err);
+
+	if (fd < 0)
+		return err_wrap(
+		    err, "the notebook servers' way in (hub.host, hub.port)");
+	app->http_servers =
+	    open_httpd(app, app->internal_tls ? -1 : fd, max, err);
+	if (!app->internal_tls)
+		return app->http_servers ? 0 : -1;
+	if (app->http_servers)
+		return internal_tls_listen(
+		    app, fd, max, app->http_servers, err);
+	fd_close(&fd);
+	return -1;
+}
+
 static int open_listeners(struct app *app, struct err *err)
 {
 	unsigned max = connections_each(app);
@@ -289,12 +309,7 @@ static int open_listeners(struct app *app, struct err *err)
 	app->http_proxy = open_httpd(app, fd, max, err);
 	if (!app->http_proxy)
 		return -1;
-	fd = listen_for_servers(app, err);
-	if (fd < 0)
-		return err_wrap(
-		    err, "the notebook servers' way in (hub.host, hub.port)");
-	app->http_servers = open_httpd(app, fd, max, err);
-	return app->http_servers ? 0 : -1;
+	return open_servers_way(app, max, err);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -309,7 +324,8 @@ int app_open(struct app *app, const char *token, struct err *err)
 	app->offload = offload_new(app->loop, 2, 1024);
 	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
 	(void)scope_customs_use(app->cfg.customs);
-	if (core_open(app, token, err) != 0 || services_open(app, err) != 0 ||
+	if (internal_tls_open(app, err) != 0 ||
+	    core_open(app, token, err) != 0 || services_open(app, err) != 0 ||
 	    rbac_load(app, err) != 0 || open_login(app, err) != 0 ||
 	    open_listeners(app, err) != 0)
 		return -1;
@@ -326,6 +342,7 @@ void app_close(struct app *app)
 {
 	timer_stop(&app->stop_timer);
 	timer_stop(&app->ending_timer);
+	internal_tls_unlisten(app);
 	if (app->http_proxy)
 		httpd_close(&app->http_proxy);
 	if (app->http_servers)
@@ -334,6 +351,7 @@ void app_close(struct app *app)
 	if (app->auth_offload)
 		offload_free(&app->auth_offload);
 	core_close(app);
+	internal_tls_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
 	openid_close(app);
@@ -374,6 +392,7 @@ void app_stop(struct app *app)
 	app->stopping = true;
 	if (app->http_proxy)
 		httpd_quiesce(app->http_proxy);
+	internal_tls_quiesce(app);
 	if (app->http_servers)
 		httpd_quiesce(app->http_servers);
 	timer_start(

@@ -52,8 +52,10 @@ struct spawner_server {
 	const char *key, *account, *profile;
 	pid_t pid;
 	uint64_t start_time; /* of /proc/PID/stat: with pid an identity */
-	const char *address; /* "127.0.0.1:40123"; "" while it starts */
-	bool ready;          /* as `ready` below says; never with `started` */
+	/* "127.0.0.1:40123"; "https://..." when it was given TLS; "" while it
+	 * starts */
+	const char *address;
+	bool ready; /* as `ready` below says; never with `started` */
 };
 
 enum spawner_fail_code {
@@ -134,6 +136,8 @@ struct spawner_start {
 	 * profile ("service:NAME"). Without a port it is ready at once. */
 	const char *service;
 	int32_t port; /* on 127.0.0.1; 0: any; -1: it does not listen */
+	/* Object of PEM texts: key, certificate, authority; NULL: no TLS. */
+	const json_t *tls;
 };
 int spawner_start(struct spawner_client *c, const struct spawner_start *s,
     struct err *err) MUST_CHECK;
