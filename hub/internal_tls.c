@@ -3,6 +3,7 @@
  */
 #include "hub/internal_tls.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -48,7 +49,8 @@ struct internal_tls {
 
 /* ---- files --------------------------------------------------------------- */
 
-static int read_pair(
+/* 1 read, 0 there is no such file, -1. */
+static int find_pair(
     int dir_fd, const char *name, struct pki_pair *out, struct err *err)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -56,8 +58,10 @@ static int read_pair(
 	size_t len;
 	int rc;
 
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	if (fd < 0)
-		return err_sys(err, "open");
+		return err_sys(err, "open %s/%s", DIR_NAME, name);
 	rc = fd_read_all(fd, PEM_MAX, &text, &len, err);
 	fd_close(&fd);
 	if (rc != 0)
@@ -65,7 +69,7 @@ static int read_pair(
 	/* One text has both: OpenSSL takes what it looks for. */
 	out->key = text;
 	out->cert = xstrdup(text);
-	return 0;
+	return 1;
 }
 
 static int write_pair(int dir_fd, const char *name, const struct pki_pair *pair,
@@ -135,11 +139,12 @@ static int check_authority(
 static int find_authority(struct internal_tls *t, const char *file,
     const char *name, struct pki_pair *out, struct err *err)
 {
-	if (read_pair(t->dir_fd, file, out, err) == 0)
-		return check_authority(out, file, err);
-	if (err->code != ERR_NOT_FOUND)
-		return err_wrap(err, "%s/%s", DIR_NAME, file);
-	return make_authority(t, file, name, out, err);
+	int found = find_pair(t->dir_fd, file, out, err);
+
+	if (found < 0)
+		return -1;
+	return found ? check_authority(out, file, err)
+		     : make_authority(t, file, name, out, err);
 }
 
 static char *cert_only(const struct pki_pair *pair)
