@@ -255,6 +255,7 @@ static void end(struct keeper *k)
 		    k->state.signo == SIGKILL && cgroup_had_oom(&k->cgroup);
 		k->state.asked = k->asked;
 	}
+	tls_files_remove(KEEPER_FD_DIR);
 	cgroup_remove(&k->cgroup);
 	k->state.n_cgroups = 0;
 	if (state_write(KEEPER_FD_DIR, &k->state, &err) != 0)

@@ -17,6 +17,15 @@
 #define DIR_MODE  0711
 #define FILE_MODE 0400
 
+static const struct {
+	const char *name, *variable;
+} files[] = {
+	{ "tls.key", "JUPYTERHUB_SSL_KEYFILE" },
+	{ "tls.crt", "JUPYTERHUB_SSL_CERTFILE" },
+	{ "tls.ca", "JUPYTERHUB_SSL_CLIENT_CA" },
+};
+#define N_FILES (sizeof files / sizeof *files)
+
 static int find_dir(int dir_fd, char *out, size_t cap, struct err *err)
 {
 	char link[64];
@@ -47,22 +56,16 @@ static int write_one(const struct plan *plan, int dir_fd, const char *name,
 int tls_files_write(
     struct job *job, struct plan *plan, int dir_fd, struct err *err)
 {
-	const struct {
-		const char *name, *variable, *text;
-	} files[] = {
-		{ "tls.key", "JUPYTERHUB_SSL_KEYFILE", job->tls.key },
-		{ "tls.crt", "JUPYTERHUB_SSL_CERTFILE", job->tls.certificate },
-		{ "tls.ca", "JUPYTERHUB_SSL_CLIENT_CA", job->tls.authority },
-	};
+	const char *const texts[] = { job->tls.key, job->tls.certificate,
+		job->tls.authority };
 	char dir[PATH_MAX];
 
 	if (!job->tls.key)
 		return 0;
 	if (find_dir(dir_fd, dir, sizeof dir, err) != 0)
 		return -1;
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		if (write_one(
-			plan, dir_fd, files[i].name, files[i].text, err) != 0)
+	for (size_t i = 0; i < N_FILES; i++) {
+		if (write_one(plan, dir_fd, files[i].name, texts[i], err) != 0)
 			return -1;
 		plan_env_set(plan, files[i].variable,
 		    arena_printf(&job->arena, "%s/%s", dir, files[i].name));
@@ -70,4 +73,10 @@ int tls_files_write(
 	if (plan->switches_ids && fchmod(dir_fd, DIR_MODE) != 0)
 		return err_sys(err, "open the server's directory");
 	return 0;
+}
+
+void tls_files_remove(int dir_fd)
+{
+	for (size_t i = 0; i < N_FILES; i++)
+		(void)unlinkat(dir_fd, files[i].name, 0);
 }

@@ -1,6 +1,6 @@
 /*
  * The key and the certificates of a server, as files in its directory that its
- * account alone can read. Removed with the directory.
+ * account alone can read.
  */
 #ifndef CARREL_SPAWNER_TLS_FILES_H
 #define CARREL_SPAWNER_TLS_FILES_H
@@ -15,5 +15,7 @@
  */
 int tls_files_write(
     struct job *job, struct plan *plan, int dir_fd, struct err *err) MUST_CHECK;
+/* When the server has ended: what is left of it may wait for a hub. */
+void tls_files_remove(int dir_fd);
 
 #endif
