@@ -3,9 +3,8 @@
  * only header of spawner/ that another program may include. Owns the
  * connection, connects again with back-off when it is lost, and says so.
  *
- * Everything is asked by id or key and answered by one callback later; nothing
- * is answered from inside the call. tests/sim puts its own implementation of
- * this header in the place of client.c.
+ * Everything is asked by id or key and answered by one callback later, never
+ * from inside the call. tests/sim has an implementation of its own.
  */
 #ifndef CARREL_SPAWNER_CLIENT_H
 #define CARREL_SPAWNER_CLIENT_H
@@ -52,10 +51,8 @@ struct spawner_server {
 	const char *key, *account, *profile;
 	pid_t pid;
 	uint64_t start_time; /* of /proc/PID/stat: with pid an identity */
-	/* "127.0.0.1:40123"; "https://..." when it was given TLS; "" while it
-	 * starts */
-	const char *address;
-	bool ready; /* as `ready` below says; never with `started` */
+	const char *address; /* "127.0.0.1:4123", "https://..."; "": starts */
+	bool ready;          /* as `ready` below says; never with `started` */
 };
 
 enum spawner_fail_code {
@@ -135,9 +132,8 @@ struct spawner_start {
 	/* Not NULL: a managed service of spawner.yaml, which knows account and
 	 * profile ("service:NAME"). Without a port it is ready at once. */
 	const char *service;
-	int32_t port; /* on 127.0.0.1; 0: any; -1: it does not listen */
-	/* Object of PEM texts: key, certificate, authority; NULL: no TLS. */
-	const json_t *tls;
+	int32_t port;      /* on 127.0.0.1; 0: any; -1: it does not listen */
+	const json_t *tls; /* PEM: key, certificate, authority; NULL: none */
 };
 int spawner_start(struct spawner_client *c, const struct spawner_start *s,
     struct err *err) MUST_CHECK;
