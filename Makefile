@@ -7,6 +7,7 @@
 #   make unit       the unit tests alone; SAN=1: under ASan and UBSan
 #   make sim        the hub in a simulated world: SIM="--seed 7 --trace"
 #   make fuzz       every fuzz target for FUZZ_SECONDS (600), or FUZZ_RUNS times
+#   make bench      speed and memory beside other programs: ONLY=proxy-http
 #   make conformance CHP=DIR  configurable-http-proxy's own tests, against ours
 #   make soak       churn of everything for SECONDS (600), and what it left behind
 #   make docs       write etc/carrel.yaml and the generated docs anew
@@ -39,7 +40,7 @@ CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DCARREL_VERSION='"$(VERSION)"'
 CFLAGS   := -std=c11 $(WARN) $(if $(CI),-Werror) $(HARD) $(OPTIM)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDOPT)
 LDLIBS   := -lmicrohttpd -lcurl -lsqlite3 -ljansson -lyaml -lpam -lcap -lldap -llber \
-	-lcjose -lsodium -lssl -lcrypto -lnghttp2 -lpthread
+	-lcjose -lsodium -lutf8proc -lssl -lcrypto -lnghttp2 -lpthread
 
 # ---- what is built -------------------------------------------------------
 # Each room is one archive; a program is its main plus the archives it needs.
@@ -221,6 +222,23 @@ soak: all
 	@CARREL_BIN=$(abspath $(B))/bin SOAK_SECONDS=$(or $(SECONDS),600) tests/scenario/soak.py
 .PHONY: soak
 
+# ---- benchmarks ----------------------------------------------------------
+# make bench [ONLY=proxy-http,hub-api]: side by side with nginx, haproxy, h2o,
+# configurable-http-proxy and JupyterHub; docs/performance.md has the tables.
+BENCH_TOOLS := $(B)/bench/load $(B)/bench/backend
+$(B)/bench/load: $(call obj,tests/bench/load.c tests/bench/link.c) $(B)/libbase.a
+	$(call link)
+$(B)/bench/backend: $(call obj,tests/bench/backend.c) $(B)/libbase.a
+	$(call link)
+bench-deps:
+	@sh etc/deps.sh bench
+bench: bench-deps
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory chp || \
+	  echo "npm could not install configurable-http-proxy"; fi
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH_TOOLS)
+	@CARREL_BUILD=$(abspath $(B)) tests/bench/bench.py --only '$(ONLY)'
+.PHONY: bench bench-deps
+
 # ---- generated documents -------------------------------------------------
 # From hub/config.def, hub/routes.def and proxy/config.def; tests/table/generated.sh says when they are out of date.
 docs: $(B)/bin/carrel-hub $(B)/bin/carrel-proxy
@@ -294,7 +312,7 @@ clean:
 	rm -rf build build-san build-fuzz
 
 help:
-	@sed -n 's/^#   //p' Makefile | head -22
+	@sed -n 's/^#   //p' Makefile | head -23
 
 .PHONY: all unit unit-build clean run deps deps-check install help
 .PRECIOUS: $(B)/gen/%.c

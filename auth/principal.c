@@ -12,8 +12,11 @@
 #include "db/role.h"
 #include "db/server.h"
 #include "db/service.h"
+#include "db/share.h"
 #include "db/token.h"
 #include "db/user.h"
+
+#define SHARES_MAX 200
 
 /* ---- the Authorization header ---- */
 
@@ -77,7 +80,7 @@ static int take_role(
 	return scope_set_add_stored(&h->raw, scopes, err);
 }
 
-int principal_scopes_of(
+static int role_scopes_of(
     struct db *db, const struct user *u, struct scope_set *out, struct err *err)
 {
 	const struct scope_context ctx = { .user = u->name };
@@ -93,6 +96,54 @@ int principal_scopes_of(
 	    (u->admin && scope_set_add_role(&h.raw, ROLE_ADMIN, err) < 0))
 		return -1;
 	return scope_expand(&h.raw, &ctx, out, err);
+}
+
+/* Scopes of a share hold for its server only. */
+static int add_share(
+    const struct share *s, struct scope_set *out, struct err *err)
+{
+	const struct scope_context none = { 0 };
+	struct scope_set raw;
+
+	scope_set_init(&raw, out->arena);
+	if (scope_set_add_stored(&raw, s->scopes, err) < 0)
+		return -1;
+	for (size_t i = 0; i < raw.n; i++) {
+		raw.items[i].filter = FILTER_SERVER;
+		raw.items[i].value =
+		    arena_printf(out->arena, "%s/%s", s->owner, s->server);
+	}
+	return scope_expand(&raw, &none, out, err);
+}
+
+/* Of those to whom very much is shared, the oldest shares hold: what others
+ * give may not fill a set so that its owner cannot do anything any more. */
+static int add_shares(
+    struct db *db, const struct user *u, struct scope_set *out, struct err *err)
+{
+	const struct share_query q = {
+		.which = SHARE_TO_USER, .id = u->id, .limit = SHARES_MAX
+	};
+	struct share *list;
+	int64_t total;
+	size_t n;
+
+	if (share_list(db, out->arena, &q, &list, &n, &total, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n && out->n < SCOPE_SET_MAX / 2; i++)
+		if (add_share(&list[i], out, err) < 0)
+			return -1;
+	return 0;
+}
+
+int principal_scopes_of(
+    struct db *db, const struct user *u, struct scope_set *out, struct err *err)
+{
+	if (role_scopes_of(db, u, out, err) < 0)
+		return -1;
+	if (add_shares(db, u, out, err) < 0)
+		return err_wrap(err, "what is shared with %s", u->name);
+	return 0;
 }
 
 /* What the roles of a service permit. It has no role by being one. */

@@ -72,7 +72,8 @@ int principal_by_token(struct db *db, struct arena *a, const char *plain,
 int principal_touch(struct db *db, struct principal *p, int64_t now_us,
     bool count_user, struct err *err) MUST_CHECK;
 
-/* All that a person may do now, by whatever way they come. */
+/* All that a person may do now, by whatever way they come: roles, and what was
+ * shared with them or a group of theirs. */
 int principal_scopes_of(struct db *db, const struct user *u,
     struct scope_set *out, struct err *err) MUST_CHECK;
 

@@ -26,8 +26,9 @@ static int add_reduced(struct scope_set *s, struct scope item, struct err *err)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct scope *have = &s->items[i];
 
-		if (scope_same(have, &item) ||
-		    (have->id == item.id && have->filter == FILTER_NONE))
+		if (have->id != item.id)
+			continue;
+		if (have->filter == FILTER_NONE || scope_same(have, &item))
 			return 0;
 	}
 	if (item.filter == FILTER_NONE)

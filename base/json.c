@@ -4,10 +4,10 @@
  */
 #include "base/json.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/jsonw.h"
 #include "base/str.h"
 
 #define NAME_SHOWN 64
@@ -89,13 +89,12 @@ int json_parse(const char *p, size_t len, json_t **out, struct err *err)
 
 char *json_text(const json_t *j, size_t *len_out)
 {
-	char *text = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+	struct jsonw w;
+	size_t len;
 
-	/* A cycle or text that is no UTF-8: only a bug of ours makes these. */
-	assert(text);
-	if (len_out)
-		*len_out = strlen(text);
-	return text;
+	jsonw_init(&w);
+	jsonw_value(&w, j);
+	return jsonw_steal(&w, len_out ? len_out : &len);
 }
 
 /* 1 with *out, 0 absent or null, -1 when obj is no object. */

@@ -16,7 +16,8 @@
 
 #include "base/mem.h"
 
-#define STORE_SIZE 256
+#define STORE_SIZE     256
+#define FILL_AT_A_TIME 32
 
 struct store {
 	unsigned char bytes[STORE_SIZE];
@@ -133,14 +134,17 @@ uint64_t rand_below(uint64_t n)
 static void fill(char *out, size_t n, const char *alphabet, unsigned size)
 {
 	unsigned limit = 256 / size * size;
+	unsigned char drawn[FILL_AT_A_TIME];
 
 	for (size_t i = 0; i < n;) {
-		unsigned char c;
+		size_t n_drawn = n - i < sizeof drawn ? n - i : sizeof drawn;
 
-		rand_bytes(&c, 1);
-		if (c < limit)
-			out[i++] = alphabet[c % size];
+		rand_bytes(drawn, n_drawn);
+		for (size_t k = 0; k < n_drawn; k++)
+			if (drawn[k] < limit)
+				out[i++] = alphabet[drawn[k] % size];
 	}
+	mem_wipe(drawn, sizeof drawn);
 	out[n] = '\0';
 }
 

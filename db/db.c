@@ -295,8 +295,11 @@ void db_close(struct db **dbp)
 		return;
 	*dbp = NULL;
 	assert(db->depth == 0 && db->n_walking == 0);
+	db_read_end(db);
 	db_durable_close(db);
 	db_statements_close(db);
+	sqlite3_finalize(db->read_begin);
+	sqlite3_finalize(db->read_end);
 	if (sqlite3_close(db->h) != SQLITE_OK)
 		log_error(NULL, "database not closed in order", "file=%s: %s",
 		    db->path, sqlite3_errmsg(db->h));
@@ -319,11 +322,61 @@ int db_lost_error(const struct db *db, struct err *err)
 	    "database %s: the transaction was undone after an error", db->path);
 }
 
+static int run_word(sqlite3_stmt *st)
+{
+	int rc = sqlite3_step(st);
+
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+static bool prepare_words(struct db *db)
+{
+	return db->read_begin != NULL ||
+	       (sqlite3_prepare_v3(db->h, "COMMIT", -1,
+		    SQLITE_PREPARE_PERSISTENT, &db->read_end,
+		    NULL) == SQLITE_OK &&
+		   sqlite3_prepare_v3(db->h, "BEGIN", -1,
+		       SQLITE_PREPARE_PERSISTENT, &db->read_begin,
+		       NULL) == SQLITE_OK);
+}
+
+static void at_turn_end(void *arg)
+{
+	db_read_end(arg);
+}
+
+void db_read_begin(struct db *db)
+{
+	if (db->is_reading || db->depth > 0 || db->loop == NULL ||
+	    db->in_memory)
+		return;
+	/* Without it each statement reads for itself. */
+	if (!prepare_words(db) || run_word(db->read_begin) < 0)
+		return;
+	db->is_reading = true;
+	defer_call(db->loop, &db->turn_end, at_turn_end, db);
+}
+
+void db_read_end(struct db *db)
+{
+	struct err err = { 0 };
+
+	if (!db->is_reading)
+		return;
+	db->is_reading = false;
+	defer_cancel(&db->turn_end);
+	if (run_word(db->read_end) < 0 && !sqlite3_get_autocommit(db->h) &&
+	    db_exec(db->h, db->path, "ROLLBACK", &err) < 0)
+		log_error(NULL, "database cannot end a read", "%s", err.text);
+}
+
 int db_begin(struct db *db, struct err *err)
 {
 	const char *sql = db->depth == 0 ? "BEGIN IMMEDIATE" : "SAVEPOINT s";
 
 	assert(db->n_walking == 0);
+	db_read_end(db);
 	if (db_is_lost(db))
 		return db_lost_error(db, err);
 	if (db_exec(db->h, db->path, sql, err) < 0)

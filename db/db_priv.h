@@ -38,6 +38,13 @@ struct db {
 	struct db_cached cached[DB_STATEMENTS];
 	int depth;     /* of transactions */
 	int n_walking; /* callbacks over rows: nothing may be written */
+	bool
+	    is_reading; /* a transaction that only reads, until the turn ends */
+	struct defer turn_end;
+	sqlite3_stmt *read_begin, *read_end;
+
+	/* share.c: most hubs share nothing, and every request asks. */
+	bool knows_shares, has_shares;
 
 	/* durable.c */
 	int wal_fd;
@@ -79,6 +86,14 @@ void db_statements_close(struct db *db);
 /* db.c: SQLite undid the whole transaction by itself (disk full). */
 bool db_is_lost(const struct db *db);
 int db_lost_error(const struct db *db, struct err *err);
+
+/*
+ * db.c: what a turn of the loop reads is one transaction, so that SQLite locks
+ * and unlocks the log once a turn and not for each statement. Every write ends
+ * it first. Without a loop there is none.
+ */
+void db_read_begin(struct db *db);
+void db_read_end(struct db *db);
 
 /* durable.c: before the first and after the last statement. */
 int db_durable_open(struct db *db, struct err *err) MUST_CHECK;

@@ -189,9 +189,10 @@ int group_list(struct db *db, struct arena *a, const struct group_query *q,
 int group_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
     db_pair_fn *fn, void *arg, struct err *err)
 {
-	static const struct db_sql sql[2] = {
-		OF_USERS("= ?1"),
-		OF_USERS("IN (SELECT value FROM json_each(?1))"),
+	static const struct db_sql sql[PAIRS_N_WAYS] = {
+		[PAIRS_ONE] = OF_USERS("= ?1"),
+		[PAIRS_LIST] = OF_USERS("IN (SELECT value FROM json_each(?1))"),
+		[PAIRS_RANGE] = OF_USERS("BETWEEN ?1 AND ?2"),
 	};
 
 	return pairs_each(db, sql, user_ids, n, fn, arg, err);
@@ -200,9 +201,10 @@ int group_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
 int group_each_member(struct db *db, const int64_t *group_ids, size_t n,
     db_pair_fn *fn, void *arg, struct err *err)
 {
-	static const struct db_sql sql[2] = {
-		MEMBERS("= ?1"),
-		MEMBERS("IN (SELECT value FROM json_each(?1))"),
+	static const struct db_sql sql[PAIRS_N_WAYS] = {
+		[PAIRS_ONE] = MEMBERS("= ?1"),
+		[PAIRS_LIST] = MEMBERS("IN (SELECT value FROM json_each(?1))"),
+		[PAIRS_RANGE] = MEMBERS("BETWEEN ?1 AND ?2"),
 	};
 
 	return pairs_each(db, sql, group_ids, n, fn, arg, err);

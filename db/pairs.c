@@ -9,6 +9,14 @@
 
 #define NAME_MAX_BYTES 255
 
+/* The ids that are asked for; non-negative, so differences cannot overflow. */
+struct crowd {
+	const int64_t *ids;
+	size_t n;
+	int64_t lo, hi;
+	bool is_range;
+};
+
 /* One row: its name lives until the next. */
 static int tell_pair(
     struct db_stmt *q, db_pair_fn *fn, void *arg, struct err *err)
@@ -28,13 +36,31 @@ static int tell_pair(
 	return rc;
 }
 
-static int each_pair(
-    struct db_stmt *q, db_pair_fn *fn, void *arg, struct err *err)
+/* Rows come by id; often the one of the row before. */
+static bool is_wanted(const struct crowd *c, int64_t id, size_t *last)
 {
+	for (size_t i = 0; i < c->n; i++) {
+		size_t at = (*last + i) % c->n;
+
+		if (c->ids[at] != id)
+			continue;
+		*last = at;
+		return true;
+	}
+	return false;
+}
+
+static int each_pair(struct db_stmt *q, const struct crowd *c, db_pair_fn *fn,
+    void *arg, struct err *err)
+{
+	size_t last = 0;
 	int rc;
 
 	db_walk_begin(q->db);
 	while ((rc = db_step(q, err)) == 1) {
+		if (c->is_range &&
+		    !is_wanted(c, db_int(q, 0, 1, INT64_MAX), &last))
+			continue;
 		if (tell_pair(q, fn, arg, err) < 0) {
 			rc = -1;
 			break;
@@ -44,25 +70,47 @@ static int each_pair(
 	return db_done(q, rc, err) < 0 ? -1 : 0;
 }
 
-/* One id needs no list of them. */
-int pairs_each(struct db *db, const struct db_sql sql[2], const int64_t *ids,
-    size_t n, db_pair_fn *fn, void *arg, struct err *err)
+/* Pages in the order of ids have few others between them: then a range is
+ * cheaper than a list, and what is not wanted is passed over. */
+static void find_bounds(struct crowd *c)
 {
+	c->lo = c->hi = c->ids[0];
+	for (size_t i = 1; i < c->n; i++) {
+		c->lo = c->ids[i] < c->lo ? c->ids[i] : c->lo;
+		c->hi = c->ids[i] > c->hi ? c->ids[i] : c->hi;
+	}
+	c->is_range = c->n > 1 && (uint64_t)(c->hi - c->lo) < 2 * c->n;
+}
+
+static enum pairs_way way_of(const struct crowd *c)
+{
+	if (c->n == 1)
+		return PAIRS_ONE;
+	return c->is_range ? PAIRS_RANGE : PAIRS_LIST;
+}
+
+int pairs_each(struct db *db, const struct db_sql sql[PAIRS_N_WAYS],
+    const int64_t *ids, size_t n, db_pair_fn *fn, void *arg, struct err *err)
+{
+	struct crowd c = { .ids = ids, .n = n };
 	struct db_stmt q;
 	char *list = NULL;
 	int rc;
 
 	if (n == 0)
 		return 0;
-	if (db_query(db, &sql[n > 1], &q, err) < 0)
+	find_bounds(&c);
+	if (db_query(db, &sql[way_of(&c)], &q, err) < 0)
 		return -1;
-	if (n == 1) {
-		db_bind_int(&q, 1, ids[0]);
+	if (n == 1 || c.is_range) {
+		db_bind_int(&q, 1, c.lo);
 	} else {
 		list = ids_json(ids, n);
 		db_bind_text(&q, 1, list);
 	}
-	rc = each_pair(&q, fn, arg, err);
+	if (c.is_range)
+		db_bind_int(&q, 2, c.hi);
+	rc = each_pair(&q, &c, fn, arg, err);
 	free(list);
 	return rc;
 }

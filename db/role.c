@@ -209,9 +209,10 @@ int role_each_held_service(
 int role_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
     db_pair_fn *fn, void *arg, struct err *err)
 {
-	static const struct db_sql sql[2] = {
-		OF_USERS("= ?1"),
-		OF_USERS("IN (SELECT value FROM json_each(?1))"),
+	static const struct db_sql sql[PAIRS_N_WAYS] = {
+		[PAIRS_ONE] = OF_USERS("= ?1"),
+		[PAIRS_LIST] = OF_USERS("IN (SELECT value FROM json_each(?1))"),
+		[PAIRS_RANGE] = OF_USERS("BETWEEN ?1 AND ?2"),
 	};
 
 	return pairs_each(db, sql, user_ids, n, fn, arg, err);
@@ -220,9 +221,11 @@ int role_each_of_users(struct db *db, const int64_t *user_ids, size_t n,
 int role_each_of_groups(struct db *db, const int64_t *group_ids, size_t n,
     db_pair_fn *fn, void *arg, struct err *err)
 {
-	static const struct db_sql sql[2] = {
-		OF_GROUPS("= ?1"),
-		OF_GROUPS("IN (SELECT value FROM json_each(?1))"),
+	static const struct db_sql sql[PAIRS_N_WAYS] = {
+		[PAIRS_ONE] = OF_GROUPS("= ?1"),
+		[PAIRS_LIST] =
+		    OF_GROUPS("IN (SELECT value FROM json_each(?1))"),
+		[PAIRS_RANGE] = OF_GROUPS("BETWEEN ?1 AND ?2"),
 	};
 
 	return pairs_each(db, sql, group_ids, n, fn, arg, err);
@@ -231,9 +234,11 @@ int role_each_of_groups(struct db *db, const int64_t *group_ids, size_t n,
 int role_each_of_services(struct db *db, const int64_t *service_ids, size_t n,
     db_pair_fn *fn, void *arg, struct err *err)
 {
-	static const struct db_sql sql[2] = {
-		OF_SERVICES("= ?1"),
-		OF_SERVICES("IN (SELECT value FROM json_each(?1))"),
+	static const struct db_sql sql[PAIRS_N_WAYS] = {
+		[PAIRS_ONE] = OF_SERVICES("= ?1"),
+		[PAIRS_LIST] =
+		    OF_SERVICES("IN (SELECT value FROM json_each(?1))"),
+		[PAIRS_RANGE] = OF_SERVICES("BETWEEN ?1 AND ?2"),
 	};
 
 	return pairs_each(db, sql, service_ids, n, fn, arg, err);

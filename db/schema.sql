@@ -198,6 +198,48 @@ CREATE UNIQUE INDEX server_key ON server (key) WHERE key IS NOT NULL;
 -- who has one that runs: listings by state
 CREATE INDEX server_active ON server (user_id) WHERE key IS NOT NULL;
 
+-- Who else may do what with a server: a person, or whoever is in a group. The
+-- scopes have no filter: they hold for this server, whatever its name becomes.
+CREATE TABLE share (
+	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	server_id  INTEGER NOT NULL REFERENCES server (id) ON DELETE CASCADE,
+	user_id    INTEGER REFERENCES user (id) ON DELETE CASCADE,
+	group_id   INTEGER REFERENCES hub_group (id) ON DELETE CASCADE,
+	-- a JSON list of names of scopes
+	scopes     TEXT NOT NULL CHECK (json_valid(scopes)
+	                  AND json_type(scopes) = 'array'),
+	created_us INTEGER NOT NULL CHECK (created_us >= 0),
+	UNIQUE (server_id, user_id),
+	UNIQUE (server_id, group_id),
+	CHECK ((user_id IS NULL) <> (group_id IS NULL))
+) STRICT;
+-- what was shared with a person, at every request of theirs; the cascades
+CREATE INDEX share_user ON share (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX share_group ON share (group_id) WHERE group_id IS NOT NULL;
+
+-- Codes that an owner gives away: whoever shows one gets a share.
+CREATE TABLE share_code (
+	-- "sc_<id>" on the wire
+	id                INTEGER PRIMARY KEY AUTOINCREMENT,
+	digest            BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+	server_id         INTEGER NOT NULL
+	                  REFERENCES server (id) ON DELETE CASCADE,
+	-- as in share
+	scopes            TEXT NOT NULL CHECK (json_valid(scopes)
+	                  AND json_type(scopes) = 'array'),
+	created_us        INTEGER NOT NULL CHECK (created_us >= 0),
+	expires_us        INTEGER NOT NULL CHECK (expires_us > 0),
+	exchange_count    INTEGER NOT NULL DEFAULT 0
+	                  CHECK (exchange_count >= 0),
+	-- 0: never
+	last_exchanged_us INTEGER NOT NULL DEFAULT 0
+	                  CHECK (last_exchanged_us >= 0)
+) STRICT;
+-- the codes of a server; the cascade from it
+CREATE INDEX share_code_server ON share_code (server_id);
+-- the hourly purge
+CREATE INDEX share_code_expires ON share_code (expires_us);
+
 -- Who may ask for access tokens on behalf of people: notebook servers, services,
 -- and the hub itself, whose row owns all tokens that nobody asked for through OAuth.
 CREATE TABLE oauth_client (

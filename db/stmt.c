@@ -46,14 +46,11 @@ static int prepare(struct db *db, const struct db_sql *sql, bool keep,
 	return 0;
 }
 
-int db_query(
+static int take(
     struct db *db, const struct db_sql *sql, struct db_stmt *q, struct err *err)
 {
 	struct db_cached *c = cache_find(db, sql);
 
-	memset(q, 0, sizeof *q);
-	q->db = db;
-	q->sql = sql;
 	if (c == NULL || c->in_use)
 		return prepare(db, sql, false, &q->st, err);
 	if (c->st == NULL && prepare(db, sql, true, &c->st, err) < 0)
@@ -62,6 +59,21 @@ int db_query(
 	c->in_use = true;
 	q->cached = c;
 	q->st = c->st;
+	return 0;
+}
+
+int db_query(
+    struct db *db, const struct db_sql *sql, struct db_stmt *q, struct err *err)
+{
+	memset(q, 0, sizeof *q);
+	q->db = db;
+	q->sql = sql;
+	if (take(db, sql, q, err) < 0)
+		return -1;
+	if (sqlite3_stmt_readonly(q->st))
+		db_read_begin(db);
+	else
+		db_read_end(db);
 	return 0;
 }
 

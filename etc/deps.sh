@@ -4,20 +4,26 @@
 #
 #   etc/deps.sh run     what `make run` needs: compiler, libraries, a notebook
 #   etc/deps.sh check   what `make check` needs as well: test tools, a browser
+#   etc/deps.sh bench   what `make bench` measures us beside: other proxies, hubs
 set -eu
 
 build="gcc make pkg-config libc6-dev
 libmicrohttpd-dev libcurl4-openssl-dev libsqlite3-dev libjansson-dev
 libyaml-dev libpam0g-dev libcap-dev libssl-dev libldap-dev libcjose-dev
-libsodium-dev libnghttp2-dev"
+libsodium-dev libnghttp2-dev libutf8proc-dev"
 notebook="jupyterhub jupyter-notebook python3-ipykernel"
 test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
 python3 python3-websocket python3-tornado python3-selenium chromium chromium-driver
 iproute2 util-linux procps passwd libpam-modules libpam-oath oathtool
 openssl libltdl7 libsasl2-2 libwrap0 curl python3-h2"
 
+bench_tools="nginx haproxy h2o nghttp2-client strace python3 openssl passwd procps"
+
 # A node that is there stays, whoever packaged it.
-command -v npm >/dev/null 2>&1 || test_tools="$test_tools nodejs npm"
+if ! command -v npm >/dev/null 2>&1; then
+	test_tools="$test_tools nodejs npm"
+	bench_tools="$bench_tools nodejs npm"
+fi
 
 say() { echo "deps: $*"; }
 
@@ -36,18 +42,19 @@ missing() {
 	done
 }
 
-# The package jupyterhub would start its own hub, as root, on our ports. We want
-# its program jupyterhub-singleuser only. A service that is there is left alone.
+# The package jupyterhub would start its own hub, as root, on our ports; those of
+# the other proxies would serve port 80. We want their programs only. A service
+# that is there is left alone.
 mask_new_service() {
 	[ -d "${SYSTEMD_DIR:-/run/systemd/system}" ] || return 0
-	installed jupyterhub && return 0
-	if systemctl cat jupyterhub.service >/dev/null 2>&1; then
-		say "jupyterhub.service exists already; it is left as it is"
+	installed "$1" && return 0
+	if systemctl cat "$1.service" >/dev/null 2>&1; then
+		say "$1.service exists already; it is left as it is"
 		return 0
 	fi
-	say "masking jupyterhub.service: its package would start a second hub"
-	say "  (undo with: systemctl unmask jupyterhub.service)"
-	$sudo systemctl mask jupyterhub.service
+	say "masking $1.service: its package would start it, and nobody asked for that"
+	say "  (undo with: systemctl unmask $1.service)"
+	$sudo systemctl mask "$1.service"
 }
 
 # The tests run a slapd of their own. The package would start a second one, now
@@ -72,8 +79,9 @@ wanted=$build
 case ${1:-} in
 run) wanted="$wanted $notebook" ;;
 check) wanted="$wanted $notebook $test_tools" ;;
+bench) wanted="$wanted $notebook $bench_tools" ;;
 build) ;;
-*) fail "usage: etc/deps.sh build|run|check" ;;
+*) fail "usage: etc/deps.sh build|run|check|bench" ;;
 esac
 
 # shellcheck disable=SC2086 # word lists
@@ -98,15 +106,17 @@ for p in $new; do
 	*"$p"*) why="to build the programs" ;;
 	*) case " $notebook " in
 		*"$p"*) why="the notebook server that people get" ;;
-		*) why="for the tests" ;;
+		*) if [ "$1" = bench ]; then why="to be measured beside"; else why="for the tests"; fi ;;
 		esac ;;
 	esac
 	say "  $p: $why"
 done
 [ -z "$sudo" ] || say "sudo is used for this installation only"
-case " $new" in
-*" jupyterhub "*) mask_new_service ;;
-esac
+for p in jupyterhub nginx haproxy h2o; do
+	case " $new" in
+	*" $p "*) mask_new_service "$p" ;;
+	esac
+done
 export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get update -q || say "apt-get update failed; trying with the old lists"
 # shellcheck disable=SC2086

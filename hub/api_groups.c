@@ -142,26 +142,6 @@ static void reply_group(struct req *r, int status, const struct group *g)
 
 /* ---- which -------------------------------------------------------- */
 
-/* -1: the request was answered. */
-static int find(struct req *r, struct group *out)
-{
-	char shown[80];
-	struct err err = { 0 };
-	int found =
-	    group_find(r->app->db, &r->http->arena, r->group_param, out, &err);
-
-	if (found == 1)
-		return 0;
-	if (found < 0) {
-		reply_err(r, &err);
-		return -1;
-	}
-	str_printable(
-	    shown, sizeof shown, r->group_param, strlen(r->group_param));
-	reply_error(r, 404, "No such group: %s", shown);
-	return -1;
-}
-
 /* A name that can be stored and logged. -1: answered. */
 static int check_name(struct req *r, const char *name)
 {
@@ -261,7 +241,7 @@ void api_group_get(struct req *r)
 {
 	struct group g;
 
-	if (find(r, &g) == 0)
+	if (req_group(r, &g) == 0)
 		reply_group(r, 200, &g);
 }
 
@@ -296,7 +276,7 @@ static void change_members(struct req *r, member_fn *fn, const char *deed)
 	json_t *body;
 	struct err err = { 0 };
 
-	if (find(r, &g) != 0)
+	if (req_group(r, &g) != 0)
 		return;
 	int has = body_object(r, "group", users_key, &body);
 	if (has < 0)
@@ -430,7 +410,7 @@ void api_group_delete(struct req *r)
 	struct group g;
 	struct err err = { 0 };
 
-	if (find(r, &g) != 0)
+	if (req_group(r, &g) != 0)
 		return;
 	if (group_delete(r->app->db, g.id, &err) != 0) {
 		reply_err(r, &err);
@@ -447,7 +427,7 @@ void api_group_properties_put(struct req *r)
 	size_t len;
 	struct err err = { 0 };
 
-	if (find(r, &g) != 0)
+	if (req_group(r, &g) != 0)
 		return;
 	int has = req_json(r, &body);
 	if (has < 0)

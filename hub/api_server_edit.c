@@ -47,13 +47,14 @@ static int find_row(struct req *r, const struct user *user, const char *name,
 
 /* ---- bodies ------------------------------------------------------- */
 
-static int check_display(struct req *r, const json_t *name)
+static int read_display(struct req *r, const json_t *name, const char **out)
 {
 	struct err err;
 
 	if (!json_is_string(name))
 		return refuse(r, 400, "display_name must be a string");
-	if (server_display_check(json_string_value(name), &err) != 0)
+	if (server_display_normal(
+		&r->http->arena, json_string_value(name), out, &err) != 0)
 		return refuse(r, 400, err.text);
 	return 0;
 }
@@ -76,12 +77,11 @@ int server_wish_read(struct req *r, struct server_wish *out)
 		out->options = body;
 		return 0;
 	}
-	if (name && check_display(r, name) != 0)
+	if (name && read_display(r, name, &out->display_name) != 0)
 		return -1;
 	if (options && !json_is_object(options) && !json_is_null(options))
 		return refuse(r, 400, "user_options must be an object or null");
 	out->options = json_is_object(options) ? options : NULL;
-	out->display_name = json_string_value(name);
 	return 0;
 }
 
@@ -273,9 +273,8 @@ static int read_change(
 		    r, 400, "server.user_options must be an object, not: null");
 	if (options_text(r, options, &c->options, &err) != 0)
 		return refuse(r, 400, err.text);
-	if (display && check_display(r, display) != 0)
+	if (display && read_display(r, display, &c->display_name) != 0)
 		return -1;
-	c->display_name = json_string_value(display);
 	return read_name(r, user, json_object_get(body, "name"), c);
 }
 

@@ -16,6 +16,7 @@
 #include "hub/handlers.h"
 #include "hub/model.h"
 #include "hub/role_scopes.h"
+#include "hub/token_login.h"
 
 #define NOTE_MAX      1023
 #define EXPIRES_MAX_S INT64_C(315360000000) /* ten thousand years */
@@ -458,7 +459,7 @@ static int read_wish(
 	return read_scopes(r, u, body, w);
 }
 
-void api_tokens_post(struct req *r)
+static void make_token(struct req *r)
 {
 	struct token_shown t = { .client = "JupyterHub" };
 	char plain[TOKEN_LEN + 1];
@@ -484,4 +485,12 @@ void api_tokens_post(struct req *r)
 	    "token made", "owner=%s id=a%" PRId64, u.name, t.token.id);
 	reply_token(r, 201, &u, &t, plain);
 	mem_wipe(plain, sizeof plain);
+}
+
+void api_tokens_post(struct req *r)
+{
+	if (r->who.kind == PRINCIPAL_NONE)
+		token_login(r, make_token);
+	else
+		make_token(r);
 }

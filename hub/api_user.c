@@ -9,59 +9,72 @@
 void api_user_get(struct req *r)
 {
 	struct user user;
-	json_t *model;
-	struct err err = { 0 };
 
-	if (req_user(r, &user) != 0)
-		return;
-	if (model_user(r, &user, model_stopped(r), &model, &err) != 0)
-		reply_err(r, &err);
-	else
-		reply_json(r, 200, model);
+	if (req_user(r, &user) == 0)
+		model_reply_user(r, 200, &user, model_stopped(r));
 }
 
 /* "a12", or null for a cookie. */
-static json_t *token_id(const struct req *r)
+static const char *token_id(struct req *r)
 {
 	if (!r->who.token_id)
-		return json_null();
-	return json_sprintf("a%lld", (long long)r->who.token_id);
+		return NULL;
+	return arena_printf(
+	    &r->http->arena, "a%lld", (long long)r->who.token_id);
 }
 
 /* A minimum for whoever asks, even by a token that permits nothing. */
-static int self_model(struct req *r, json_t **out)
+static int put_person(struct req *r, struct jsonw *w)
 {
 	struct user user;
 	struct err err = { 0 };
 
-	if (r->who.service_id) {
-		if (scope_add_identify_service(
-			&r->who.scopes, r->who.service_name, &err) == 0 &&
-		    model_service(r, r->who.service_name, out, &err) == 0)
-			return 0;
-	} else {
-		if (req_user(r, &user) != 0)
-			return -1;
-		if (scope_add_identify(&r->who.scopes, user.name, &err) == 0 &&
-		    model_user(r, &user, MODEL_ACTIVE_ONLY, out, &err) == 0)
-			return 0;
-	}
+	if (req_user(r, &user) != 0)
+		return -1;
+	if (scope_add_identify(&r->who.scopes, user.name, &err) == 0 &&
+	    model_user(r, &user, MODEL_ACTIVE_ONLY, w, &err) == 0)
+		return 0;
 	reply_err(r, &err);
 	return -1;
+}
+
+static int put_service(struct req *r, struct jsonw *w)
+{
+	const char *name = r->who.service_name, *key;
+	json_t *model, *value;
+	struct err err = { 0 };
+
+	if (scope_add_identify_service(&r->who.scopes, name, &err) != 0 ||
+	    model_service(r, name, &model, &err) != 0) {
+		reply_err(r, &err);
+		return -1;
+	}
+	json_object_foreach (model, key, value) {
+		jsonw_key(w, key);
+		jsonw_value(w, value);
+	}
+	json_decref(model);
+	return 0;
 }
 
 /* `scopes` tells what the request may do (contract/hub.md 1.5). */
 void api_user_self(struct req *r)
 {
-	json_t *scopes = scope_set_json(&r->who.scopes), *model;
+	json_t *scopes = scope_set_json(&r->who.scopes);
+	struct jsonw w;
 
-	if (self_model(r, &model) != 0) {
-		json_decref(scopes);
-		return;
+	jsonw_init(&w);
+	jsonw_open(&w, '{');
+	if ((r->who.service_id ? put_service(r, &w) : put_person(r, &w)) == 0) {
+		jsonw_key(&w, "token_id");
+		jsonw_str(&w, token_id(r));
+		jsonw_key(&w, "session_id");
+		jsonw_str(&w, r->who.session_id);
+		jsonw_key(&w, "scopes");
+		jsonw_value(&w, scopes);
+		jsonw_close(&w, '}');
+		reply_jsonw(r, 200, &w);
 	}
-	json_object_set_new(model, "token_id", token_id(r));
-	json_object_set_new(model, "session_id",
-	    r->who.session_id ? json_string(r->who.session_id) : json_null());
-	json_object_set_new(model, "scopes", scopes);
-	reply_json(r, 200, model);
+	jsonw_fini(&w);
+	json_decref(scopes);
 }

@@ -20,13 +20,7 @@ static void log_deed(struct req *r, const char *deed, const char *name)
 
 static void reply_user(struct req *r, int status, const struct user *u)
 {
-	json_t *model;
-	struct err err = { 0 };
-
-	if (model_user(r, u, MODEL_ACTIVE_ONLY, &model, &err) != 0)
-		reply_err(r, &err);
-	else
-		reply_json(r, status, model);
+	model_reply_user(r, status, u, MODEL_ACTIVE_ONLY);
 }
 
 static int refuse(struct req *r, int status, const char *text)

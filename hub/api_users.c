@@ -134,7 +134,7 @@ void api_users_get(struct req *r)
 	struct user_query q = { 0 };
 	struct paging page;
 	struct user *users;
-	json_t *list;
+	struct jsonw list;
 	int64_t total;
 	size_t n;
 	bool ready;
@@ -154,10 +154,12 @@ void api_users_get(struct req *r)
 	}
 	if (ready)
 		n = keep_ready(r->app, users, n);
+	jsonw_init(&list);
 	if (model_users(r, users, n, model_stopped(r), &list, &err) != 0)
 		reply_err(r, &err);
 	else
-		paging_reply(r, &page, list, total);
+		paging_reply_written(r, &page, &list, total);
+	jsonw_fini(&list);
 }
 
 /* ---- creating many ------------------------------------------------ */
@@ -237,7 +239,7 @@ static void create_users(
 {
 	struct user *made = arena_array(&r->http->arena, n, sizeof *made);
 	size_t n_made;
-	json_t *list;
+	struct jsonw list;
 	struct err err = { 0 };
 
 	if (create_all(r, names, n, admin, made, &n_made, &err) != 0) {
@@ -250,10 +252,12 @@ static void create_users(
 	}
 	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 	    "users created", "n=%zu admin=%d", n_made, admin);
+	jsonw_init(&list);
 	if (model_users(r, made, n_made, MODEL_ACTIVE_ONLY, &list, &err) != 0)
 		reply_err(r, &err);
 	else
-		reply_json(r, 201, list);
+		reply_jsonw(r, 201, &list);
+	jsonw_fini(&list);
 }
 
 void api_users_post(struct req *r)

@@ -230,7 +230,8 @@ void audit_request(const struct req *r, int status)
 	struct record rec;
 	char detail[AUDIT_VALUE_MAX];
 
-	if (!r->app->audit || !r->route || r->gate != GATE_API ||
+	if (!r->app->audit || !r->route ||
+	    (r->gate != GATE_API && !r->form_done) ||
 	    r->who.kind == PRINCIPAL_NONE || !is_writing(r) || is_chatter(r) ||
 	    is_told(r, status))
 		return;

@@ -10,6 +10,9 @@ static const char *const type_names[] = {
 	[BODY_BOOL] = "true or false",
 	[BODY_LIST] = "a list",
 	[BODY_OBJECT] = "an object",
+	[BODY_INT] = "an integer",
+	[BODY_MAYBE_STR] = "a string or null",
+	[BODY_MAYBE_LIST] = "a list or null",
 };
 
 static const char *type_of(const json_t *v)
@@ -44,6 +47,12 @@ static bool fits(enum body_type type, const json_t *v)
 		return json_is_array(v);
 	case BODY_OBJECT:
 		return json_is_object(v) || json_is_null(v);
+	case BODY_INT:
+		return json_is_integer(v);
+	case BODY_MAYBE_STR:
+		return json_is_string(v) || json_is_null(v);
+	case BODY_MAYBE_LIST:
+		return json_is_array(v) || json_is_null(v);
 	}
 	return false;
 }

@@ -9,7 +9,15 @@
 
 #define BODY_LIST_MAX 10000
 
-enum body_type { BODY_STR, BODY_BOOL, BODY_LIST, BODY_OBJECT };
+enum body_type {
+	BODY_STR,
+	BODY_INT,
+	BODY_BOOL,
+	BODY_LIST,
+	BODY_OBJECT,     /* or null */
+	BODY_MAYBE_STR,  /* the same */
+	BODY_MAYBE_LIST, /* the same */
+};
 
 struct body_key {
 	const char *name; /* NULL ends */
@@ -18,7 +26,7 @@ struct body_key {
 
 /*
  * The body as an object that has no other members than `keys`, each of its
- * type (an object may be null). 1 with *out (freed with the request), 0 no
+ * type. 1 with *out (freed with the request), 0 no
  * body, -1: the request was answered.
  */
 int body_object(struct req *r, const char *model, const struct body_key *keys,

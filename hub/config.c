@@ -13,6 +13,7 @@
 #include "base/url.h"
 #include "hub/custom_scopes.h"
 #include "hub/rbac_conf.h"
+#include "hub/server_name.h"
 #include "hub/service_conf.h"
 
 static const struct conf_option options[] = {
@@ -226,6 +227,29 @@ static void check_logout(struct checker *c, const char *value)
 		problem(c, node_at(c, path), "\"%s\": %s", path, err.text);
 }
 
+static void check_default_name(struct checker *c, const char *value)
+{
+	struct err err;
+
+	if (server_name_check(value, true, &err) != 0)
+		problem(c, node_at(c, "server.default_name"),
+		    "\"server.default_name\": %s", err.text);
+}
+
+/* What people may choose has what they get when they choose nothing. */
+static void check_profiles(struct checker *c, const struct config *cfg)
+{
+	bool has = cfg->profiles.n == 0;
+
+	for (size_t i = 0; !has && i < cfg->profiles.n; i++)
+		has = str_eq(cfg->profiles.items[i], cfg->default_profile);
+	if (!has)
+		problem(c, node_at(c, "server.profiles"),
+		    "\"server.profiles\" lacks \"%s\", which is "
+		    "server.default_profile",
+		    cfg->default_profile);
+}
+
 static void check_values(struct checker *c, const struct config *cfg)
 {
 	check_base_url(c, cfg->base_url);
@@ -239,6 +263,8 @@ static void check_values(struct checker *c, const struct config *cfg)
 	check_local_path(c, "hub.default_url", cfg->default_url);
 	check_local_path(c, "server.default_url", cfg->server_default_url);
 	check_logout(c, cfg->logout_redirect_url);
+	check_default_name(c, cfg->default_name);
+	check_profiles(c, cfg);
 	if (cfg->throttle.max_s < cfg->throttle.first_s)
 		problem(c, node_at(c, "auth.throttle.longest_wait"),
 		    "\"auth.throttle.longest_wait\" must not be shorter than "

@@ -10,6 +10,7 @@
 #include "db/db.h"
 #include "db/oauth.h"
 #include "db/session.h"
+#include "db/share_code.h"
 #include "db/token.h"
 #include "hub/app.h"
 #include "hub/metrics.h"
@@ -125,17 +126,21 @@ static struct spawner_client *open_spawner(struct app *app)
 
 /* ---- what has expired ---------------------------------------------------- */
 
+typedef int purge_fn(struct db *db, int64_t now_us, struct err *err);
+
+/* Each removes a bounded number; what is left goes the next time. */
 static void on_purge(struct timer *t, void *arg)
 {
+	static purge_fn *const all[] = { session_purge, token_purge,
+		oauth_code_purge, share_code_purge };
 	struct app *app = arg;
 	int64_t now = clock_wall_us();
-	struct err err;
+	struct err err = { 0 };
 
-	if (session_purge(app->db, now, &err) != 0 ||
-	    token_purge(app->db, now, &err) != 0 ||
-	    oauth_code_purge(app->db, now, &err) != 0)
-		log_warn(NULL, "expired rows could not be removed",
-		    "why=\"%s\"", err.text);
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (all[i](app->db, now, &err) < 0)
+			log_warn(NULL, "expired rows could not be removed",
+			    "why=\"%s\"", err.text);
 	timer_start(app->loop, t, PURGE_INTERVAL_MS, on_purge, app);
 }
 

@@ -206,6 +206,14 @@ static bool may_read_without_token(const struct req *r)
 		   fetch_is(r, "Sec-Fetch-Site", "same-origin"));
 }
 
+/* A name and a password in the body are credentials too (contract/hub.md 1.9):
+ * the handler asks for them. */
+static bool brings_password(const struct req *r)
+{
+	return r->who.kind == PRINCIPAL_NONE && r->route &&
+	       r->route->handler == api_tokens_post;
+}
+
 static bool wants_xsrf(const struct req *r)
 {
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH ||
@@ -214,7 +222,7 @@ static bool wants_xsrf(const struct req *r)
 		return false;
 	if (!is_api(r))
 		return !is_method(r, "GET");
-	if (!r->path_known || may_read_without_token(r))
+	if (!r->path_known || brings_password(r) || may_read_without_token(r))
 		return false;
 	return r->who.kind == PRINCIPAL_USER ||
 	       http_header(r->http, "Origin") != NULL;
@@ -285,7 +293,8 @@ static bool is_open_scrape(const struct req *r)
 static bool pass_login(struct req *r)
 {
 	if (r->who.kind != PRINCIPAL_NONE || r->gate == GATE_PUBLIC ||
-	    r->gate == GATE_OPEN || r->gate == GATE_OAUTH || is_open_scrape(r))
+	    r->gate == GATE_OPEN || r->gate == GATE_OAUTH ||
+	    is_open_scrape(r) || brings_password(r))
 		return true;
 	if (is_api(r))
 		reply_error(r, 403, "Missing or invalid credentials.");

@@ -30,6 +30,7 @@ struct attempt {
 	char name[ATTEMPT_NAME_LEN + 1];
 	char browser[SESSION_SECRET_LEN + 1];
 	char *username;
+	const struct attempt_ops *ops;
 	int64_t over_ms; /* when the whole login is over */
 	unsigned n_steps;
 	struct req *waiting; /* NULL: with the person */
@@ -117,6 +118,7 @@ static void on_deadline(struct timer *t, void *arg)
 {
 	struct attempt *a = arg;
 	struct req *r = a->waiting;
+	const struct attempt_ops *ops = a->ops;
 	const char *username = a->username;
 
 	(void)t;
@@ -125,7 +127,7 @@ static void on_deadline(struct timer *t, void *arg)
 	if (r) {
 		username = arena_strdup(&r->http->arena, username);
 		cancel(a);
-		page_login_ended(r, username, AUTH_RES_TIMEOUT, NULL, "");
+		ops->ended(r, username, AUTH_RES_TIMEOUT, NULL, "");
 	} else {
 		cancel(a);
 	}
@@ -164,8 +166,8 @@ static struct req *take_waiting(struct attempt *a)
 
 /* ---- for the pages ------------------------------------------------ */
 
-int attempt_begin(
-    struct req *r, const char *username, const char *password, struct err *err)
+int attempt_begin(struct req *r, const char *username, const char *password,
+    const struct attempt_ops *ops, struct err *err)
 {
 	struct app *app = r->app;
 	struct login *l = app->login;
@@ -182,6 +184,7 @@ int attempt_begin(
 	a->login = l;
 	a->id = ++l->last_id;
 	a->username = xstrdup(username);
+	a->ops = ops;
 	a->over_ms = loop_now_ms(app->loop) + app->cfg.login_timeout_s * 1000;
 	rand_hex(a->name, ATTEMPT_NAME_LEN);
 	memcpy(a->browser, r->cookies.browser, sizeof a->browser);
@@ -219,10 +222,11 @@ static void on_prompt(uint64_t id, const char *text, bool echo, void *arg)
 
 	if (!a || !a->waiting)
 		return;
-	if (++a->n_steps > STEPS_MAX) {
+	const struct attempt_ops *ops = a->ops;
+	if (!ops->prompt || ++a->n_steps > STEPS_MAX) {
 		struct req *r = take_waiting(a);
 		cancel(a);
-		page_login_ended(r, "", AUTH_RES_UNAVAILABLE, NULL,
+		ops->ended(r, "", AUTH_RES_UNAVAILABLE, NULL,
 		    "The login asks too many questions.");
 		return;
 	}
@@ -234,7 +238,7 @@ static void on_prompt(uint64_t id, const char *text, bool echo, void *arg)
 	};
 	struct req *r = take_waiting(a);
 	arm(a);
-	page_login_prompt(r, &p);
+	ops->prompt(r, &p);
 }
 
 static void on_done(uint64_t id, enum auth_result res,
@@ -250,8 +254,9 @@ static void on_done(uint64_t id, enum auth_result res,
 		return;
 	}
 	const char *username = arena_strdup(&r->http->arena, a->username);
+	const struct attempt_ops *ops = a->ops;
 	forget(a);
-	page_login_ended(r, username, res, identity, text ? text : "");
+	ops->ended(r, username, res, identity, text ? text : "");
 }
 
 /* ---- life --------------------------------------------------------- */
@@ -280,7 +285,7 @@ void login_free(struct login **l)
 		struct req *r = take_waiting(a);
 		cancel(a);
 		if (r)
-			reply_page_error(r, 503, "The hub is being stopped.");
+			reply_refusal(r, 503, "The hub is being stopped.");
 	}
 	free(*l);
 	*l = NULL;

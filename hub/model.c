@@ -26,6 +26,25 @@ int req_user(struct req *r, struct user *out)
 	return -1;
 }
 
+int req_group(struct req *r, struct group *out)
+{
+	char shown[80];
+	struct err err = { 0 };
+	int found =
+	    group_find(r->app->db, &r->http->arena, r->group_param, out, &err);
+
+	if (found == 1)
+		return 0;
+	if (found < 0) {
+		reply_err(r, &err);
+		return -1;
+	}
+	str_printable(
+	    shown, sizeof shown, r->group_param, strlen(r->group_param));
+	reply_error(r, 404, "No such group: %s", shown);
+	return -1;
+}
+
 const char *req_server_name(const struct req *r)
 {
 	return r->server_param ? r->server_param : "";

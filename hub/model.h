@@ -9,6 +9,8 @@
 #include <stdbool.h>
 
 #include "base/json.h"
+#include "base/jsonw.h"
+#include "db/group.h"
 #include "db/server.h"
 #include "db/user.h"
 #include "hub/route.h"
@@ -19,6 +21,8 @@
  * (404, 500).
  */
 int req_user(struct req *r, struct user *out) MUST_CHECK;
+/* The group in the path; the same. */
+int req_group(struct req *r, struct group *out) MUST_CHECK;
 /* The server's name in the path; "" is the default server. */
 const char *req_server_name(const struct req *r);
 /* "<prefix>/alice" or "<prefix>/alice/name" below the hub's, escaped. */
@@ -31,13 +35,18 @@ bool req_may(
 /*
  * Users (hub/model_user.c). Which fields of each are seen is decided by the
  * scopes that r->who holds now; somebody of whom nothing may be seen is left
- * out. Groups and servers of a whole page are read at once.
+ * out. Groups and servers of a whole page are read at once. On -1 what was
+ * written so far is of no use.
  */
 enum model_stopped { MODEL_ACTIVE_ONLY, MODEL_STOPPED_TOO };
 int model_users(struct req *r, const struct user *users, size_t n,
-    enum model_stopped stopped, json_t **list_out, struct err *err) MUST_CHECK;
+    enum model_stopped stopped, struct jsonw *out, struct err *err) MUST_CHECK;
+/* The members of one, without the braces; at least kind and name. */
 int model_user(struct req *r, const struct user *u, enum model_stopped stopped,
-    json_t **out, struct err *err) MUST_CHECK;
+    struct jsonw *out, struct err *err) MUST_CHECK;
+/* The answer: that user as a whole, or the error. */
+void model_reply_user(struct req *r, int status, const struct user *u,
+    enum model_stopped stopped);
 /* What the query says: ?include_stopped_servers counts as true, with any value
  * but 0 and false. */
 enum model_stopped model_stopped(const struct req *r);

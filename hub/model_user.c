@@ -4,17 +4,22 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "db/group.h"
 #include "db/role.h"
 #include "hub/auth_state.h"
 #include "hub/model.h"
 
+struct names {
+	const char **items;
+	size_t n, cap;
+};
+
 /* One user of the page, with what was read for all of them at once. */
 struct person {
 	const struct user *user;
-	json_t *groups;  /* names, sorted */
-	json_t *roles;   /* the same */
-	json_t *servers; /* models */
+	struct names groups, roles; /* sorted */
+	json_t *servers;            /* models by name; NULL: none */
 };
 
 struct crowd {
@@ -23,6 +28,9 @@ struct crowd {
 	int64_t *ids;
 	size_t n, last; /* last: where the walk was */
 	enum model_stopped stopped;
+	bool of_all[SCOPE_N_IDS]; /* scopes held without a filter */
+	/* Of one user alone; lists have null there (contract/hub.md 1.4). */
+	json_t *auth_state;
 };
 
 enum model_stopped model_stopped(const struct req *r)
@@ -40,12 +48,10 @@ enum model_stopped model_stopped(const struct req *r)
 static bool is_in_group(const char *user, const char *group, void *arg)
 {
 	const struct person *p = arg;
-	size_t i;
-	json_t *name;
 
 	(void)user;
-	json_array_foreach (p->groups, i, name)
-		if (!strcmp(json_string_value(name), group))
+	for (size_t i = 0; i < p->groups.n; i++)
+		if (!strcmp(p->groups.items[i], group))
 			return true;
 	return false;
 }
@@ -56,11 +62,27 @@ static bool may(const struct crowd *c, struct person *p, enum scope_id id,
 	const struct scope_resource res = { .user = p->user->name,
 		.server = server };
 
-	return scope_check(&c->r->who.scopes, id, &res, is_in_group, p) ==
-	       SCOPE_GRANTED;
+	return c->of_all[id] || scope_check(&c->r->who.scopes, id, &res,
+				    is_in_group, p) == SCOPE_GRANTED;
 }
 
 /* ---- reading the page --------------------------------------------- */
+
+static void names_add(struct crowd *c, struct names *list, const char *name)
+{
+	struct arena *a = &c->r->http->arena;
+
+	if (list->n == list->cap) {
+		size_t cap = list->cap ? 2 * list->cap : 4;
+		const char **items = arena_array(a, cap, sizeof *items);
+
+		for (size_t i = 0; i < list->n; i++)
+			items[i] = list->items[i];
+		list->items = items;
+		list->cap = cap;
+	}
+	list->items[list->n++] = arena_strdup(a, name);
+}
 
 /* Rows come by user; usually it is the one of the row before. */
 static struct person *person_of(struct crowd *c, int64_t user_id)
@@ -82,7 +104,7 @@ static int take_group(
 
 	(void)err;
 	if (p)
-		json_array_append_new(p->groups, json_string(group));
+		names_add(arg, &p->groups, group);
 	return 0;
 }
 
@@ -93,7 +115,7 @@ static int take_role(
 
 	(void)err;
 	if (p && strcmp(role, "admin") != 0 && strcmp(role, "user") != 0)
-		json_array_append_new(p->roles, json_string(role));
+		names_add(arg, &p->roles, role);
 	return 0;
 }
 
@@ -112,6 +134,8 @@ static void add_server(
 		return;
 	if (!may(c, p, SCOPE_READ_SERVERS, row->name))
 		return;
+	if (!p->servers)
+		p->servers = json_object();
 	json_object_set_new(p->servers, row->name,
 	    model_server_seen(c->r, user, s, row,
 		may(c, p, SCOPE_ADMIN_SERVER_STATE, row->name)));
@@ -169,140 +193,192 @@ static int crowd_read(struct crowd *c, struct err *err)
 
 static void crowd_begin(struct crowd *c, const struct user *users, size_t n)
 {
+	static const char *default_roles[] = { "admin", "user" };
+	const struct scope_set *held = &c->r->who.scopes;
 	struct arena *a = &c->r->http->arena;
 
 	c->n = n;
 	c->people = arena_array(a, n, sizeof *c->people);
 	c->ids = arena_array(a, n, sizeof *c->ids);
+	for (size_t i = 0; i < held->n; i++)
+		if (held->items[i].filter == FILTER_NONE)
+			c->of_all[held->items[i].id] = true;
 	for (size_t i = 0; i < n; i++) {
+		struct names *roles = &c->people[i].roles;
+
 		c->people[i].user = &users[i];
-		c->people[i].groups = json_array();
-		c->people[i].roles = users[i].admin
-					 ? json_pack("[s, s]", "admin", "user")
-					 : json_pack("[s]", "user");
-		c->people[i].servers = json_object();
+		roles->n = roles->cap = users[i].admin ? 2 : 1;
+		roles->items = default_roles + 2 - roles->n;
 		c->ids[i] = users[i].id;
 	}
 }
 
 static void crowd_end(struct crowd *c)
 {
-	for (size_t i = 0; i < c->n; i++) {
-		json_decref(c->people[i].groups);
-		json_decref(c->people[i].roles);
+	for (size_t i = 0; i < c->n; i++)
 		json_decref(c->people[i].servers);
-	}
 }
 
 /* ---- one model ---------------------------------------------------- */
 
-static void set_default_server(
-    const struct crowd *c, const struct user *u, json_t *m)
+static void put_names(
+    struct jsonw *w, const char *key, const struct names *list)
+{
+	jsonw_key(w, key);
+	jsonw_open(w, '[');
+	for (size_t i = 0; i < list->n; i++)
+		jsonw_str(w, list->items[i]);
+	jsonw_close(w, ']');
+}
+
+static void put_time(struct jsonw *w, const char *key, int64_t wall_us)
+{
+	char text[CLOCK_ISO_MAX];
+
+	jsonw_key(w, key);
+	if (wall_us == 0) {
+		jsonw_null(w);
+		return;
+	}
+	clock_format_iso(wall_us, text);
+	jsonw_str(w, text);
+}
+
+static void put_default_server(
+    const struct crowd *c, const struct user *u, struct jsonw *w)
 {
 	struct app *app = c->r->app;
 	struct server *s = server_by_name(app, u->name, "");
-	const char *pending = s ? server_pending(s) : NULL;
 
-	json_object_set_new(m, "server",
-	    s && server_is_ready(s)
-		? json_string(server_path(app, &c->r->http->arena, u->name, ""))
-		: json_null());
-	json_object_set_new(
-	    m, "pending", pending ? json_string(pending) : json_null());
-	json_object_set_new(m, "created", model_time(u->created_us));
+	jsonw_key(w, "server");
+	jsonw_str(w, s && server_is_ready(s)
+			 ? server_path(app, &c->r->http->arena, u->name, "")
+			 : NULL);
+	jsonw_key(w, "pending");
+	jsonw_str(w, s ? server_pending(s) : NULL);
+	put_time(w, "created", u->created_us);
 }
 
 /* What `read:users` gives, by parts. */
-static void set_user(const struct crowd *c, struct person *p, json_t *m)
+static void put_parts(const struct crowd *c, struct person *p, struct jsonw *w)
 {
 	const struct user *u = p->user;
 	bool all = may(c, p, SCOPE_READ_USERS, NULL);
 	bool name = all || may(c, p, SCOPE_READ_USERS_NAME, NULL);
 	bool roles = all || may(c, p, SCOPE_READ_ROLES_USERS, NULL);
 
-	if (name || roles)
-		json_object_set_new(m, "admin", json_boolean(u->admin));
-	if (name)
-		json_object_set_new(m, "user_info", json_null());
+	if (name || roles) {
+		jsonw_key(w, "admin");
+		jsonw_bool(w, u->admin);
+	}
+	if (name) {
+		jsonw_key(w, "user_info");
+		jsonw_null(w);
+	}
 	if (roles)
-		json_object_set(m, "roles", p->roles);
+		put_names(w, "roles", &p->roles);
 	if (all || may(c, p, SCOPE_READ_USERS_GROUPS, NULL))
-		json_object_set(m, "groups", p->groups);
+		put_names(w, "groups", &p->groups);
 	if (all)
-		set_default_server(c, u, m);
+		put_default_server(c, u, w);
 	if (all || may(c, p, SCOPE_READ_USERS_ACTIVITY, NULL))
-		json_object_set_new(
-		    m, "last_activity", model_time(u->last_activity_us));
+		put_time(w, "last_activity", u->last_activity_us);
 }
 
-/* NULL: nothing of this user may be seen. */
-static json_t *build(const struct crowd *c, struct person *p)
+static void put_servers(const struct person *p, struct jsonw *w)
 {
-	json_t *m = json_object();
-
-	set_user(c, p, m);
-	if (may(c, p, SCOPE_READ_SERVERS, NULL) ||
-	    json_object_size(p->servers) > 0)
-		json_object_set(m, "servers", p->servers);
-	if (may(c, p, SCOPE_ADMIN_AUTH_STATE, NULL))
-		json_object_set_new(m, "auth_state", json_null());
-	if (json_object_size(m) == 0) {
-		json_decref(m);
-		return NULL;
+	jsonw_key(w, "servers");
+	if (p->servers) {
+		jsonw_value(w, p->servers);
+		return;
 	}
-	json_object_set_new(m, "kind", json_string("user"));
-	json_object_set_new(m, "name", json_string(p->user->name));
-	return m;
+	jsonw_open(w, '{');
+	jsonw_close(w, '}');
+}
+
+/* All but kind and name; false: there is nothing that may be seen. */
+static bool put_seen(const struct crowd *c, struct person *p, struct jsonw *w)
+{
+	size_t before = w->buf.len;
+
+	put_parts(c, p, w);
+	if (p->servers || may(c, p, SCOPE_READ_SERVERS, NULL))
+		put_servers(p, w);
+	if (may(c, p, SCOPE_ADMIN_AUTH_STATE, NULL)) {
+		jsonw_key(w, "auth_state");
+		if (c->auth_state)
+			jsonw_value(w, c->auth_state);
+		else
+			jsonw_null(w);
+	}
+	return w->buf.len > before;
+}
+
+static void put_identity(const struct user *u, struct jsonw *w)
+{
+	jsonw_key(w, "kind");
+	jsonw_str(w, "user");
+	jsonw_key(w, "name");
+	jsonw_str(w, u->name);
 }
 
 int model_users(struct req *r, const struct user *users, size_t n,
-    enum model_stopped stopped, json_t **list_out, struct err *err)
+    enum model_stopped stopped, struct jsonw *out, struct err *err)
 {
 	struct crowd c = { .r = r, .stopped = stopped };
 	int rc;
 
 	crowd_begin(&c, users, n);
 	rc = crowd_read(&c, err);
-	*list_out = rc == 0 ? json_array() : NULL;
+	jsonw_open(out, '[');
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		json_t *m = build(&c, &c.people[i]);
-		if (m)
-			json_array_append_new(*list_out, m);
+		struct jsonw_mark before = jsonw_mark(out);
+
+		jsonw_open(out, '{');
+		if (put_seen(&c, &c.people[i], out)) {
+			put_identity(&users[i], out);
+			jsonw_close(out, '}');
+		} else {
+			jsonw_undo(out, before);
+		}
 	}
+	jsonw_close(out, ']');
 	crowd_end(&c);
 	return rc;
 }
 
-/* Of one user alone; lists have null there (contract/hub.md 1.4). */
-static int put_auth_state(
-    struct req *r, const struct user *u, json_t *model, struct err *err)
-{
-	json_t *state;
-
-	if (!json_object_get(model, "auth_state"))
-		return 0;
-	if (auth_state_get(r->app, u->id, &state, err) != 0)
-		return -1;
-	if (state)
-		json_object_set_new(model, "auth_state", state);
-	return 0;
-}
-
 int model_user(struct req *r, const struct user *u, enum model_stopped stopped,
-    json_t **out, struct err *err)
+    struct jsonw *out, struct err *err)
 {
 	struct crowd c = { .r = r, .stopped = stopped };
 	int rc;
 
 	crowd_begin(&c, u, 1);
 	rc = crowd_read(&c, err);
-	*out = rc == 0 ? build(&c, &c.people[0]) : NULL;
-	if (rc == 0 && !*out)
-		*out = json_pack("{s:s, s:s}", "kind", "user", "name", u->name);
-	if (rc == 0)
-		rc = put_auth_state(r, u, *out, err);
-	if (rc != 0)
-		json_decref(*out);
+	if (rc == 0 && may(&c, &c.people[0], SCOPE_ADMIN_AUTH_STATE, NULL))
+		rc = auth_state_get(r->app, u->id, &c.auth_state, err);
+	if (rc == 0) {
+		(void)put_seen(&c, &c.people[0], out);
+		put_identity(u, out);
+	}
+	json_decref(c.auth_state);
 	crowd_end(&c);
 	return rc;
+}
+
+void model_reply_user(
+    struct req *r, int status, const struct user *u, enum model_stopped stopped)
+{
+	struct jsonw w;
+	struct err err = { 0 };
+
+	jsonw_init(&w);
+	jsonw_open(&w, '{');
+	if (model_user(r, u, stopped, &w, &err) == 0) {
+		jsonw_close(&w, '}');
+		reply_jsonw(r, status, &w);
+	} else {
+		reply_err(r, &err);
+	}
+	jsonw_fini(&w);
 }

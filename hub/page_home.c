@@ -26,12 +26,13 @@ static const char *state_of(const struct server *s)
 	return s && server_failure(s) ? "failed" : "stopped";
 }
 
-static json_t *card(struct req *r, const char *user, const char *name)
+static json_t *card(
+    struct req *r, const char *user, const char *name, const char *label)
 {
 	struct server *s = server_by_name(r->app, user, name);
 	const char *state = state_of(s);
 	json_t *c = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "label",
-	    name[0] ? name : "Notebook server", "state", state, "open_url",
+	    label ? label : name, "state", state, "open_url",
 	    server_path(r->app, &r->http->arena, user, name), "start_url",
 	    req_server_url(r, "spawn", user, name), "stop_url",
 	    req_server_url(r, "stop", user, name), "pending_url",
@@ -67,9 +68,14 @@ static int add_named(const struct server_row *row, void *arg, struct err *err)
 	struct listing *l = arg;
 
 	(void)err;
-	if (row->name[0])
-		json_array_append_new(
-		    l->cards, card(l->r, row->user_name, row->name));
+	if (!row->name[0])
+		return 0;
+	json_t *c = card(l->r, row->user_name, row->name, row->display_name);
+	json_object_set_new(c, "delete_url",
+	    json_string(arena_printf(&l->r->http->arena, "%s/%s/delete",
+		req_hub(l->r, "named-servers"),
+		url_escape_segment(&l->r->http->arena, row->name))));
+	json_array_append_new(l->cards, c);
 	return 0;
 }
 
@@ -96,7 +102,8 @@ void page_home(struct req *r)
 	struct listing l = { r, json_array() };
 	struct err err = { 0 };
 
-	json_array_append_new(l.cards, card(r, r->who.user_name, ""));
+	json_array_append_new(
+	    l.cards, card(r, r->who.user_name, "", "Notebook server"));
 	if (r->app->cfg.allow_named_servers &&
 	    server_row_each_of_user(
 		r->app->db, r->who.user_id, add_named, &l, &err) != 0) {
@@ -109,6 +116,10 @@ void page_home(struct req *r)
 		moving = moving || is_moving(json_array_get(l.cards, i));
 	json_t *data =
 	    json_pack("{s:s, s:o}", "title", "Home", "servers", l.cards);
+	if (r->app->cfg.profiles.n > 1)
+		json_object_set_new(data, "choose", json_true());
+	if (r->app->cfg.allow_named_servers)
+		json_object_set_new(data, "named_servers", json_true());
 	json_object_set_new(data, "shown_services", service_cards(r));
 	if (moving)
 		json_object_set_new(data, "refresh", json_true());

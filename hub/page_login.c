@@ -110,7 +110,7 @@ static const char *split_prompt(const char *text, json_t *said)
 	return last.p;
 }
 
-void page_login_prompt(struct req *r, const struct attempt_prompt *p)
+static void show_prompt(struct req *r, const struct attempt_prompt *p)
 {
 	char text[PROMPT_MAX];
 	json_t *data = form_data(r, p->username);
@@ -126,8 +126,7 @@ void page_login_prompt(struct req *r, const struct attempt_prompt *p)
 
 /* ---- a form comes ------------------------------------------------- */
 
-/* One name however it is written, so that the throttle counts it once. */
-static const char *throttle_name(struct req *r, const char *username)
+const char *page_login_throttle_name(struct req *r, const char *username)
 {
 	char name[RULES_NAME_MAX + 1];
 	struct err err;
@@ -156,6 +155,8 @@ static void refuse_wait(struct req *r, const char *username, int64_t wait_s)
 
 static void first_step(struct req *r)
 {
+	static const struct attempt_ops ops = { .prompt = show_prompt,
+		.ended = page_login_ended };
 	const char *typed = url_pair_get(&r->form, "username");
 	const char *password = url_pair_get(&r->form, "password");
 	struct err err = { 0 };
@@ -171,10 +172,10 @@ static void first_step(struct req *r)
 		return;
 	}
 	int64_t wait_s = throttle_wait_s(
-	    r->app->throttle, throttle_name(r, username), r->client);
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
 	if (wait_s > 0)
 		refuse_wait(r, username, wait_s);
-	else if (attempt_begin(r, username, password, &err) != 0)
+	else if (attempt_begin(r, username, password, &ops, &err) != 0)
 		show_form(r, 503, username, err.text);
 }
 
@@ -286,7 +287,7 @@ static void succeeded(
 
 	rules_decide(r->app->rules, id, &d);
 	throttle_succeeded(
-	    r->app->throttle, throttle_name(r, username), r->client);
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
 	if (!d.allowed) {
 		measure_failure(r);
 		log_warn(&(struct log_ctx){ .user = d.name }, "not let in",
@@ -312,7 +313,7 @@ static void succeeded(
  * told. */
 static void audit_failure(struct req *r, const char *username)
 {
-	const char *name = throttle_name(r, username);
+	const char *name = page_login_throttle_name(r, username);
 	struct user user;
 	struct err err;
 
@@ -321,7 +322,7 @@ static void audit_failure(struct req *r, const char *username)
 	audit_login(r, AUDIT_LOGIN_FAILED, name, NULL);
 }
 
-static void denied(struct req *r, const char *username)
+void page_login_note_failure(struct req *r, const char *username)
 {
 	char shown[RULES_NAME_MAX + 1];
 
@@ -330,7 +331,12 @@ static void denied(struct req *r, const char *username)
 	    NULL, "login refused", "name=\"%s\" from=%s", shown, r->client);
 	audit_failure(r, username);
 	throttle_failed(
-	    r->app->throttle, throttle_name(r, username), r->client);
+	    r->app->throttle, page_login_throttle_name(r, username), r->client);
+}
+
+static void denied(struct req *r, const char *username)
+{
+	page_login_note_failure(r, username);
 	show_form(r, 403, username, TEXT_DENIED);
 }
 

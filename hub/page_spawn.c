@@ -9,6 +9,7 @@
 #include "hub/model.h"
 #include "hub/page_spawn.h"
 #include "hub/redirect.h"
+#include "hub/server_profile.h"
 #include "hub/web.h"
 
 #define OPTIONS_MAX 64
@@ -88,7 +89,80 @@ static int read_options(
 	return 0;
 }
 
+/* ---- the choice --------------------------------------------------- */
+
+static bool has_options(struct req *r)
+{
+	for (size_t i = 0; i < r->query.n; i++)
+		if (!is_reserved(r->query.items[i].name))
+			return true;
+	return false;
+}
+
+/* Somebody follows a link, and there is something to choose. */
+static bool wants_form(struct req *r)
+{
+	return r->app->cfg.profiles.n > 1 && !strcmp(r->http->method, "GET") &&
+	       !has_options(r);
+}
+
+/* That of the last time; else the default. */
+static const char *profile_now(
+    struct req *r, const struct user *user, const char *name)
+{
+	const char *out = r->app->cfg.default_profile, *last;
+	json_t *options = NULL;
+	struct server_row row;
+	struct err err;
+
+	if (server_row_find(
+		r->app->db, &r->http->arena, user->id, name, &row, &err) != 1 ||
+	    !row.options ||
+	    json_parse(row.options, strlen(row.options), &options, &err) != 0)
+		return out;
+	last = server_profile_chosen(options);
+	if (last)
+		out = arena_strdup(&r->http->arena, last);
+	json_decref(options);
+	return out;
+}
+
+/* problem: why the last choice was refused; NULL. */
+static void show_form(struct req *r, int status, const struct user *user,
+    const char *name, const char *problem)
+{
+	const struct conf_strings *offered = &r->app->cfg.profiles;
+	const char *now = profile_now(r, user, name);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < offered->n; i++)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:b}", "profile", offered->items[i],
+			      "selected", str_eq(offered->items[i], now)));
+	json_t *data = json_pack("{s:s, s:s, s:s, s:o}", "title",
+	    "Start a server", "owner", user->name, "start_url",
+	    page_spawn_url(r, user->name, name, redirect_req_next(r)),
+	    "profiles", list);
+	if (user->id == r->who.user_id)
+		json_object_set_new(data, "own", json_true());
+	if (*name)
+		json_object_set_new(data, "server", json_string(name));
+	if (problem)
+		json_object_set_new(data, "problem", json_string(problem));
+	reply_page(r, status, "spawn", data);
+}
+
 /* ---- starting ----------------------------------------------------- */
+
+/* A choice that cannot be had: the form again, which says why. */
+static void refuse_start(struct req *r, const struct user *user,
+    const char *name, const struct err *err)
+{
+	if (err->code == ERR_INVALID && r->app->cfg.profiles.n > 1)
+		show_form(r, 400, user, name, err->text);
+	else
+		reply_err(r, err);
+}
 
 static int start(struct req *r, const struct user *user, const char *name)
 {
@@ -106,7 +180,7 @@ static int start(struct req *r, const struct user *user, const char *name)
 	if (json_object_size(options) > 0)
 		args.options = options;
 	if (server_start(r->app, &args, &s, &err) != 0) {
-		reply_err(r, &err);
+		refuse_start(r, user, name, &err);
 		goto out;
 	}
 	audit_server(r, AUDIT_SERVER_START, user->name, name);
@@ -135,6 +209,10 @@ void page_spawn(struct req *r)
 	struct server *s = server_by_name(r->app, user.name, name);
 	if (s && server_is_ready(s)) {
 		reply_redirect(r, 302, ready_url(r, user.name, name));
+		return;
+	}
+	if ((!s || !server_pending(s)) && wants_form(r)) {
+		show_form(r, 200, &user, name, NULL);
 		return;
 	}
 	if ((!s || !server_pending(s)) && start(r, &user, name) != 0)

@@ -224,10 +224,12 @@ void page_user_write(struct req *r)
 void page_user_redirect(struct req *r)
 {
 	struct arena *a = &r->http->arena;
+	const struct config *cfg = &r->app->cfg;
+	const char *name = cfg->allow_named_servers ? cfg->default_name : "";
 	const char *target = arena_printf(a, "%s%s%s%s",
-	    server_path(r->app, a, r->who.user_name, ""), r->tail,
+	    server_path(r->app, a, r->who.user_name, name), r->tail,
 	    r->http->query ? "?" : "", r->http->query ? r->http->query : "");
 	const char *next = redirect_next(a, target, NULL);
 
-	reply_redirect(r, 302, page_spawn_url(r, r->who.user_name, "", next));
+	reply_redirect(r, 302, page_spawn_url(r, r->who.user_name, name, next));
 }

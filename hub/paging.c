@@ -42,12 +42,11 @@ static int read_number(
 	return 0;
 }
 
-int paging_read(struct req *r, struct paging *out)
+static int read_page(struct req *r, struct paging *out)
 {
 	const struct config *cfg = &r->app->cfg;
 	int64_t limit;
 
-	out->has_envelope = accepts_envelope(r);
 	limit =
 	    out->has_envelope ? cfg->page_default_limit : cfg->page_max_limit;
 	if (read_number(r, "offset", 0, &out->offset) != 0 ||
@@ -61,6 +60,18 @@ int paging_read(struct req *r, struct paging *out)
 	if (out->limit > cfg->page_max_limit)
 		out->limit = cfg->page_max_limit;
 	return 0;
+}
+
+int paging_read(struct req *r, struct paging *out)
+{
+	out->has_envelope = r->form_done || accepts_envelope(r);
+	return read_page(r, out);
+}
+
+int paging_read_always(struct req *r, struct paging *out)
+{
+	out->has_envelope = true;
+	return read_page(r, out);
 }
 
 /* What the client said of itself and of the address stays, so that it can
@@ -98,22 +109,55 @@ static json_t *next_page(struct req *r, const struct paging *p, int64_t total)
 	    "limit", (json_int_t)p->limit, "url", next_url(r, p, offset));
 }
 
+static void warn_of_rest(struct req *r, const struct paging *p, int64_t total)
+{
+	if (p->offset < total && total - p->offset > p->limit &&
+	    !url_pair_get(&r->query, "limit"))
+		log_warn(NULL,
+		    "a client that knows no pages gets the first only",
+		    "path=%s limit=%" PRId64 " total=%" PRId64, r->http->path,
+		    p->limit, total);
+}
+
+static void reply_enveloped(struct req *r, const struct paging *p,
+    const struct jsonw *items, int64_t total)
+{
+	json_t *place = json_pack("{s:I, s:I, s:I, s:o}", "offset",
+	    (json_int_t)p->offset, "limit", (json_int_t)p->limit, "total",
+	    (json_int_t)total, "next", next_page(r, p, total));
+	struct jsonw w;
+
+	jsonw_init(&w);
+	jsonw_open(&w, '{');
+	jsonw_key(&w, "items");
+	jsonw_text(&w, items->buf.data, items->buf.len);
+	jsonw_key(&w, "_pagination");
+	jsonw_value(&w, place);
+	jsonw_close(&w, '}');
+	json_decref(place);
+	reply_jsonw(r, 200, &w);
+	jsonw_fini(&w);
+}
+
+void paging_reply_written(
+    struct req *r, const struct paging *p, struct jsonw *items, int64_t total)
+{
+	if (p->has_envelope) {
+		reply_enveloped(r, p, items, total);
+		return;
+	}
+	warn_of_rest(r, p, total);
+	reply_jsonw(r, 200, items);
+}
+
 void paging_reply(
     struct req *r, const struct paging *p, json_t *take_items, int64_t total)
 {
-	if (!p->has_envelope) {
-		if (p->offset < total && total - p->offset > p->limit &&
-		    !url_pair_get(&r->query, "limit"))
-			log_warn(NULL,
-			    "a client that knows no pages gets the first only",
-			    "path=%s limit=%" PRId64 " total=%" PRId64,
-			    r->http->path, p->limit, total);
-		reply_json(r, 200, take_items);
-		return;
-	}
-	reply_json(r, 200,
-	    json_pack("{s:o, s:{s:I, s:I, s:I, s:o}}", "items", take_items,
-		"_pagination", "offset", (json_int_t)p->offset, "limit",
-		(json_int_t)p->limit, "total", (json_int_t)total, "next",
-		next_page(r, p, total)));
+	struct jsonw items;
+
+	jsonw_init(&items);
+	jsonw_value(&items, take_items);
+	json_decref(take_items);
+	paging_reply_written(r, p, &items, total);
+	jsonw_fini(&items);
 }

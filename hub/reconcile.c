@@ -18,7 +18,8 @@
 #include "proxy/client.h"
 #include "spawner/client.h"
 
-#define SOON_MS 1000
+#define SOON_MS  1000
+#define WATCH_MS 100 /* somebody waits for the repair */
 
 struct reconcile {
 	struct app *app;
@@ -34,6 +35,8 @@ struct reconcile {
 	bool knows_routes, proxy_is_away, wants_routes;
 	int64_t soon_ms; /* doubles as long as there is something to repair */
 	struct timer routes_timer;
+	uint64_t routes_round; /* how many listings were asked for */
+	struct list watches;
 	int64_t activity_due_ms;
 };
 
@@ -287,6 +290,29 @@ static void merge_activity(struct reconcile *r, const json_t *routes)
 	r->activity_due_ms = now + r->app->cfg.activity_interval_s * 1000;
 }
 
+static struct reconcile_watch *due_watch(struct reconcile *r, uint64_t round)
+{
+	list_for_each (it, &r->watches) {
+		struct reconcile_watch *w =
+		    LIST_ITEM(it, struct reconcile_watch, link);
+		if (w->round <= round)
+			return w;
+	}
+	return NULL;
+}
+
+/* Whoever is told may end other watches, or begin one. */
+static void tell_watches(struct reconcile *r, const struct err *err)
+{
+	uint64_t round = r->routes_round;
+	struct reconcile_watch *w;
+
+	while ((w = due_watch(r, round)) != NULL) {
+		reconcile_routes_unwatch(w);
+		w->done(w, err);
+	}
+}
+
 /* The routes were asked for. */
 static int64_t since_us(const struct reconcile *r)
 {
@@ -304,6 +330,7 @@ static void on_routes(const struct err *err, const json_t *routes, void *arg)
 			    "why=\"%s\"", err->text);
 		r->proxy_is_away = true;
 		routes_later(r, SOON_MS);
+		tell_watches(r, err);
 		return;
 	}
 	if (r->proxy_is_away)
@@ -317,10 +344,16 @@ static void on_routes(const struct err *err, const json_t *routes, void *arg)
 	merge_activity(r, routes);
 	metrics_took(r->app, METRIC_CHECK_ROUTES, since_us(r), NULL, NULL);
 	/* Nothing had to be repaired. */
-	if (routing_count_busy(r->app) == 0)
+	if (routing_count_busy(r->app) == 0) {
 		r->soon_ms = SOON_MS;
-	routes_later(r, r->wants_routes ? next_soon_ms(r)
-					: r->app->cfg.proxy_check_s * 1000);
+		tell_watches(r, err);
+	}
+	if (!list_empty(&r->watches))
+		routes_later(r, WATCH_MS);
+	else
+		routes_later(r, r->wants_routes
+				    ? next_soon_ms(r)
+				    : r->app->cfg.proxy_check_s * 1000);
 	r->wants_routes = false;
 }
 
@@ -328,6 +361,7 @@ static void ask_for_routes(struct reconcile *r)
 {
 	if (r->routes_request)
 		return;
+	r->routes_round++;
 	r->routes_asked_us = clock_mono_us();
 	r->routes_request = proxy_list(r->app->proxy, on_routes, r);
 }
@@ -342,6 +376,21 @@ void reconcile_routes_soon(struct app *app)
 		r->wants_routes = true;
 	else
 		routes_later(r, next_soon_ms(r));
+}
+
+void reconcile_routes_watch(struct app *app, struct reconcile_watch *w)
+{
+	struct reconcile *r = app->reconcile;
+
+	w->round = r->routes_round + 1;
+	list_add_tail(&r->watches, &w->link);
+	ask_for_routes(r);
+}
+
+void reconcile_routes_unwatch(struct reconcile_watch *w)
+{
+	if (w->link.next)
+		list_del(&w->link);
 }
 
 /* ---- the hub's own route ------------------------------------------------- */
@@ -384,6 +433,7 @@ struct reconcile *reconcile_new(struct app *app)
 
 	r->app = app;
 	r->soon_ms = SOON_MS;
+	list_init(&r->watches);
 	return r;
 }
 
@@ -397,6 +447,8 @@ void reconcile_free(struct reconcile **rp)
 	timer_stop(&r->routes_timer);
 	if (r->routes_request)
 		proxy_cancel(r->app->proxy, r->routes_request);
+	list_for_each (it, &r->watches)
+		list_del(it);
 	free(r);
 	*rp = NULL;
 }

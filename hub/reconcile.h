@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/list.h"
 
 struct app;
 struct reconcile;
@@ -30,6 +31,21 @@ void reconcile_list_end(struct app *app);
 
 /* A request to the proxy failed or came back: compare routes soon. */
 void reconcile_routes_soon(struct app *app);
+
+/*
+ * Told once, from the loop: a listing that was asked for after the watch began
+ * needed no repair (err->code ERR_NONE), or the proxy does not answer. Embedded
+ * in the caller's object.
+ */
+struct reconcile_watch {
+	struct list link;
+	uint64_t round; /* of the first listing that counts */
+	void (*done)(struct reconcile_watch *w, const struct err *err);
+};
+void reconcile_routes_watch(struct app *app, struct reconcile_watch *w);
+/* Safe on a zeroed watch. */
+void reconcile_routes_unwatch(struct reconcile_watch *w);
+
 /* How many lists the spawner was asked for: a server whose START was sent later
  * than a list is not missing in it. */
 uint64_t reconcile_round(const struct app *app);

@@ -133,8 +133,38 @@ static void send_json(struct req *r, int status, json_t *take)
 	deliver(r, status, text, len);
 }
 
+/* A page asked: the answer is for it (page_form.c). */
+static bool is_for_page(struct req *r, int status, json_t *take)
+{
+	answer_fn *fn = r->on_answer;
+
+	r->on_answer = NULL;
+	if (fn)
+		fn(r, status, take);
+	return fn != NULL;
+}
+
+void reply_jsonw(struct req *r, int status, struct jsonw *w)
+{
+	size_t len;
+	char *text = jsonw_steal(w, &len);
+	json_t *value = NULL;
+
+	/* A page wants the value; what we wrote is JSON. */
+	if (r->on_answer && json_parse(text, len, &value, NULL) == 0 &&
+	    is_for_page(r, status, value)) {
+		free(text);
+		return;
+	}
+	set_api(r);
+	set(r, "Content-Type", "application/json");
+	deliver(r, status, text, len);
+}
+
 void reply_json(struct req *r, int status, json_t *take)
 {
+	if (is_for_page(r, status, take))
+		return;
 	set_api(r);
 	send_json(r, status, take);
 }
@@ -212,6 +242,8 @@ void reply_err(struct req *r, const struct err *err)
 
 void reply_empty(struct req *r, int status)
 {
+	if (is_for_page(r, status, json_null()))
+		return;
 	set_api(r);
 	set(r, "Content-Type", "text/plain");
 	deliver(r, status, NULL, 0);
@@ -260,6 +292,14 @@ void reply_file(struct req *r, const struct asset *file, bool for_ever)
 
 /* ---- pages -------------------------------------------------------- */
 
+static bool may_administer(const struct req *r)
+{
+	const struct scope_resource nothing = { 0 };
+
+	return principal_check(&r->who, r->app->db, SCOPE_ADMIN_UI, &nothing) ==
+	       SCOPE_GRANTED;
+}
+
 /* What every template may use; docs/adding.md lists it. */
 static json_t *common(struct req *r)
 {
@@ -271,8 +311,9 @@ static json_t *common(struct req *r)
 		json_object_set_new(c, "services", model_services_shown(r));
 	if (r->who.kind == PRINCIPAL_USER)
 		json_object_set_new(c, "me",
-		    json_pack("{s:s, s:b}", "name", r->who.user_name, "admin",
-			r->who.admin));
+		    json_pack("{s:s, s:b, s:b}", "name", r->who.user_name,
+			"admin", r->who.admin, "may_administer",
+			may_administer(r)));
 	return c;
 }
 

@@ -245,7 +245,9 @@ int req_json(struct req *r, json_t **out)
 {
 	struct err err = { 0 };
 
-	*out = NULL;
+	*out = r->json;
+	if (r->json)
+		return 1;
 	if (r->http->body.len == 0)
 		return 0;
 	if (r->json) {

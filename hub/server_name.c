@@ -5,11 +5,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
+#include "base/mac.h"
 #include "base/str.h"
 
-#define NAME_MAX_NEW 30
+#define NAME_MAX_NEW SERVER_SLUG_MAX
 #define NAME_MAX_OLD 255
 #define DISPLAY_MAX  255 /* characters */
 
@@ -97,15 +100,12 @@ static bool is_printable(uint32_t c)
 	return true;
 }
 
-int server_display_check(const char *text, struct err *err)
+static int check_display(const char *text, struct err *err)
 {
 	const unsigned char *at = (const unsigned char *)text;
 	uint32_t c, last = ' ';
 	size_t n = 0;
 
-	if (!utf8_valid(text, strlen(text)))
-		return err_set(
-		    err, ERR_INVALID, "Invalid display_name: it is no UTF-8");
 	for (; *at; last = c, n++) {
 		c = next_char(&at);
 		if (!is_printable(c) || (c == ' ' && last == ' '))
@@ -119,4 +119,73 @@ int server_display_check(const char *text, struct err *err)
 		    "end",
 		    DISPLAY_MAX);
 	return 0;
+}
+
+int server_display_normal(
+    struct arena *a, const char *text, const char **out, struct err *err)
+{
+	utf8proc_uint8_t *normal;
+
+	if (!utf8_valid(text, strlen(text)) ||
+	    (normal = utf8proc_NFC((const utf8proc_uint8_t *)text)) == NULL)
+		return err_set(
+		    err, ERR_INVALID, "Invalid display_name: it is no UTF-8");
+	*out = arena_strdup(a, (const char *)normal);
+	free(normal);
+	return check_display(*out, err);
+}
+
+/* ---- slugs -------------------------------------------------------- */
+
+/* Runs of what a slug cannot have become one hyphen, none in front. */
+static size_t put_slug(
+    const unsigned char *s, size_t max, char out[SERVER_SLUG_MAX + 1])
+{
+	size_t n = 0;
+
+	for (; *s && n < max; s++) {
+		char c = (char)(*s >= 'A' && *s <= 'Z' ? *s + 'a' - 'A' : *s);
+		bool is_plain =
+		    (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+		/* a letter in front */
+		if (n == 0 && c >= '0' && c <= '9') {
+			out[n++] = 'x';
+			out[n++] = '-';
+		}
+		if (is_plain)
+			out[n++] = c;
+		else if (n > 0 && out[n - 1] != '-')
+			out[n++] = '-';
+	}
+	while (n > 0 && out[n - 1] == '-')
+		n--;
+	if (n == 0)
+		out[n++] = 'x';
+	out[n] = '\0';
+	return n;
+}
+
+void server_name_slug(
+    const char *text, bool unlike, char out[SERVER_SLUG_MAX + 1])
+{
+	static const utf8proc_option_t plain =
+	    UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
+	    UTF8PROC_COMPAT | UTF8PROC_STRIPMARK;
+	const unsigned char *from = (const unsigned char *)text;
+	utf8proc_uint8_t *letters = NULL;
+	char digest[65];
+	size_t n;
+
+	if (utf8proc_map(from, 0, &letters, plain) < 0)
+		letters = NULL;
+	/* hyphen and eight digits */
+	n = put_slug(letters ? letters : from,
+	    unlike ? SERVER_SLUG_MAX - 9 : SERVER_SLUG_MAX, out);
+	free(letters);
+	if (!unlike)
+		return;
+	mac_sha256_hex(text, strlen(text), digest);
+	out[n++] = '-';
+	memcpy(out + n, digest, 8);
+	out[n + 8] = '\0';
 }

@@ -14,6 +14,7 @@
 #include "hub/auth_state.h"
 #include "hub/internal_tls.h"
 #include "hub/server_env.h"
+#include "hub/server_profile.h"
 #include "hub/server_turn.h"
 #include "spawner/client.h"
 
@@ -118,12 +119,25 @@ static int take_options(struct server *s, struct arena *a,
 	    row.options, slice_of(row.options).len, &s->options, err);
 }
 
+static int take_profile(
+    struct server *s, const struct server_start_args *args, struct err *err)
+{
+	const char *profile = args->profile;
+
+	if (!profile &&
+	    server_profile_pick(&s->app->cfg, s->options, &profile, err) != 0)
+		return -1;
+	server_object_set_text(&s->profile, profile);
+	return 0;
+}
+
 static int save_rows(struct server *s, struct arena *a,
     const struct server_start_args *args, struct err *err)
 {
 	const char *options;
 
 	if (take_options(s, a, args, &options, err) != 0 ||
+	    take_profile(s, args, err) != 0 ||
 	    server_row_start(s->app->db, s->id, s->key, s->profile, s->account,
 		options, s->started_us, err) != 0 ||
 	    save_token(s, a, err) != 0 || save_client(s, a, err) != 0)
@@ -144,13 +158,10 @@ static void set_account(struct server *s)
 int server_start_save(
     struct server *s, const struct server_start_args *args, struct err *err)
 {
-	const char *profile =
-	    args->profile ? args->profile : s->app->cfg.default_profile;
 	char key[SPAWNER_KEY_LEN + 1];
 	struct arena a;
 	int rc;
 
-	server_object_set_text(&s->profile, profile);
 	set_account(s);
 	rand_hex(key, SPAWNER_KEY_LEN);
 	server_object_set_key(s, key);

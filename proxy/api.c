@@ -107,12 +107,12 @@ static bool is_routes_path(const char *path)
 }
 
 /* Exactly "token X" or "Bearer X"; the scheme's case does not count. */
-static bool token_is_right(const struct api *a, const struct http_req *req)
+static bool token_is_right(const char *token, const struct http_req *req)
 {
 	const char *value = http_header(req, "Authorization");
 	struct slice rest, scheme;
 
-	if (a->opt.token[0] == '\0')
+	if (token[0] == '\0')
 		return true;
 	if (value == NULL || http_header_count(req, "Authorization") != 1)
 		return false;
@@ -120,7 +120,7 @@ static bool token_is_right(const struct api *a, const struct http_req *req)
 	if (!slice_split(&rest, ' ', &scheme) ||
 	    (!slice_ieq(scheme, "token") && !slice_ieq(scheme, "bearer")))
 		return false;
-	return mac_equal(rest.p, rest.len, a->opt.token, strlen(a->opt.token));
+	return mac_equal(rest.p, rest.len, token, strlen(token));
 }
 
 /* A connection that was kept: on a new one the other process answers. */
@@ -146,7 +146,7 @@ static void on_head(struct http_req *req, void *arg)
 	else if (!str_eq(req->method, "GET") && !str_eq(req->method, "POST") &&
 		 !str_eq(req->method, "DELETE"))
 		answer_text(req, 405, "Method not supported\n");
-	else if (!token_is_right(a, req))
+	else if (!token_is_right(a->opt.token, req))
 		answer_empty(req, 403);
 }
 
@@ -425,6 +425,12 @@ static void on_metrics(struct http_req *req, void *arg)
 	}
 	if (!str_eq(req->method, "GET") && !str_eq(req->method, "HEAD")) {
 		answer_text(req, 405, "Method not supported\n");
+		return;
+	}
+	if (!token_is_right(a->opt.metrics_token, req)) {
+		http_set(req, "WWW-Authenticate", "Bearer");
+		answer_text(
+		    req, 401, "The token of --metrics-token-file is needed\n");
 		return;
 	}
 	buf_init(&b, METRICS_MAX);

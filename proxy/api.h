@@ -20,7 +20,7 @@ struct table;
 struct api_options {
 	struct loop *loop;
 	struct table *table;
-	const char *token; /* "": everybody may */
+	const char *token, *metrics_token; /* "": everybody may */
 	/* Of the workers; the API's own counters are added. */
 	struct metrics *const *metrics;
 	size_t n_metrics;

@@ -58,17 +58,29 @@ static void start_calls(void *arg);
 
 /* ---- life ---------------------------------------------------------------- */
 
+static char *without_slash(const char *url)
+{
+	size_t n = strlen(url);
+
+	while (n > 0 && url[n - 1] == '/')
+		n--;
+	return xstrndup(url, n);
+}
+
+static void wipe(char *secret)
+{
+	mem_wipe(secret, strlen(secret));
+	free(secret);
+}
+
 struct proxy_client *proxy_client_new(
     struct loop *l, const struct proxy_client_options *opt)
 {
 	struct proxy_client *c = xcalloc(1, sizeof *c);
-	size_t n = strlen(opt->api_url);
 
-	while (n > 0 && opt->api_url[n - 1] == '/')
-		n--;
 	c->loop = l;
 	c->fetcher = fetcher_new(l, RUNNING_MAX);
-	c->url = xstrndup(opt->api_url, n);
+	c->url = without_slash(opt->api_url);
 	if (opt->unix_socket != NULL)
 		c->unix_socket = xstrdup(opt->unix_socket);
 	c->authorization = xasprintf("token %s", opt->token);
@@ -76,6 +88,21 @@ struct proxy_client *proxy_client_new(
 	list_init(&c->queue);
 	list_init(&c->running);
 	return c;
+}
+
+void proxy_client_point(
+    struct proxy_client *c, const char *api_url, const char *token)
+{
+	if (api_url != NULL) {
+		free(c->url);
+		free(c->unix_socket);
+		c->url = without_slash(api_url);
+		c->unix_socket = NULL;
+	}
+	if (token != NULL) {
+		wipe(c->authorization);
+		c->authorization = xasprintf("token %s", token);
+	}
 }
 
 static void call_free(struct call *k)
@@ -108,8 +135,7 @@ void proxy_client_free(struct proxy_client **cp)
 		call_drop(LIST_ITEM(it, struct call, link));
 	defer_cancel(&c->start);
 	fetcher_free(&c->fetcher);
-	mem_wipe(c->authorization, strlen(c->authorization));
-	free(c->authorization);
+	wipe(c->authorization);
 	free(c->unix_socket);
 	free(c->url);
 	free(c);

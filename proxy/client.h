@@ -34,6 +34,10 @@ typedef void proxy_list_fn(
 
 struct proxy_client *proxy_client_new(
     struct loop *l, const struct proxy_client_options *opt);
+/* What is asked from now on, and what is tried again, goes there; NULL keeps.
+ */
+void proxy_client_point(
+    struct proxy_client *c, const char *api_url, const char *token);
 /* No callback comes after. */
 void proxy_client_free(struct proxy_client **c);
 

@@ -530,24 +530,25 @@ static int check_token(const char *token, const char *from, struct err *err)
 	return 0;
 }
 
-static int read_token_file(struct config *c, const char *path, struct err *err)
+/* `from` is who named the file: a flag or a variable. */
+static int read_token_file(struct config *c, const char *path, const char *from,
+    const char **out, struct err *err)
 {
 	struct slice s;
 	char *text;
 	size_t len;
 
 	if (file_read_all(path, TOKEN_MAX + 2, &text, &len, err) < 0)
-		return err_wrap(err, "CONFIGPROXY_AUTH_TOKEN_FILE");
+		return err_wrap(err, "%s", from);
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;
 	s = slice_trim(slice_make(text, len));
-	c->token = arena_strndup(&c->arena, s.p, s.len);
+	*out = arena_strndup(&c->arena, s.p, s.len);
 	mem_wipe(text, len);
 	free(text);
-	if (c->token[0] == '\0')
-		return err_set(err, ERR_INVALID,
-		    "CONFIGPROXY_AUTH_TOKEN_FILE: %s is empty", path);
-	return check_token(c->token, path, err);
+	if ((*out)[0] == '\0')
+		return err_set(err, ERR_INVALID, "%s: %s is empty", from, path);
+	return check_token(*out, path, err);
 }
 
 bool config_has_tls(const struct config *c)
@@ -570,12 +571,18 @@ int config_read_token(struct config *c, struct err *err)
 	c->api_ssl_passphrase = getenv("CONFIGPROXY_API_SSL_KEY_PASSPHRASE");
 	if (c->access_log == NULL && log != NULL && log[0] != '\0')
 		c->access_log = log;
+	c->metrics_token = "";
+	if (c->metrics_token_file != NULL &&
+	    read_token_file(c, c->metrics_token_file, "--metrics-token-file",
+		&c->metrics_token, err) < 0)
+		return -1;
 	if (token != NULL && token[0] != '\0') {
 		c->token = arena_strdup(&c->arena, token);
 		return check_token(token, "CONFIGPROXY_AUTH_TOKEN", err);
 	}
 	if (path != NULL && path[0] != '\0')
-		return read_token_file(c, path, err);
+		return read_token_file(
+		    c, path, "CONFIGPROXY_AUTH_TOKEN_FILE", &c->token, err);
 	return 0;
 }
 

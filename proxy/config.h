@@ -64,6 +64,7 @@ struct config {
 #undef GONE
 	/* From the environment; "" without one. Never logged. */
 	const char *token;
+	const char *metrics_token;  /* "": everybody may see the metrics */
 	const char *ssl_passphrase; /* of --ssl-key; NULL: none */
 	const char *api_ssl_passphrase;
 	struct url error_url; /* --error-target, parsed */

@@ -178,12 +178,26 @@ static bool comes_for_another(const struct exchange *ex)
 	       memcmp(&ex->client, &c->address, sizeof ex->client) != 0;
 }
 
+static bool is_too_fast(const struct exchange *ex)
+{
+	if (!ex->has_client || (ex->conn->is_trusted && !comes_for_another(ex)))
+		return false;
+	return limit_take_request(ex->worker->limits, &ex->client,
+		   worker_now_ms(ex->worker)) != LIMIT_OK;
+}
+
 bool door_admit_request(
     struct exchange *ex, const struct http_head *h, struct door_refusal *out)
 {
 	struct worker *w = ex->worker;
 
 	ex->has_client = door_client(ex->conn, h, &ex->client);
+	if (is_too_fast(ex)) {
+		refused(w, METRICS_LIMIT_RATE);
+		*out =
+		    (struct door_refusal){ 429, "its client asks too often" };
+		return false;
+	}
 	if (comes_for_another(ex) && limit_take_client(w->limits, &ex->client,
 					 &ex->ticket) != LIMIT_OK) {
 		refused(w, METRICS_LIMIT_CLIENT);

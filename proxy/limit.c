@@ -11,13 +11,16 @@
 #include "base/mem.h"
 #include "base/rand.h"
 
-#define ROW_SIZE 16384u /* a power of two that fits slot[] */
+#define ROW_SIZE  16384u /* a power of two that fits slot[] */
+#define SECOND_US 1000000
 
 struct limits {
 	int64_t max_connections, max_per_client;
 	uint64_t seed[2];
 	_Atomic int64_t n_connections;
 	_Atomic uint32_t rows[2][ROW_SIZE];
+	int64_t interval_us;              /* between requests; 0: no limit */
+	_Atomic int64_t (*due)[ROW_SIZE]; /* two rows; NULL without a limit */
 };
 
 #define LOAD(x)   atomic_load_explicit(&(x), memory_order_relaxed)
@@ -34,8 +37,18 @@ struct limits *limits_new(int64_t max_connections, int64_t max_per_client)
 	return l;
 }
 
+void limits_set_rate(struct limits *l, int64_t per_second)
+{
+	if (per_second == 0)
+		return;
+	l->interval_us = SECOND_US / per_second;
+	l->due = xcalloc(2, sizeof *l->due);
+}
+
 void limits_free(struct limits **l)
 {
+	if (*l != NULL)
+		free((*l)->due);
 	free(*l);
 	*l = NULL;
 }
@@ -104,6 +117,35 @@ enum limit_answer limit_take_client(
 		return LIMIT_OK;
 	forget_client(l, t);
 	return LIMIT_CLIENT;
+}
+
+/* The next request of whoever is counted here is in time one interval later. */
+static void push(_Atomic int64_t *due, int64_t now_us, int64_t interval_us)
+{
+	int64_t old = LOAD(*due), next;
+
+	do {
+		next = (old > now_us ? old : now_us) + interval_us;
+	} while (!atomic_compare_exchange_weak_explicit(
+	    due, &old, next, memory_order_relaxed, memory_order_relaxed));
+}
+
+enum limit_answer limit_take_request(
+    struct limits *l, const struct in6_addr *client, int64_t now_ms)
+{
+	int64_t now_us = now_ms * 1000, a, b;
+	uint16_t slot[2];
+
+	if (l->due == NULL)
+		return LIMIT_OK;
+	find_slots(l, client, slot);
+	a = LOAD(l->due[0][slot[0]]);
+	b = LOAD(l->due[1][slot[1]]);
+	if ((a < b ? a : b) > now_us + SECOND_US - l->interval_us)
+		return LIMIT_CLIENT;
+	push(&l->due[0][slot[0]], now_us, l->interval_us);
+	push(&l->due[1][slot[1]], now_us, l->interval_us);
+	return LIMIT_OK;
 }
 
 void limit_must_take(

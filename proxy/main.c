@@ -336,6 +336,7 @@ static void make_workers(struct app *app)
 {
 	app->limits =
 	    limits_new(count_places(app), app->config.max_client_connections);
+	limits_set_rate(app->limits, app->config.max_client_rate);
 	for (size_t i = 0; i < app->n_workers; i++) {
 		app->workers[i] =
 		    worker_new((unsigned)i, &app->config, app->listeners[i]);
@@ -379,6 +380,7 @@ static int open_api(struct app *app, struct err *err)
 		.loop = app->loop,
 		.table = app->table,
 		.token = app->config.token,
+		.metrics_token = app->config.metrics_token,
 		.metrics = app->metrics,
 		.n_metrics = app->n_workers + 1,
 		.tls = tls_house_api(app->tls),

@@ -168,6 +168,7 @@ static void write_limits(struct buf *b, const struct sum *s)
 		[METRICS_LIMIT_CLIENT] = "client",
 		[METRICS_LIMIT_ROUTE] = "route",
 		[METRICS_LIMIT_HEAD] = "head",
+		[METRICS_LIMIT_RATE] = "rate",
 	};
 
 	prom_write_head(b, "proxy_refused", "counter", "Refused at a limit");

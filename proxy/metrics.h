@@ -59,6 +59,7 @@ enum metrics_limit {
 	METRICS_LIMIT_CLIENT,
 	METRICS_LIMIT_ROUTE,
 	METRICS_LIMIT_HEAD, /* its size or its number of fields */
+	METRICS_LIMIT_RATE,
 	METRICS_N_LIMITS,
 };
 

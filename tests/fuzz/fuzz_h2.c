@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "proxy/cell.h"
 #include "proxy/config.h"
+#include "proxy/limit.h"
 #include "proxy/conn.h"
 #include "proxy/h2.h"
 #include "proxy/route.h"
@@ -274,6 +275,7 @@ static void set_up(void)
 	buf_init(&notes, 65536);
 	must(config_parse(&config, 1, argv, &outcome, &notes, &err) == 0);
 	worker = worker_new(0, &config, -1);
+	worker->limits = limits_new(0, config.max_client_connections);
 	fd = listen_somewhere(socket_url, sizeof socket_url);
 	must(watch_start(worker->loop, &listener, fd, EPOLLIN, on_accept, NULL,
 		 &err) == 0);

@@ -135,6 +135,10 @@ class Programs:
             self.print_lines()
             raise
 
+    def wait_together(self):
+        """The hub has found the spawner: a start is no 503 any more."""
+        until("the hub knows the spawner", 20, lambda: [x for x in self.lines if "the spawner is there" in x], pause=0.02)
+
     def _is_routed(self):
         """Has the hub its route? Without one the proxy answers 404."""
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)

@@ -63,6 +63,7 @@ def begin_hub(options=""):
     for name in ("spawner", "proxy", "hub"):
         carrel.begin(name)
     wait_http(Browser(carrel.url), "/hub/health", 200)  # the proxy knows the hub
+    carrel.wait_together()
     return carrel
 
 

@@ -58,6 +58,7 @@ def begin():
     for name in ("spawner", "proxy", "hub"):
         carrel.begin(name)
     wait_http(Browser(carrel.url), "/hub/login", 200)
+    carrel.wait_together()
     equal(last("hub-started")["actor"], "hub", "who started")
     equal(stat.S_IMODE(os.stat(audit_file()).st_mode), 0o600, "mode of the file")
 

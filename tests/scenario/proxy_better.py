@@ -15,12 +15,14 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import proxy_world
 import report
 from certs import Authority
+from ports import free_port
 from proxy_world import (UPGRADE, Backend, Head, Proxy, Sock, echo, named, read_body, read_chunks,
                          read_response, reply, seen, tunnel_backend)
 from report import claim, equal, until
@@ -555,6 +557,59 @@ def p25_certificates_are_reloaded():
     until("the new certificate to be shown", 10, is_new)
     s = Sock(old).send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
     equal(read_response(s)[1], b"x", "an open connection goes on")
+
+
+def p25_who_asks_what_is_logged_without_secrets():
+    folder = tempfile.mkdtemp(prefix="carrelt-")
+    folders.append(folder)
+    log = os.path.join(folder, "access.log")
+    p = proxy("--access-log", log, default=named("x").url)
+    p.connect().send(b"GET /page?token=sesame HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer sesame\r\n"
+                     b"Cookie: s=sesame\r\nConnection: close\r\n\r\n").rest()
+    until("the line to be written", 10, lambda: os.path.exists(log) and "/page" in open(log).read())
+    text = open(log).read()
+    claim("200" in text and "GET" in text, "what happened is not told: %r" % text)
+    claim("sesame" not in text, "a secret is in the log: %r" % text)
+
+
+def p25_a_route_has_limits_of_its_own():
+    p = proxy()
+    p.api("POST", "/api/routes/ws", {"target": Backend(tunnel_backend).url, "proxy_limits": {"open": 1}})
+    first, _ = proxy_world.open_tunnel(p, "/ws")
+    s = p.connect().send((UPGRADE % "/ws").encode())
+    equal(read_response(s)[0].status, 503, "the second tunnel of a route for one")
+    equal(first.send(b"on").take(2), b"on", "the first one goes on")
+
+
+def p25_a_client_cannot_ask_without_end():
+    p = proxy("--max-client-rate", "5", "--trusted-proxy", "192.0.2.1", default=named("x").url)
+    s, answers = p.connect(), []
+    for _ in range(20):
+        answers.append(read_response(s.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"))[0])
+    statuses = [a.status for a in answers]
+    claim(statuses[:5] == [200] * 5 and 429 in statuses, "twenty at once: %r" % statuses)
+    claim(answers[-1].get("Retry-After"), "it is not said when to come again")
+    until("to be served again", 10, lambda: read_response(
+        p.connect().send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"))[0].status == 200)
+
+
+def p25_metrics_are_for_who_has_the_token():
+    folder = tempfile.mkdtemp(prefix="carrelt-")
+    folders.append(folder)
+    path, port = os.path.join(folder, "token"), free_port()
+    with open(path, "w") as f:
+        f.write("sesame\n")
+    proxy("--metrics-ip", "127.0.0.1", "--metrics-port", str(port), "--metrics-token-file", path)
+
+    def ask(*lines):
+        s = Sock(socket.create_connection(("127.0.0.1", port), 10))
+        head = "".join(x + "\r\n" for x in ("GET /metrics HTTP/1.1", "Host: h", "Connection: close") + lines)
+        return read_response(s.send(head.encode() + b"\r\n"))
+    equal(ask()[0].status, 401, "without the token")
+    equal(ask("Authorization: Bearer sesam")[0].status, 401, "with another one")
+    head, body = ask("Authorization: Bearer sesame")
+    equal(head.status, 200, "with the token")
+    claim(b"proxy_routes" in body, "no metrics")
 
 
 def p26_it_starts_in_milliseconds():

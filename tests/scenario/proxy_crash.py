@@ -559,7 +559,7 @@ def a_parent_that_is_slow():
 def more_tunnels_than_the_parent_can_keep():
     w = World()
     w.now.stop()
-    w.now = p = Proxy(*w.args, prefix=("prlimit", "--nofile=200:200"))
+    w.now = p = Proxy("--max-connections", "100", *w.args, prefix=("prlimit", "--nofile=200:200"))
     p.add("/ws", Backend(tunnel_backend).url)
     tunnels = [open_tunnel(p, "/ws")[0] for _ in range(75)]
     echoes(tunnels, b"all work")

@@ -23,7 +23,7 @@ run() {
 	stand_in systemctl "case \$1 in cat) $2 ;; esac"
 	stand_in apt-get ""
 	stand_in id "echo 0"
-	out=$(PATH="$dir/bin:$PATH" SYSTEMD_DIR="$1" sh "$here/etc/deps.sh" run 2>&1)
+	out=$(PATH="$dir/bin:$PATH" SYSTEMD_DIR="$1" sh "$here/etc/deps.sh" "${4:-run}" 2>&1)
 	status=$?
 	calls=$(grep -v '^dpkg-query\|^id' "$dir/calls" | grep -v 'systemctl cat')
 }
@@ -62,4 +62,9 @@ expect "other packages mask nothing" "$([ "$(has "$calls" mask)" = no ] && echo 
 
 run "$dir/none" false jupyterhub
 expect "without systemd there is nothing to mask" "$([ "$(has "$calls" mask)" = no ] && echo yes)"
+run "$dir/systemd" false nginx bench
+expect "what is measured beside us does not start either" \
+	"$(has "$(echo "$calls" | head -n 1)" "systemctl mask nginx.service")"
+run "$dir/none" false nginx
+expect "and is installed for measuring only" "$([ -z "$calls" ] && echo yes)"
 exit $failed

@@ -7,6 +7,7 @@
 #include "db/role.h"
 #include "db/server.h"
 #include "db/service.h"
+#include "db/share.h"
 #include "db/token.h"
 #include "db/user.h"
 
@@ -394,6 +395,118 @@ static void test_membership_is_looked_up_at_the_check(void **state)
 	    principal_check(&p, db, SCOPE_SERVERS, &res), SCOPE_OTHER);
 }
 
+/* ---- shares ---- */
+
+static const struct scope_resource bobs_lab = { .user = "bob",
+	.server = "lab" };
+
+static int64_t share_bobs_lab(struct share_with with, const char *scopes)
+{
+	static int64_t lab;
+	struct err err = { 0 };
+	struct user bob;
+	int found = user_find(db, &arena, "bob", &bob, &err);
+
+	if (found == 0) {
+		test_ok(
+		    user_create(db, "bob", false, NOW, &bob.id, &err), &err);
+		test_ok(server_row_create(db, bob.id, "lab", NOW, &lab, &err),
+		    &err);
+	}
+	test_ok(share_put(db, lab, with, scopes, NOW, &err), &err);
+	return bob.id;
+}
+
+static enum scope_verdict verdict(const char *plain, enum scope_id id)
+{
+	struct principal p = of_token(plain);
+
+	return principal_check(&p, db, id, &bobs_lab);
+}
+
+static void test_a_share_holds_for_tokens_and_ends_at_once(void **state)
+{
+	const char *all =
+		       make_token((struct token){ .scopes = "[\"inherit\"]" }),
+		   *narrow = make_token((struct token){
+		       .scopes = "[\"access:servers!server=bob/lab\"]" });
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(verdict(all, SCOPE_ACCESS_SERVERS), SCOPE_OTHER);
+	share_bobs_lab((struct share_with){ .user_id = alice },
+	    "[\"access:servers\", \"not:known\"]");
+	assert_int_equal(verdict(all, SCOPE_ACCESS_SERVERS), SCOPE_GRANTED);
+	assert_int_equal(verdict(narrow, SCOPE_ACCESS_SERVERS), SCOPE_GRANTED);
+	assert_int_equal(verdict(all, SCOPE_SERVERS), SCOPE_OTHER);
+	test_ok(share_delete(db, 1, &err), &err);
+	assert_int_equal(verdict(all, SCOPE_ACCESS_SERVERS), SCOPE_OTHER);
+	assert_int_equal(verdict(narrow, SCOPE_ACCESS_SERVERS), SCOPE_DENIED);
+}
+
+/* The reference forgets these for tokens. */
+static void test_a_groups_share_holds_for_its_members_tokens(void **state)
+{
+	const char *all =
+	    make_token((struct token){ .scopes = "[\"inherit\"]" });
+	struct err err = { 0 };
+	int64_t group;
+
+	(void)state;
+	test_ok(group_create(db, "class", &group, &err), &err);
+	share_bobs_lab(
+	    (struct share_with){ .group_id = group }, "[\"servers\"]");
+	assert_int_equal(verdict(all, SCOPE_START_SERVERS), SCOPE_OTHER);
+	test_ok(group_add(db, group, alice, &err), &err);
+	assert_int_equal(verdict(all, SCOPE_START_SERVERS), SCOPE_GRANTED);
+	test_ok(group_remove(db, group, alice, &err), &err);
+	assert_int_equal(verdict(all, SCOPE_START_SERVERS), SCOPE_OTHER);
+}
+
+static void test_a_share_follows_its_server_to_another_name(void **state)
+{
+	const char *all =
+	    make_token((struct token){ .scopes = "[\"inherit\"]" });
+	const struct scope_resource now = { .user = "robert", .server = "lab" };
+	struct err err = { 0 };
+	int64_t bob = share_bobs_lab(
+	    (struct share_with){ .user_id = alice }, "[\"access:servers\"]");
+
+	(void)state;
+	test_ok(user_rename(db, bob, "robert", &err), &err);
+	struct principal p = of_token(all);
+	assert_int_equal(
+	    principal_check(&p, db, SCOPE_ACCESS_SERVERS, &now), SCOPE_GRANTED);
+	assert_int_equal(
+	    principal_check(&p, db, SCOPE_ACCESS_SERVERS, &bobs_lab),
+	    SCOPE_OTHER);
+}
+
+/* Others cannot give so much that one's own scopes do not fit any more. */
+static void test_very_many_shares_leave_their_receiver_able(void **state)
+{
+	const char *all =
+	    make_token((struct token){ .scopes = "[\"inherit\"]" });
+	const struct scope_resource own = { .user = "alice", .server = "" };
+	struct err err = { 0 };
+	int64_t giver, id;
+
+	(void)state;
+	test_ok(user_create(db, "giver", false, NOW, &giver, &err), &err);
+	for (int i = 0; i < 600; i++) {
+		test_ok(server_row_create(db, giver,
+			    arena_printf(&arena, "s%d", i), NOW, &id, &err),
+		    &err);
+		test_ok(
+		    share_put(db, id, (struct share_with){ .user_id = alice },
+			"[\"shares\", \"admin:servers\"]", NOW, &err),
+		    &err);
+	}
+	struct principal p = of_token(all);
+	assert_int_equal(
+	    principal_check(&p, db, SCOPE_SERVERS, &own), SCOPE_GRANTED);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -411,6 +524,10 @@ int main(void)
 		TEST(test_use_is_recorded_at_most_every_half_minute),
 		TEST(test_a_servers_calls_are_not_its_owners_activity),
 		TEST(test_membership_is_looked_up_at_the_check),
+		TEST(test_a_share_holds_for_tokens_and_ends_at_once),
+		TEST(test_a_groups_share_holds_for_its_members_tokens),
+		TEST(test_a_share_follows_its_server_to_another_name),
+		TEST(test_very_many_shares_leave_their_receiver_able),
 	};
 
 	return cmocka_run_group_tests_name("auth/principal", tests, NULL, NULL);

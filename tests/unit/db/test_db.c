@@ -309,6 +309,33 @@ static void wait_told(struct fixture *f, const struct disk *d, int n)
 	assert_int_equal(d->n_told, n);
 }
 
+static int count_people(struct fixture *f, int64_t *out)
+{
+	struct err err = { 0 };
+
+	return user_count(f->db, out, &err);
+}
+
+static void test_a_turn_reads_in_one_transaction_until_it_writes(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	int64_t n, id;
+
+	assert_true(sqlite3_get_autocommit(f->db->h));
+	assert_int_equal(count_people(f, &n), 0);
+	assert_false(sqlite3_get_autocommit(f->db->h));
+	/* the write is a commit of its own, not one of the turn's end */
+	assert_int_equal(user_create(f->db, "eve", false, NOW, &id, &err), 0);
+	assert_false(db_is_durable(f->db));
+	assert_true(sqlite3_get_autocommit(f->db->h));
+	assert_int_equal(count_people(f, &id), 0);
+	assert_int_equal(id, n + 1);
+	assert_false(sqlite3_get_autocommit(f->db->h));
+	loop_turn(f->loop, 0);
+	assert_true(sqlite3_get_autocommit(f->db->h));
+}
+
 static void test_waiters_are_called_after_the_sync_never_in_the_call(
     void **state)
 {
@@ -604,6 +631,8 @@ int main(void)
 		FIXTURE_TEST(test_garbage_is_refused_and_left_alone),
 		FIXTURE_TEST(test_a_missing_directory_is_named),
 		FIXTURE_TEST(test_a_database_in_memory_works_and_is_durable),
+		FIXTURE_TEST(
+		    test_a_turn_reads_in_one_transaction_until_it_writes),
 		FIXTURE_TEST(
 		    test_waiters_are_called_after_the_sync_never_in_the_call),
 		FIXTURE_TEST(test_nothing_to_wait_for_is_told_without_a_sync),

@@ -96,6 +96,29 @@ static int see(int64_t id, const char *name, void *arg, struct err *err)
 	return 0;
 }
 
+static void test_others_between_the_ids_of_a_page_are_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	const int64_t alice = fixture_user(f, "alice");
+	const int64_t bob = fixture_user(f, "bob");
+	const int64_t near[] = { fixture_user(f, "carl"), alice };
+	const int64_t far[] = { alice + 100000, bob };
+	const int64_t group = make(f, "x");
+	struct buf seen;
+
+	test_ok(group_add(f->db, group, alice, &err), &err);
+	test_ok(group_add(f->db, group, bob, &err), &err);
+	test_ok(group_add(f->db, group, near[0], &err), &err);
+	buf_init(&seen, 4096);
+	test_ok(group_each_of_users(f->db, near, 2, see, &seen, &err), &err);
+	assert_string_equal(buf_view(&seen), "1:x 3:x ");
+	buf_reset(&seen);
+	test_ok(group_each_of_users(f->db, far, 2, see, &seen, &err), &err);
+	assert_string_equal(buf_view(&seen), "2:x ");
+	buf_fini(&seen);
+}
+
 static void test_who_is_where_for_a_page(void **state)
 {
 	struct fixture *f = *state;
@@ -156,6 +179,8 @@ int main(void)
 		FIXTURE_TEST(test_properties_are_replaced_and_are_an_object),
 		FIXTURE_TEST(test_members_come_and_go),
 		FIXTURE_TEST(test_membership_goes_with_either_side),
+		FIXTURE_TEST(
+		    test_others_between_the_ids_of_a_page_are_passed_over),
 		FIXTURE_TEST(test_who_is_where_for_a_page),
 		FIXTURE_TEST(test_pages),
 	};

@@ -4,6 +4,8 @@
  */
 #include "web_fixture.c"
 
+#include "db/share_code.h"
+
 #include "base/fd.h"
 #include "hub/audit.h"
 
@@ -237,6 +239,29 @@ static void server_is_entered(void)
 	    "\"server\":\"\"}");
 }
 
+static void share_is_accepted(void)
+{
+	struct browser bob = { 0 };
+	struct share_code c = { .scopes = "[\"access:servers\"]",
+		.created_us = 1,
+		.expires_us = INT64_MAX };
+	char plain[SHARE_CODE_LEN + 1], form[100];
+	struct err err = { .code = ERR_NONE };
+	int64_t id;
+
+	log_in(&bob, "bob");
+	test_ok(
+	    server_row_create(app.db, alice_id, "lab", 1, &c.server_id, &err),
+	    &err);
+	test_ok(share_code_create(app.db, &c, plain, &id, &err), &err);
+	snprintf(form, sizeof form, "code=%s", plain);
+	assert_answer(post(&bob, "/hub/accept-share", form), 302, NULL);
+	assert_last(AUDIT_SHARE_ACCEPT,
+	    "{\"actor\":\"bob\",\"via\":\"login\",\"target\":\"alice\","
+	    "\"server\":\"lab\"}");
+	assert_null(strstr(whole(), plain));
+}
+
 static void something_is_changed(void)
 {
 	assert_answer(request("POST", "/hub/api/users/alice/server?x=secret",
@@ -271,6 +296,7 @@ static void test_each_event_by_its_deed(void **state)
 		[AUDIT_SERVER_START] = server_starts,
 		[AUDIT_SERVER_STOP] = server_stops,
 		[AUDIT_SERVER_ENTER] = server_is_entered,
+		[AUDIT_SHARE_ACCEPT] = share_is_accepted,
 		[AUDIT_CHANGE] = something_is_changed,
 	};
 

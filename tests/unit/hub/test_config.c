@@ -153,6 +153,10 @@ static const struct {
 	    "auth:\n  throttle:\n    first_wait: 10s\n"
 	    "    longest_wait: 5s\n",
 	    "c.yaml:4:19: \"auth.throttle.longest_wait\"" },
+	{ "server name", "server:\n  default_name: Desk\n",
+	    "c.yaml:2:17: \"server.default_name\": Invalid server_name" },
+	{ "profiles without the default", "server:\n  profiles: [big]\n",
+	    "\"server.profiles\" lacks \"default\"" },
 	{ "options are no map", "auth:\n  options: x\n",
 	    "c.yaml:2:12: \"auth.options\" must be a section" },
 	{ "not YAML", "hub: [\n", "c.yaml:" },

@@ -389,6 +389,78 @@ static void test_a_proxy_that_is_away_is_asked_until_it_is_back(void **state)
 	assert_true(reconcile_is_settled(&app));
 }
 
+/* ---- somebody waits for it ---- */
+
+struct waiter {
+	struct reconcile_watch watch;
+	int n;
+	enum err_code code;
+};
+
+static void on_checked(struct reconcile_watch *w, const struct err *err)
+{
+	struct waiter *x = LIST_ITEM(w, struct waiter, watch);
+
+	x->n++;
+	x->code = err->code;
+}
+
+static void test_a_check_is_over_when_nothing_needs_repair(void **state)
+{
+	struct waiter w = { .watch.done = on_checked };
+
+	(void)state;
+	begin();
+	to_running(alice);
+	fake_proxy_forget();
+	reconcile_routes_watch(&app, &w.watch);
+	settle();
+	answer_proxy(FAKE_ROUTES, ERR_NONE);
+	settle();
+	assert_int_equal(w.n, 0);
+	fake_proxy_serve();
+	assert_int_equal(w.n, 0);
+	advance(200);
+	fake_proxy_serve();
+	assert_int_equal(w.n, 1);
+	assert_int_equal(w.code, ERR_NONE);
+	assert_string_equal(fake_proxy_target("/user/alice"), "http://" AT);
+}
+
+/* What was asked before may not know what came since. */
+static void test_a_listing_under_way_is_not_a_check(void **state)
+{
+	struct waiter w = { .watch.done = on_checked };
+
+	(void)state;
+	begin();
+	advance(app.cfg.proxy_check_s * 1000);
+	reconcile_routes_watch(&app, &w.watch);
+	answer_proxy(FAKE_ROUTES, ERR_NONE);
+	settle();
+	assert_int_equal(w.n, 0);
+	advance(200);
+	fake_proxy_serve();
+	assert_int_equal(w.n, 1);
+}
+
+static void test_a_check_tells_that_the_proxy_is_away(void **state)
+{
+	struct waiter w = { .watch.done = on_checked }, gone = w;
+
+	(void)state;
+	begin();
+	reconcile_routes_watch(&app, &w.watch);
+	reconcile_routes_watch(&app, &gone.watch);
+	reconcile_routes_unwatch(&gone.watch);
+	reconcile_routes_unwatch(&gone.watch);
+	settle();
+	answer_proxy(FAKE_ROUTES, ERR_UNAVAILABLE);
+	assert_int_equal(w.n, 1);
+	assert_int_equal(w.code, ERR_UNAVAILABLE);
+	assert_int_equal(gone.n, 0);
+}
+
 static void test_a_changed_route_is_put_back(void **state)
 {
 	(void)state;
@@ -516,6 +588,9 @@ int main(void)
 		T(test_a_proxy_that_forgot_gets_its_routes_again),
 		T(test_a_proxy_that_is_away_is_asked_until_it_is_back),
 		T(test_a_changed_route_is_put_back),
+		T(test_a_check_is_over_when_nothing_needs_repair),
+		T(test_a_listing_under_way_is_not_a_check),
+		T(test_a_check_tells_that_the_proxy_is_away),
 		T(test_a_route_that_is_never_taken_is_tried_less_and_less),
 		T(test_activity_comes_from_the_proxy),
 		T(test_activity_of_tomorrow_is_now),

@@ -298,6 +298,10 @@ static void test_every_route_bounds_its_chunked_body(void **state)
 /* A body is accepted there and says nothing (contract/hub.md 0.4). */
 static bool ignores_body(const struct route *r)
 {
+	if (str_eq(r->method, "POST"))
+		return str_eq(r->pattern, "/api/proxy") ||
+		       str_eq(r->pattern, "/api/users/:user/admin-access") ||
+		       str_starts(r->pattern, "/api/authorizations/");
 	return str_eq(r->method, "DELETE") &&
 	       (str_eq(r->pattern, "/api/users/:user") ||
 		   str_eq(r->pattern, "/api/users/:user/tokens/:token") ||
@@ -360,7 +364,8 @@ static void has_text(const struct route *r)
 {
 	assert_true(r->doc && r->doc[0]);
 	assert_int_equal(r->doc[strlen(r->doc) - 1], '.');
-	if (is_reading(r))
+	/* old services send the cookie as the body of a GET */
+	if (is_reading(r) && !str_starts(r->pattern, "/api/authorizations/"))
 		assert_int_equal(r->max_body, 0);
 }
 

@@ -19,9 +19,10 @@ static char answer[65536];
 
 static void make_api(const char *token)
 {
-	struct api_options opt = {
-		.loop = loop, .table = table, .token = token
-	};
+	struct api_options opt = { .metrics_token = "",
+		.loop = loop,
+		.table = table,
+		.token = token };
 	char path[128];
 	struct err err;
 	int fd;

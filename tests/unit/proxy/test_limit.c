@@ -123,6 +123,30 @@ static void test_a_request_becomes_a_part_of_its_tunnel(void **state)
 	limits_free(&l);
 }
 
+static void test_a_client_has_so_many_requests_a_second(void **state)
+{
+	struct limits *l = limits_new(0, 0);
+	struct in6_addr one = six("2001:db8::1"), other = six("2001:db9::1"),
+			same = six("2001:db8::2");
+
+	(void)state;
+	assert_int_equal(limit_take_request(l, &one, 1000), LIMIT_OK);
+	limits_set_rate(l, 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(limit_take_request(l, &one, 1000), LIMIT_OK);
+	assert_int_equal(limit_take_request(l, &one, 1000), LIMIT_CLIENT);
+	assert_int_equal(limit_take_request(l, &same, 1000), LIMIT_CLIENT);
+	assert_int_equal(limit_take_request(l, &other, 1000), LIMIT_OK);
+	assert_int_equal(limit_take_request(l, &one, 1249), LIMIT_CLIENT);
+	assert_int_equal(limit_take_request(l, &one, 1250), LIMIT_OK);
+	assert_int_equal(limit_take_request(l, &one, 1250), LIMIT_CLIENT);
+	/* What was not used is not saved up. */
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(limit_take_request(l, &one, 90000), LIMIT_OK);
+	assert_int_equal(limit_take_request(l, &one, 90000), LIMIT_CLIENT);
+	limits_free(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +156,7 @@ int main(void)
 		cmocka_unit_test(test_many_clients_do_not_meet),
 		cmocka_unit_test(test_who_is_here_counts_beyond_the_limit),
 		cmocka_unit_test(test_a_request_becomes_a_part_of_its_tunnel),
+		cmocka_unit_test(test_a_client_has_so_many_requests_a_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
