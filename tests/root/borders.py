@@ -200,11 +200,12 @@ def a_code_counts_once():
     code = code_of(ask_code(at_ann))
     first = change(code)
     equal(first.status, 200, "a code is changed")
-    state["oauth token"] = first.json()["access_token"]
-    equal(change(code).status, 400, "the same code again")
-    model = Browser(inside).api("GET", "/user", token=state["oauth token"]).json()
+    token = first.json()["access_token"]
+    model = Browser(inside).api("GET", "/user", token=token).json()
     equal(model["name"], ann.name, "whose token it is")
     claim(not any(s.startswith("admin") for s in model["scopes"]), "too much was granted")
+    equal(change(code).status, 400, "the same code again")
+    equal(Browser(inside).api("GET", "/user", token=token).status, 403, "what came of a code that two people had")
 
 
 def a_code_is_its_clients():
