@@ -245,6 +245,8 @@ static int listen_for_servers(struct app *app, struct err *err)
 static unsigned connections_each(const struct app *app)
 {
 	unsigned wanted = (unsigned)app->cfg.max_connections;
+	/* With TLS in front a connection is its socket and a pair. */
+	const unsigned files = app->internal_tls ? 3 : 1;
 	struct rlimit l;
 
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
@@ -252,10 +254,10 @@ static unsigned connections_each(const struct app *app)
 	l.rlim_cur = l.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &l);
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0 ||
-	    l.rlim_cur / 2 >= wanted + OTHER_FILES)
+	    l.rlim_cur / 2 >= (rlim_t)wanted * files + OTHER_FILES)
 		return wanted;
-	wanted = l.rlim_cur / 2 > OTHER_FILES + CONNECTIONS_MIN
-		     ? (unsigned)(l.rlim_cur / 2) - OTHER_FILES
+	wanted = l.rlim_cur / 2 > OTHER_FILES + CONNECTIONS_MIN * files
+		     ? ((unsigned)(l.rlim_cur / 2) - OTHER_FILES) / files
 		     : CONNECTIONS_MIN;
 	log_warn(NULL, "the limit on open files is low",
 	    "limit=%ju connections_each=%u", (uintmax_t)l.rlim_cur, wanted);
