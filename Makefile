@@ -150,6 +150,10 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/libexec/carrel $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/libexec/carrel/
 	ln -sf ../libexec/carrel/carrel $(DESTDIR)$(PREFIX)/bin/carrel
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
+	$(B)/bin/carrel completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/carrel
+	$(B)/bin/carrel completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_carrel
 	install -d -m 755 $(DESTDIR)/etc/carrel $(DESTDIR)/etc/pam.d
 	test -e $(DESTDIR)/etc/carrel/carrel.yaml || \
 	  install -m 640 etc/carrel.yaml $(DESTDIR)/etc/carrel/
@@ -240,14 +244,16 @@ bench: bench-deps
 .PHONY: bench bench-deps
 
 # ---- generated documents -------------------------------------------------
-# From hub/config.def, hub/routes.def and proxy/config.def; tests/table/generated.sh says when they are out of date.
-docs: $(B)/bin/carrel-hub $(B)/bin/carrel-proxy
+# From hub/config.def, hub/routes.def, hub/cli/verbs.def and proxy/config.def;
+# tests/table/generated.sh says when they are out of date.
+docs: $(B)/bin/carrel-hub $(B)/bin/carrel $(B)/bin/carrel-proxy
 	$< --print-sample-config > etc/carrel.yaml
 	$< --print-config-manual > docs/config.md
 	$< --print-rest > docs/rest.md
 	$< --print-openapi > docs/openapi.json
 	$< --print-reference > docs/reference-options.md
 	$(B)/bin/carrel-proxy --print-config-manual > docs/proxy-flags.md
+	$(B)/bin/carrel --print-manual > docs/carrel.md
 .PHONY: sim docs
 
 lint:

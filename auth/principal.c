@@ -56,6 +56,8 @@ bool principal_bearer(const char *header, struct slice *out)
 
 const char *principal_name(const struct principal *p)
 {
+	if (p->local_name)
+		return p->local_name;
 	return p->service_name ? p->service_name : p->user_name;
 }
 
@@ -197,7 +199,7 @@ static int read_owner(struct db *db, struct arena *a, int64_t id,
 	return 1;
 }
 
-static int owner_scopes(struct db *db, const struct principal *p,
+int principal_owner_scopes(struct db *db, const struct principal *p,
     struct scope_set *out, struct err *err)
 {
 	const struct user u = {
@@ -221,7 +223,7 @@ static int by_session(struct db *db, struct arena *a, const char *secret,
 		return rc;
 	out->kind = PRINCIPAL_USER;
 	out->session_id = arena_strdup(a, out->session.public_id);
-	return owner_scopes(db, out, &out->scopes, err) < 0 ? -1 : 1;
+	return principal_owner_scopes(db, out, &out->scopes, err) < 0 ? -1 : 1;
 }
 
 int principal_by_session(struct db *db, struct arena *a, const char *secret,
@@ -293,7 +295,7 @@ static int token_scopes(struct db *db, struct arena *a, const struct token *t,
 	scope_set_init(&owner, a);
 	if (scope_set_add_stored(&raw, t->scopes, err) < 0)
 		return err_wrap(err, "token a%lld", (long long)t->id);
-	if (owner_scopes(db, out, &owner, err) < 0)
+	if (principal_owner_scopes(db, out, &owner, err) < 0)
 		return -1;
 	return scope_effective_token(&raw, &out->ctx, &owner,
 	    principal_is_member, db, &out->scopes, err);
@@ -310,33 +312,90 @@ static void take_token(const struct token *t, struct principal *out)
 	out->server_id = t->server_id;
 }
 
-static int by_token(struct db *db, struct arena *a, const char *plain,
-    int64_t now_us, struct principal *out, struct err *err)
+static int of_token(struct db *db, struct arena *a, const struct token *t,
+    struct principal *out, struct err *err)
 {
-	struct token t;
-	int rc = token_find(db, a, plain, now_us, &t, err);
+	int rc = t->service_id != 0
+		     ? read_service(db, a, t->service_id, out, err)
+		     : read_owner(db, a, t->user_id, out, err);
 
 	if (rc != 1)
 		return rc;
-	rc = t.service_id != 0 ? read_service(db, a, t.service_id, out, err)
-			       : read_owner(db, a, t.user_id, out, err);
-	if (rc != 1)
-		return rc;
-	take_token(&t, out);
-	if (read_context(db, a, &t, out, err) < 0 ||
-	    token_scopes(db, a, &t, out, err) < 0)
+	take_token(t, out);
+	if (read_context(db, a, t, out, err) < 0 ||
+	    token_scopes(db, a, t, out, err) < 0)
 		return -1;
 	return 1;
+}
+
+int principal_of_token(struct db *db, struct arena *a, const struct token *t,
+    struct principal *out, struct err *err)
+{
+	int rc;
+
+	memset(out, 0, sizeof *out);
+	rc = of_token(db, a, t, out, err);
+	return rc == 1 ? 1 : nobody(out, rc);
 }
 
 int principal_by_token(struct db *db, struct arena *a, const char *plain,
     int64_t now_us, struct principal *out, struct err *err)
 {
+	struct token t;
 	int rc;
 
 	memset(out, 0, sizeof *out);
-	rc = by_token(db, a, plain, now_us, out, err);
-	return rc == 1 ? 1 : nobody(out, rc);
+	rc = token_find(db, a, plain, now_us, &t, err);
+	return rc == 1 ? principal_of_token(db, a, &t, out, err) : rc;
+}
+
+/* ---- without a credential ---- */
+
+static int finish(
+    struct db *db, struct principal *out, int found, struct err *err)
+{
+	if (found == 1 &&
+	    principal_owner_scopes(db, out, &out->scopes, err) < 0)
+		found = -1;
+	return found == 1 ? 1 : nobody(out, found);
+}
+
+int principal_of_user(struct db *db, struct arena *a, int64_t id,
+    struct principal *out, struct err *err)
+{
+	memset(out, 0, sizeof *out);
+	out->kind = PRINCIPAL_USER;
+	return finish(db, out, read_owner(db, a, id, out, err), err);
+}
+
+int principal_of_service(struct db *db, struct arena *a, int64_t id,
+    struct principal *out, struct err *err)
+{
+	memset(out, 0, sizeof *out);
+	out->kind = PRINCIPAL_TOKEN;
+	return finish(db, out, read_service(db, a, id, out, err), err);
+}
+
+/* ---- the administrator of the machine ---- */
+
+int principal_local(struct arena *a, const char *account, struct principal *out,
+    struct err *err)
+{
+	const struct scope_context ctx = { 0 };
+	struct scope_set raw;
+
+	*out = (struct principal){
+		.kind = PRINCIPAL_LOCAL,
+		.user_name = "",
+		.local_name = arena_strdup(a, account),
+		.admin = true,
+	};
+	scope_set_init(&raw, a);
+	scope_set_init(&out->scopes, a);
+	if (scope_set_add_role(&raw, ROLE_ADMIN, err) < 0 ||
+	    scope_expand(&raw, &ctx, &out->scopes, err) < 0)
+		return nobody(out, -1);
+	return 0;
 }
 
 /* ---- use ---- */
@@ -363,7 +422,7 @@ static int touch_credential(
 int principal_touch(struct db *db, struct principal *p, int64_t now_us,
     bool count_user, struct err *err)
 {
-	if (p->kind == PRINCIPAL_NONE)
+	if (p->kind == PRINCIPAL_NONE || p->kind == PRINCIPAL_LOCAL)
 		return 0;
 	if (touch_credential(db, p, now_us, err) < 0)
 		return -1;

@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "db/db.h"
 #include "db/session.h"
+#include "db/token.h"
 #include "db/user.h"
 
 enum principal_kind {
@@ -25,14 +26,17 @@ enum principal_kind {
 	PRINCIPAL_USER,  /* a person, by the login cookie */
 	PRINCIPAL_TOKEN, /* whoever shows a token: its owner's, a person's or a
 			  * service's, cut down */
+	PRINCIPAL_LOCAL, /* root or the hub's own account, at the hub's socket
+			  * for administrators */
 };
 
 struct principal {
 	enum principal_kind kind;
-	int64_t user_id;       /* 0: a service's token */
+	int64_t user_id;       /* 0: a service's token, or PRINCIPAL_LOCAL */
 	const char *user_name; /* "" then, which is nobody's name */
 	int64_t service_id;
 	const char *service_name; /* NULL: not a service */
+	const char *local_name;   /* PRINCIPAL_LOCAL: the account; or NULL */
 	bool admin; /* the owner's flag, whatever a token's scopes say */
 	int64_t user_activity_us; /* as stored; 0: never */
 	/* The session's public id (of a token: the one it came from). NULL */
@@ -47,7 +51,7 @@ struct principal {
 	struct scope_context ctx; /* what !user, !server mean for it */
 };
 
-/* Who it is, for logs: a person or a service; NULL: nobody. */
+/* Who it is, for logs: a person, a service, an account; NULL: nobody. */
 const char *principal_name(const struct principal *p);
 
 /* The token in "token <t>" or "bearer <t>" (any case; whole header); false when
@@ -62,6 +66,25 @@ int principal_by_session(struct db *db, struct arena *a, const char *secret,
     int64_t now_us, struct principal *out, struct err *err) MUST_CHECK;
 int principal_by_token(struct db *db, struct arena *a, const char *plain,
     int64_t now_us, struct principal *out, struct err *err) MUST_CHECK;
+
+/*
+ * For explanations: what they would be. A token that was found; a person who
+ * logged in; a service's own token. 1, 0 gone, -1.
+ */
+int principal_of_token(struct db *db, struct arena *a, const struct token *t,
+    struct principal *out, struct err *err) MUST_CHECK;
+int principal_of_user(struct db *db, struct arena *a, int64_t id,
+    struct principal *out, struct err *err) MUST_CHECK;
+int principal_of_service(struct db *db, struct arena *a, int64_t id,
+    struct principal *out, struct err *err) MUST_CHECK;
+/* All that the owner of p may do, whatever p itself is cut down to. */
+int principal_owner_scopes(struct db *db, const struct principal *p,
+    struct scope_set *out, struct err *err) MUST_CHECK;
+
+/* The administrator of this machine; the caller has asked the kernel who that
+ * is. Holds what the role `admin` holds, and is no user. */
+int principal_local(struct arena *a, const char *account, struct principal *out,
+    struct err *err) MUST_CHECK;
 
 /*
  * Record the use: session or token, and the owner's activity unless it is a

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -83,6 +84,10 @@ void http_reply(struct http_req *req, int status, const void *body, size_t len);
 /* The same with a malloc'ed body that is taken. */
 void http_reply_take(struct http_req *req, int status, char *body, size_t len);
 bool http_replied(const struct http_req *req);
+/* On a listener of unix sockets: the account at the other end, as the kernel
+ * knows it. */
+int http_peer_uid(
+    const struct http_req *req, uid_t *uid_out, struct err *err) MUST_CHECK;
 /* Look up a request across an asynchronous border; NULL when it is gone. */
 struct http_req *httpd_find(struct httpd *h, uint64_t id);
 

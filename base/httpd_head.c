@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
+
 /* What a walk over the headers finds. */
 struct scan {
 	unsigned n_host, n_length, n_coding;
@@ -255,4 +257,11 @@ size_t http_header_count(const struct http_req *req, const char *name)
 		(void)MHD_get_connection_values(
 		    req->state->conn, MHD_HEADER_KIND, count_header, &c);
 	return c.n;
+}
+
+int http_peer_uid(const struct http_req *req, uid_t *uid_out, struct err *err)
+{
+	pid_t pid;
+
+	return sock_peer(req->state->fd, uid_out, &pid, err);
 }

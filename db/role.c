@@ -53,6 +53,45 @@ int role_find(struct db *db, struct arena *a, const char *name,
 	return db_done(&q, rc, err);
 }
 
+static void read_use(struct db_stmt *q, struct arena *a, struct role_use *out)
+{
+	out->role.id = db_int(q, 0, 1, INT64_MAX);
+	out->role.name = db_text(q, 1, a, NAME_MAX_BYTES);
+	out->role.description = db_text(q, 2, a, DESCRIPTION_MAX);
+	out->role.scopes = db_text(q, 3, a, SCOPES_MAX);
+	out->n_users = db_int(q, 4, 0, INT64_MAX);
+	out->n_groups = db_int(q, 5, 0, INT64_MAX);
+	out->n_services = db_int(q, 6, 0, INT64_MAX);
+}
+
+int role_each(
+    struct db *db, struct arena *a, role_use_fn *fn, void *arg, struct err *err)
+{
+	static const struct db_sql sql = { "role",
+		"SELECT id, name, description, scopes,"
+		" (SELECT count(*) FROM role_user WHERE role_id = id) AS users,"
+		" (SELECT count(*) FROM role_group WHERE role_id = id)"
+		" AS groups,"
+		" (SELECT count(*) FROM role_service WHERE role_id = id)"
+		" AS services FROM role ORDER BY name" };
+	struct db_stmt q;
+	int rc;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_walk_begin(db);
+	while ((rc = db_step(&q, err)) == 1) {
+		struct role_use use = { 0 };
+		read_use(&q, a, &use);
+		if (fn(&use, arg, err) < 0) {
+			rc = -1;
+			break;
+		}
+	}
+	db_walk_end(db);
+	return db_done(&q, rc, err) < 0 ? -1 : 0;
+}
+
 int role_delete_others(struct db *db, const char *names, struct err *err)
 {
 	static const struct db_sql sql = { "role",

@@ -19,6 +19,14 @@ int role_put(struct db *db, const struct role *r, int64_t *id_out,
 /* 1/0/-1; strings live in `a`. */
 int role_find(struct db *db, struct arena *a, const char *name,
     struct role *out, struct err *err) MUST_CHECK;
+/* Every one, by name; fn must not write. */
+struct role_use {
+	struct role role;
+	int64_t n_users, n_groups, n_services; /* who have it */
+};
+typedef int role_use_fn(const struct role_use *u, void *arg, struct err *err);
+int role_each(struct db *db, struct arena *a, role_use_fn *fn, void *arg,
+    struct err *err) MUST_CHECK;
 /* All but these (a JSON list of names). */
 int role_delete_others(
     struct db *db, const char *names, struct err *err) MUST_CHECK;

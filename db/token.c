@@ -63,15 +63,19 @@ static void read_token(struct db_stmt *q, struct arena *a, struct token *out)
 	out->service_id = db_int(q, 10, 0, INT64_MAX);
 }
 
+/* What read_token reads of a token that has not expired at ?2. */
+#define SELECT_TOKEN                                                           \
+	"SELECT id, ifnull(user_id, 0) AS user_id, client_id,"                 \
+	" session_id, ifnull(server_id, 0) AS server_id, note, scopes,"        \
+	" created_us, used_us, expires_us,"                                    \
+	" ifnull(service_id, 0) AS service_id FROM token"                      \
+	" WHERE (expires_us = 0 OR expires_us > ?2)"
+
 int token_find(struct db *db, struct arena *a, const char *plain,
     int64_t now_us, struct token *out, struct err *err)
 {
 	static const struct db_sql sql = { "token",
-		"SELECT id, ifnull(user_id, 0) AS user_id, client_id,"
-		" session_id, ifnull(server_id, 0) AS server_id, note, scopes,"
-		" created_us, used_us, expires_us,"
-		" ifnull(service_id, 0) AS service_id FROM token"
-		" WHERE digest = ?1 AND (expires_us = 0 OR expires_us > ?2)" };
+		SELECT_TOKEN " AND digest = ?1" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 	int rc;
@@ -81,6 +85,24 @@ int token_find(struct db *db, struct arena *a, const char *plain,
 	if (db_query(db, &sql, &q, err) < 0)
 		return -1;
 	db_bind_blob(&q, 1, digest, sizeof digest);
+	db_bind_int(&q, 2, now_us);
+	rc = db_step(&q, err);
+	if (rc == 1)
+		read_token(&q, a, out);
+	return db_done(&q, rc, err);
+}
+
+int token_find_id(struct db *db, struct arena *a, int64_t id, int64_t now_us,
+    struct token *out, struct err *err)
+{
+	static const struct db_sql sql = { "token",
+		SELECT_TOKEN " AND id = ?1" };
+	struct db_stmt q;
+	int rc;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, id);
 	db_bind_int(&q, 2, now_us);
 	rc = db_step(&q, err);
 	if (rc == 1)

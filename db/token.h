@@ -30,6 +30,9 @@ int token_create(struct db *db, const struct token *t, char *plain_out,
 /* By its text; expired ones are not found. 1/0/-1 */
 int token_find(struct db *db, struct arena *a, const char *plain,
     int64_t now_us, struct token *out, struct err *err) MUST_CHECK;
+/* By its id, whoever owns it. */
+int token_find_id(struct db *db, struct arena *a, int64_t id, int64_t now_us,
+    struct token *out, struct err *err) MUST_CHECK;
 int token_touch(
     struct db *db, int64_t id, int64_t now_us, struct err *err) MUST_CHECK;
 int token_delete(struct db *db, int64_t id, struct err *err) MUST_CHECK;

@@ -13,7 +13,7 @@ libyaml-dev libpam0g-dev libcap-dev libssl-dev libldap-dev libcjose-dev
 libsodium-dev libnghttp2-dev libutf8proc-dev"
 notebook="jupyterhub jupyter-notebook python3-ipykernel"
 test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
-python3 python3-websocket python3-tornado python3-selenium chromium chromium-driver
+python3 python3-websocket python3-tornado python3-selenium chromium chromium-driver zsh
 iproute2 util-linux procps passwd libpam-modules libpam-oath oathtool
 openssl libltdl7 libsasl2-2 libwrap0 curl python3-h2"
 

@@ -34,19 +34,20 @@
 #include "hub/service.h"
 #include "hub/web.h"
 
-#define FIRST_PASSED_FD 3
+#define FIRST_PASSED_FD   3
 /* Of the open files, for each listener: what is no connection of it. */
-#define OTHER_FILES     128
-#define CONNECTIONS_MIN 16
+#define OTHER_FILES       128
+#define CONNECTIONS_MIN   16
+#define CONNECTIONS_LOCAL 32
 /* An orderly end: answers under way get this long. */
-#define STOP_STEP_MS    50
-#define STOP_MAX_MS     1000
+#define STOP_STEP_MS      50
+#define STOP_MAX_MS       1000
 /* Logins that block; what waits longer for a thread is refused. */
-#define AUTH_THREADS    8
-#define AUTH_QUEUE      1024
-#define ENDING_MORE_MS  15000
+#define AUTH_THREADS      8
+#define AUTH_QUEUE        1024
+#define ENDING_MORE_MS    15000
 /* Over that of every route, so that the route says what is too long. */
-#define LONGEST_BODY    (1024 * 1024 + 65536)
+#define LONGEST_BODY      (1024 * 1024 + 65536)
 
 const char *app_hub_prefix(struct app *app)
 {
@@ -301,6 +302,18 @@ static int open_servers_way(struct app *app, unsigned max, struct err *err)
 	return -1;
 }
 
+/* Nobody but root and our own account may connect (docs/trust.md). */
+static int open_local(struct app *app, struct err *err)
+{
+	int fd = sock_listen_unix(app->places.admin_socket, SOCK_STREAM, 0600,
+	    (uid_t)-1, (gid_t)-1, err);
+
+	if (fd < 0)
+		return err_wrap(err, "the administrator's way in");
+	app->http_local = open_httpd(app, fd, CONNECTIONS_LOCAL, err);
+	return app->http_local ? 0 : -1;
+}
+
 static int open_listeners(struct app *app, struct err *err)
 {
 	unsigned max = connections_each(app);
@@ -311,7 +324,9 @@ static int open_listeners(struct app *app, struct err *err)
 	app->http_proxy = open_httpd(app, fd, max, err);
 	if (!app->http_proxy)
 		return -1;
-	return open_servers_way(app, max, err);
+	if (open_servers_way(app, max, err) != 0)
+		return -1;
+	return open_local(app, err);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -349,6 +364,8 @@ void app_close(struct app *app)
 		httpd_close(&app->http_proxy);
 	if (app->http_servers)
 		httpd_close(&app->http_servers);
+	if (app->http_local)
+		httpd_close(&app->http_local);
 	close_login(app);
 	if (app->auth_offload)
 		offload_free(&app->auth_offload);
@@ -370,6 +387,8 @@ static size_t open_connections(const struct app *app)
 		n += httpd_connections(app->http_proxy);
 	if (app->http_servers)
 		n += httpd_connections(app->http_servers);
+	if (app->http_local)
+		n += httpd_connections(app->http_local);
 	return n;
 }
 
@@ -397,6 +416,8 @@ void app_stop(struct app *app)
 	internal_tls_quiesce(app);
 	if (app->http_servers)
 		httpd_quiesce(app->http_servers);
+	if (app->http_local)
+		httpd_quiesce(app->http_local);
 	timer_start(
 	    app->loop, &app->stop_timer, STOP_STEP_MS, on_stop_step, app);
 }

@@ -46,6 +46,7 @@ struct app_places {
 	const char *state_dir;      /* carrel.sqlite, keys/ */
 	const char *keys_dir;       /* keys/ */
 	const char *hub_socket;     /* for the proxy */
+	const char *admin_socket;   /* for the machine's administrator */
 	const char *spawner_socket; /* the spawner's */
 	const char *config_file;    /* for messages */
 	const char *database;       /* path, or ":memory:" */
@@ -83,6 +84,7 @@ struct app {
 	struct refresh *refresh;     /* providers asked again; NULL: never */
 	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
 	struct httpd *http_servers;  /* 127.0.0.1:8081: they are not */
+	struct httpd *http_local;    /* admin.sock: root and our own account */
 	int64_t started_us;
 	bool is_open; /* app_open succeeded */
 	bool stopping;

@@ -141,6 +141,10 @@ static struct record by_caller(const struct req *r, enum audit_event ev)
 		rec.via = r->who.service_id ? "service" : "token";
 		rec.token = r->who.token_id;
 		break;
+	case PRINCIPAL_LOCAL:
+		rec.actor = principal_name(&r->who);
+		rec.via = "local";
+		break;
 	}
 	return rec;
 }
@@ -203,10 +207,13 @@ static bool is_writing(const struct req *r)
 	       strcmp(r->route->method, "HEAD") != 0;
 }
 
-/* Notebook servers and their extensions say all the time that they are used. */
+/* Notebook servers and their extensions say all the time that they are used;
+ * and a question is no change. */
 static bool is_chatter(const struct req *r)
 {
-	return r->route->handler == api_activity_post;
+	return r->route->handler == api_activity_post ||
+	       r->route->handler == explain_token ||
+	       r->route->handler == explain_request;
 }
 
 /* Starts and stops are told where they are done. */

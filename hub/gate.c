@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -170,12 +171,48 @@ static int by_cookie(struct req *r, struct err *err)
 	return 0;
 }
 
+/* What a proxy sends on is never the administrator's own doing, whoever runs
+ * the proxy. */
+static bool is_forwarded(const struct req *r)
+{
+	return http_header(r->http, "X-Forwarded-For") ||
+	       http_header(r->http, "X-Forwarded-Proto") ||
+	       http_header(r->http, "Forwarded") ||
+	       http_header(r->http, "Cookie");
+}
+
+/* By admin.sock: its mode keeps others out, and the kernel is asked as well. A
+ * token that is shown counts instead. */
+static int by_account(struct req *r, struct err *err)
+{
+	uid_t uid;
+
+	if ((r->gate != GATE_API && r->gate != GATE_SCRAPE) ||
+	    http_header(r->http, "Authorization") || is_forwarded(r))
+		return 0;
+	if (http_peer_uid(r->http, &uid, err) != 0)
+		return -1;
+	if (uid != 0 && uid != geteuid())
+		return 0;
+	return principal_local(&r->http->arena,
+		   uid == 0 ? "local root" : "local account of the hub",
+		   &r->who, err) == 0
+		   ? 1
+		   : -1;
+}
+
 /* A token that is not valid falls through to the cookie. */
 static int identify(struct req *r, struct err *err)
 {
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH)
 		return 0;
 	r->who = (struct principal){ 0 };
+	if (r->from_local) {
+		int local = by_token(r, err);
+		if (local == 0)
+			local = by_account(r, err);
+		return local < 0 ? -1 : 0;
+	}
 	cookie_read(cookie_header(r), &r->cookie_env, &r->cookies);
 	int found = by_token(r, err);
 	if (found == 0)
@@ -217,8 +254,8 @@ static bool brings_password(const struct req *r)
 static bool wants_xsrf(const struct req *r)
 {
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH ||
-	    r->who.kind == PRINCIPAL_TOKEN || is_method(r, "HEAD") ||
-	    is_method(r, "OPTIONS"))
+	    r->who.kind == PRINCIPAL_TOKEN || r->who.kind == PRINCIPAL_LOCAL ||
+	    is_method(r, "HEAD") || is_method(r, "OPTIONS"))
 		return false;
 	if (!is_api(r))
 		return !is_method(r, "GET");
@@ -366,23 +403,35 @@ static bool may_list(const struct req *r)
 		   scope_holds(held, id, FILTER_GROUP));
 }
 
-static bool pass_scopes(struct req *r)
+void gate_weigh(const struct req *r, struct gate_verdict *out)
 {
 	struct scope_resource res = resource(r);
-	enum scope_verdict best = SCOPE_DENIED;
 
-	if (r->route->scopes[0] == SCOPE_NO_SCOPE || is_open_scrape(r))
-		return true;
-	for (size_t i = 0; i < ROUTE_SCOPES_MAX; i++) {
-		if (r->route->scopes[i] == SCOPE_NO_SCOPE)
-			break;
-		enum scope_verdict v = principal_check(
-		    &r->who, r->app->db, r->route->scopes[i], &res);
-		best = v > best ? v : best;
+	*out = (struct gate_verdict){ .best = SCOPE_DENIED };
+	if (r->route->scopes[0] == SCOPE_NO_SCOPE || is_open_scrape(r)) {
+		out->best = SCOPE_GRANTED;
+		return;
 	}
-	if (best == SCOPE_GRANTED || may_list(r))
+	for (; out->n < ROUTE_SCOPES_MAX; out->n++) {
+		enum scope_id id = r->route->scopes[out->n];
+		if (id == SCOPE_NO_SCOPE)
+			break;
+		enum scope_verdict v =
+		    principal_check(&r->who, r->app->db, id, &res);
+		out->each[out->n] = v;
+		out->best = v > out->best ? v : out->best;
+	}
+	out->is_listing = out->best != SCOPE_GRANTED && may_list(r);
+}
+
+static bool pass_scopes(struct req *r)
+{
+	struct gate_verdict v;
+
+	gate_weigh(r, &v);
+	if (v.best == SCOPE_GRANTED || v.is_listing)
 		return true;
-	if (best == SCOPE_OTHER)
+	if (v.best == SCOPE_OTHER)
 		reply_no_access(r);
 	else
 		reply_refusal(r, 403,

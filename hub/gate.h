@@ -20,6 +20,17 @@ void gate_origin(struct req *r);
  */
 bool gate_pass(struct req *r);
 /*
+ * What r->who's scopes are worth on r->route, for what r's parameters name. The
+ * gate decides by it and `explain` tells it.
+ */
+struct gate_verdict {
+	enum scope_verdict best;
+	enum scope_verdict each[ROUTE_SCOPES_MAX]; /* of r->route->scopes */
+	size_t n;
+	bool is_listing; /* held for some: they are shown */
+};
+void gate_weigh(const struct req *r, struct gate_verdict *out);
+/*
  * For pages with forms: sets r->xsrf, and the cookies that it needs when this
  * is a navigation. Called by reply_page.
  */

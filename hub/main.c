@@ -429,6 +429,7 @@ static int set_places(const struct args *a, struct app *app, struct err *err)
 	app->places.state_dir = p.state_dir;
 	app->places.keys_dir = p.keys_dir;
 	app->places.hub_socket = p.hub_socket;
+	app->places.admin_socket = p.admin_socket;
 	app->places.spawner_socket = p.spawner_socket;
 	app->places.database = p.database;
 	return 0;

@@ -104,6 +104,14 @@ static const char *socket_path(struct arena *a, const char *arg,
 	return arena_printf(a, "%s/%s", run_dir, name);
 }
 
+/* path is absolute. */
+static const char *beside(struct arena *a, const char *path, const char *name)
+{
+	int dir_len = (int)(strrchr(path, '/') - path);
+
+	return arena_printf(a, "%.*s/%s", dir_len, path, name);
+}
+
 const char *places_config(struct arena *a)
 {
 	const char *home = home_dir(), *own;
@@ -149,7 +157,9 @@ int places_find(struct arena *a, const struct places_args *args,
 	if (make_absolute(a, &out->hub_socket, err) != 0 ||
 	    make_absolute(a, &out->spawner_socket, err) != 0)
 		return -1;
-	if (check_socket("hub's", out->hub_socket, err) != 0)
+	out->admin_socket = beside(a, out->hub_socket, PLACES_ADMIN);
+	if (check_socket("hub's", out->hub_socket, err) != 0 ||
+	    check_socket("administrator's", out->admin_socket, err) != 0)
 		return -1;
 	return check_socket("spawner's", out->spawner_socket, err);
 }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 #define PLACES_ACCOUNT "carrel"
+#define PLACES_ADMIN   "admin.sock"
 
 /* What the command line said; NULL: nothing. */
 struct places_args {
@@ -22,6 +23,7 @@ struct places_args {
 struct places {
 	const char *config, *state_dir, *run_dir;
 	const char *spawner_socket, *hub_socket, *database, *keys_dir;
+	const char *admin_socket; /* beside hub_socket */
 };
 
 /* spawner_socket and hub_socket of the configuration may be "" (unset). */

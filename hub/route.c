@@ -32,10 +32,11 @@ static bool is_api_path(const char *below)
 	return !strcmp(below, "/api") || str_starts(below, "/api/");
 }
 
-/* The path below the hub's prefix with its slash, or NULL. */
+/* The path below the hub's prefix with its slash, or NULL. Whoever comes by
+ * admin.sock need not know base_url. */
 static const char *below_hub(const struct req *r)
 {
-	const char *hub = r->app->web->hub;
+	const char *hub = r->from_local ? "/hub/" : r->app->web->hub;
 	size_t len = strlen(hub) - 1;
 
 	if (strncmp(r->http->path, hub, len + 1) != 0)
@@ -103,6 +104,7 @@ static struct req *req_new(struct http_req *http, struct app *app)
 	r->http = http;
 	r->began_us = clock_mono_us();
 	r->from_proxy = http->httpd == app->http_proxy;
+	r->from_local = app->http_local && http->httpd == app->http_local;
 	http->user = r;
 	gate_origin(r);
 	return r;

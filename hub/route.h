@@ -74,6 +74,7 @@ struct req {
 	bool is_outside;           /* of the hub's prefix */
 	bool is_api;               /* a path of the REST API */
 	bool from_proxy;    /* came by hub.sock: forwarded headers hold */
+	bool from_local;    /* came by admin.sock */
 	const char *client; /* the person's address, as far as we know */
 	bool is_https;      /* as the browser sees it */
 	const char *params[ROUTE_PARAMS_MAX]; /* captures, decoded */

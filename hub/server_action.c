@@ -15,6 +15,7 @@
 #include "hub/metrics.h"
 #include "hub/reconcile.h"
 #include "hub/routing.h"
+#include "hub/server_failure.h"
 #include "hub/server_turn.h"
 #include "spawner/client.h"
 
@@ -110,6 +111,16 @@ void server_set_failure(
 	s->failure = buf_steal(&text);
 }
 
+static void take_end(struct server *s, const struct spawner_exited *e)
+{
+	s->end = (struct server_end){
+		.is_known = true,
+		.oom = e->oom,
+		.status = e->status,
+		.signo = e->signo,
+	};
+}
+
 static const char *exit_text(
     const struct spawner_exited *e, char *out, size_t cap)
 {
@@ -150,6 +161,7 @@ static enum server_state come_to_rest(struct server *s)
 	    0)
 		text[0] = '\0';
 	server_step_failed(s, text);
+	server_failure_note(s);
 	log_warn(&ctx, "start failed", "why=\"%.400s\"", s->failure);
 	return SERVER_FAILED;
 }
@@ -172,6 +184,7 @@ void server_reset(struct server *s)
 	server_steps_clear(s);
 	server_object_set_text(&s->failure, NULL);
 	server_object_set_text(&s->tail, NULL);
+	s->end = (struct server_end){ 0 };
 	s->is_cancelled = s->is_adopted = s->was_ready = false;
 	s->is_stop_sent = false;
 	s->asked_round = UINT64_MAX;
@@ -436,6 +449,7 @@ enum server_state server_act_exited_start(
 {
 	char text[128];
 
+	take_end(s, c->exited);
 	server_set_failure(
 	    s, c->exited->tail, "%s", exit_text(c->exited, text, sizeof text));
 	send_ack(s, c->exited->key);
@@ -660,6 +674,7 @@ enum server_state server_act_exited_routed(
 	const struct log_ctx ctx = ctx_of(s);
 	char text[128];
 
+	take_end(s, c->exited);
 	exit_text(c->exited, text, sizeof text);
 	if (!s->was_ready && !s->is_adopted)
 		server_set_failure(s, c->exited->tail, "%s", text);

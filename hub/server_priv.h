@@ -15,6 +15,13 @@ struct server_step {
 	char *message;
 	bool ready, failed;
 	bool is_place; /* a place in the line: replaced by the next one */
+	int64_t at_us; /* wall */
+};
+
+/* How its process ended, for server_failure.c. */
+struct server_end {
+	bool is_known, oom;
+	int status, signo;
 };
 
 /* A bounded number under way, the others in line (server_turn.c). */
@@ -58,6 +65,7 @@ struct server {
 	int64_t started_us, activity_us, written_activity_us;
 	struct server_timing timing;
 	char *failure, *tail;
+	struct server_end end;
 	struct server_step *steps;
 	size_t n_steps, n_told;
 	struct list watches;
@@ -75,6 +83,7 @@ struct servers {
 	struct list all, graves;
 	size_t n_active;
 	struct turn_pool starts, checks;
+	struct list failures; /* newest first */
 	struct defer bury, pump;
 	struct timer retry, places;
 };

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "hub/app.h"
@@ -46,6 +47,7 @@ static struct server_step *add(struct server *s, int percent, char *message)
 	s->steps[s->n_steps] = (struct server_step){
 		.percent = percent,
 		.message = message,
+		.at_us = clock_wall_us(),
 	};
 	return &s->steps[s->n_steps++];
 }

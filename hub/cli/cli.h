@@ -1,7 +1,7 @@
 /*
  * The administrator's command `carrel`: one file per verb. A verb gets the
  * arguments after its name and returns the exit code: 0 done, 1 failed (the
- * reason went to stderr), 2 wrong use.
+ * reason went to stderr), 2 wrong use. The others are in verb.h.
  */
 #ifndef CARREL_HUB_CLI_CLI_H
 #define CARREL_HUB_CLI_CLI_H

@@ -1,71 +1,128 @@
 /*
  * The administrator's command: finds the verb.
  */
-#include <stdarg.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "hub/cli/cli.h"
+#include "hub/cli/verb.h"
 
-struct verb {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *doc;
-};
-
-static const struct verb verbs[] = {
-	{ "up", cli_up, "run spawner, hub and proxy here, in the foreground" },
-	{ "stop", cli_stop, "end notebook servers that run here" },
-};
-
-#define N_VERBS (sizeof verbs / sizeof verbs[0])
-
-static void print_help(FILE *f)
+static int run_verb(const struct verb *v, int argc, char **argv)
 {
-	fputs("usage: carrel VERB [options]\n\n", f);
-	for (size_t i = 0; i < N_VERBS; i++)
-		fprintf(f, "  %-8s %s\n", verbs[i].name, verbs[i].doc);
-	fputs("\n`carrel VERB --help` tells more; `carrel --version` the "
-	      "version.\n",
-	    f);
+	struct call *c = &(struct call){ 0 };
+	struct err err = { 0 };
+	char name[64];
+
+	if (str_format(name, sizeof name, "%s%s%s", v->noun,
+		*v->noun ? " " : "", v->name) < 0)
+		return EXIT_REFUSED;
+	if (call_read(c, v, argc, argv, &err) != 0)
+		return cli_usage(name, "%s", err.text);
+	if (!call_has(c, OPTION_HELP))
+		return v->run(c);
+	verb_help(stdout, v);
+	return EXIT_DONE;
 }
 
-int cli_fail(const struct err *err)
+/* The name of a verb or noun that is nearly this one; NULL. */
+static const char *nearly(const char *noun, const char *word)
 {
-	fprintf(stderr, "carrel: %s\n", err->text);
-	return 1;
+	size_t n;
+	const struct verb *v = verb_table(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(v[i].noun, noun) &&
+		    str_distance(v[i].name, word, 2) <= 2)
+			return v[i].name;
+	const struct noun *nouns = noun_table(&n);
+	for (size_t i = 0; i < n && !*noun; i++)
+		if (str_distance(nouns[i].name, word, 2) <= 2)
+			return nouns[i].name;
+	return NULL;
 }
 
-int cli_usage(const char *verb, const char *fmt, ...)
+static int unknown(const char *noun, const char *word)
 {
-	va_list ap;
-	fprintf(stderr, "carrel %s: ", verb);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "; see `carrel %s --help`\n", verb);
-	return 2;
+	const char *other = nearly(noun, word);
+
+	fprintf(stderr, "carrel: there is no \"%s%s%.40s\"", noun,
+	    *noun ? " " : "", word);
+	if (other)
+		fprintf(stderr, "; did you mean \"%s%s%s\"?", noun,
+		    *noun ? " " : "", other);
+	fprintf(stderr, "\n`carrel %s%s--help` shows what there is.\n", noun,
+	    *noun ? " " : "");
+	return EXIT_WRONG_USE;
+}
+
+static const struct noun *find_noun(const char *name)
+{
+	size_t n;
+	const struct noun *nouns = noun_table(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(nouns[i].name, name))
+			return &nouns[i];
+	return NULL;
+}
+
+/* argv[0] is the noun. Without a verb: list, if there is one. */
+static int run_noun(const struct noun *n, int argc, char **argv)
+{
+	const struct verb *v = NULL, *list = verb_find(n->name, "list");
+
+	if (argc > 1)
+		v = verb_find(n->name, argv[1]);
+	if (v)
+		return run_verb(v, argc - 2, argv + 2);
+	if (argc > 1 &&
+	    (str_eq(argv[1], "--help") || str_eq(argv[1], "help"))) {
+		noun_help(stdout, n);
+		return EXIT_DONE;
+	}
+	if (list && (argc == 1 || argv[1][0] == '-'))
+		return run_verb(list, argc - 1, argv + 1);
+	if (argc > 1)
+		return unknown(n->name, argv[1]);
+	noun_help(stderr, n);
+	return EXIT_WRONG_USE;
+}
+
+/* --help, --version and the like; -1: it is none of them. */
+static int run_option(const char *option)
+{
+	if (str_eq(option, "--version") || str_eq(option, "-V"))
+		printf("carrel %s\n", CARREL_VERSION);
+	else if (str_eq(option, "--help") || str_eq(option, "help"))
+		cli_help(stdout);
+	else if (str_eq(option, "--print-manual"))
+		cli_manual(stdout);
+	else
+		return -1;
+	return EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
+	const struct verb *v;
+	const struct noun *noun;
+	int rc;
+
 	if (argc < 2) {
-		print_help(stderr);
-		return 2;
+		cli_help(stderr);
+		return EXIT_WRONG_USE;
 	}
-	if (str_eq(argv[1], "--version") || str_eq(argv[1], "-V")) {
-		printf("carrel %s\n", CARREL_VERSION);
-		return 0;
-	}
-	if (str_eq(argv[1], "--help") || str_eq(argv[1], "help")) {
-		print_help(stdout);
-		return 0;
-	}
-	for (size_t i = 0; i < N_VERBS; i++)
-		if (str_eq(argv[1], verbs[i].name))
-			return verbs[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "carrel: there is no verb \"%.40s\"\n\n", argv[1]);
-	print_help(stderr);
-	return 2;
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	rc = run_option(argv[1]);
+	if (rc >= 0)
+		return rc;
+	v = verb_find("", argv[1]);
+	if (v && v->kind == VERB_RAW)
+		return v->run_raw(argc - 1, argv + 1);
+	if (v)
+		return run_verb(v, argc - 2, argv + 2);
+	noun = find_noun(argv[1]);
+	return noun ? run_noun(noun, argc - 1, argv + 1) : unknown("", argv[1]);
 }

@@ -20,9 +20,9 @@
 #include "base/log.h"
 #include "proxy/cell.h"
 #include "proxy/config.h"
-#include "proxy/limit.h"
 #include "proxy/conn.h"
 #include "proxy/h2.h"
+#include "proxy/limit.h"
 #include "proxy/route.h"
 #include "proxy/worker.h"
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What is generated from hub/config.def, hub/routes.def and proxy/config.def and stands in the
+# What is generated from hub/config.def, hub/routes.def, hub/cli/verbs.def and proxy/config.def and stands in the
 # repository is up to date; the cure is `make docs`.
 hub=${CARREL_BUILD:-build}/bin/carrel-hub
 proxy=${CARREL_BUILD:-build}/bin/carrel-proxy
@@ -26,4 +26,5 @@ compare docs/rest.md --print-rest
 compare docs/openapi.json --print-openapi
 compare docs/reference-options.md --print-reference
 compare docs/proxy-flags.md --print-config-manual "$proxy"
+compare docs/carrel.md --print-manual "${CARREL_BUILD:-build}/bin/carrel"
 exit $failed
