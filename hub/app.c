@@ -24,6 +24,7 @@
 #include "db/user.h"
 #include "hub/audit.h"
 #include "hub/auth_state.h"
+#include "hub/internal_tls.h"
 #include "hub/login.h"
 #include "hub/metrics.h"
 #include "hub/openid.h"
@@ -319,6 +320,8 @@ static int listen_for_servers(struct app *app, struct err *err)
 static unsigned connections_each(const struct app *app)
 {
 	unsigned wanted = (unsigned)app->cfg.max_connections;
+	/* With TLS in front a connection is its socket and a pair. */
+	const unsigned files = app->internal_tls ? 3 : 1;
 	struct rlimit l;
 
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
@@ -326,10 +329,10 @@ static unsigned connections_each(const struct app *app)
 	l.rlim_cur = l.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &l);
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0 ||
-	    l.rlim_cur / 2 >= wanted + OTHER_FILES)
+	    l.rlim_cur / 2 >= (rlim_t)wanted * files + OTHER_FILES)
 		return wanted;
-	wanted = l.rlim_cur / 2 > OTHER_FILES + CONNECTIONS_MIN
-		     ? (unsigned)(l.rlim_cur / 2) - OTHER_FILES
+	wanted = l.rlim_cur / 2 > OTHER_FILES + CONNECTIONS_MIN * files
+		     ? ((unsigned)(l.rlim_cur / 2) - OTHER_FILES) / files
 		     : CONNECTIONS_MIN;
 	log_warn(NULL, "the limit on open files is low",
 	    "limit=%ju connections_each=%u", (uintmax_t)l.rlim_cur, wanted);
@@ -355,6 +358,25 @@ static struct httpd *open_httpd(
 	return httpd_open(app->loop, fd, &opt, &cb, err);
 }
 
+/* With internal TLS its connections come through that. */
+static int open_servers_way(struct app *app, unsigned max, struct err *err)
+{
+	int fd = listen_for_servers(app, err);
+
+	if (fd < 0)
+		return err_wrap(
+		    err, "the notebook servers' way in (hub.host, hub.port)");
+	app->http_servers = open_httpd(
+	    app, app->internal_tls ? -1 : fd, max, !app->internal_tls, err);
+	if (!app->internal_tls)
+		return app->http_servers ? 0 : -1;
+	if (app->http_servers)
+		return internal_tls_listen(
+		    app, fd, max, app->http_servers, err);
+	fd_close(&fd);
+	return -1;
+}
+
 /* Nobody but root and our own account may connect (docs/trust.md). */
 static int open_local(struct app *app, struct err *err)
 {
@@ -377,12 +399,9 @@ static int open_listeners(struct app *app, struct err *err)
 	app->http_proxy = open_httpd(app, fd, max, false, err);
 	if (!app->http_proxy)
 		return -1;
-	fd = listen_for_servers(app, err);
-	if (fd < 0)
-		return err_wrap(
-		    err, "the notebook servers' way in (hub.host, hub.port)");
-	app->http_servers = open_httpd(app, fd, max, true, err);
-	return app->http_servers ? open_local(app, err) : -1;
+	if (open_servers_way(app, max, err) != 0)
+		return -1;
+	return open_local(app, err);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -397,7 +416,8 @@ int app_open(struct app *app, const char *token, struct err *err)
 	app->offload = offload_new(app->loop, 2, 1024);
 	app->auth_offload = offload_new(app->loop, AUTH_THREADS, AUTH_QUEUE);
 	(void)scope_customs_use(app->cfg.customs);
-	if (core_open(app, token, err) != 0 || services_open(app, err) != 0 ||
+	if (internal_tls_open(app, err) != 0 ||
+	    core_open(app, token, err) != 0 || services_open(app, err) != 0 ||
 	    rbac_load(app, err) != 0 || open_login(app, err) != 0 ||
 	    open_listeners(app, err) != 0)
 		return -1;
@@ -415,6 +435,7 @@ void app_close(struct app *app)
 	timer_stop(&app->stop_timer);
 	timer_stop(&app->ending_timer);
 	sock_name_stop(&app->hub_socket);
+	internal_tls_unlisten(app);
 	if (app->http_proxy)
 		httpd_close(&app->http_proxy);
 	if (app->http_servers)
@@ -425,6 +446,7 @@ void app_close(struct app *app)
 	if (app->auth_offload)
 		offload_free(&app->auth_offload);
 	core_close(app);
+	internal_tls_close(app);
 	if (app->offload)
 		offload_free(&app->offload);
 	openid_close(app);
@@ -468,6 +490,7 @@ void app_stop(struct app *app)
 	sock_name_stop(&app->hub_socket);
 	if (app->http_proxy)
 		httpd_quiesce(app->http_proxy);
+	internal_tls_quiesce(app);
 	if (app->http_servers)
 		httpd_quiesce(app->http_servers);
 	if (app->http_local)

@@ -27,6 +27,7 @@ struct authenticator_kind;
 struct db;
 struct fetcher;
 struct httpd;
+struct internal_tls;
 struct login;
 struct metrics;
 struct offload;
@@ -66,6 +67,7 @@ struct app {
 	struct app_places places;
 	struct keys keys;
 	struct fetcher *fetcher;
+	struct internal_tls *internal_tls; /* hub/internal_tls.h; NULL: off */
 	struct spawner_client *spawner;
 	struct proxy_client *proxy;
 	struct routing *routing;     /* hub/routing.c: the proxy's table */

@@ -257,6 +257,10 @@ static void check_values(struct checker *c, const struct config *cfg)
 	check_origin(c, "hub.subdomain_host", cfg->subdomain_host);
 	check_origin(c, "hub.connect_url", cfg->connect_url);
 	check_origin(c, "proxy.api_url", cfg->proxy_api_url);
+	if (cfg->internal_tls && str_starts(cfg->connect_url, "http:"))
+		problem(c, node_at(c, "hub.connect_url"),
+		    "\"hub.connect_url\" must begin with https:// when "
+		    "\"hub.internal_tls\" is on");
 	check_local_path(c, "hub.default_url", cfg->default_url);
 	check_local_path(c, "server.default_url", cfg->server_default_url);
 	check_logout(c, cfg->logout_redirect_url);

@@ -256,8 +256,8 @@ static bool wants_xsrf(const struct req *r)
 {
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH ||
 	    r->gate == GATE_LAUNCH || r->who.kind == PRINCIPAL_TOKEN ||
-	    r->who.kind == PRINCIPAL_LOCAL ||
-	    is_method(r, "HEAD") || is_method(r, "OPTIONS"))
+	    r->who.kind == PRINCIPAL_LOCAL || is_method(r, "HEAD") ||
+	    is_method(r, "OPTIONS"))
 		return false;
 	if (!is_api(r))
 		return !is_method(r, "GET");

@@ -405,7 +405,8 @@ static const char *own_target(struct app *app, struct arena *a)
 		    url_quote(a, app->places.hub_socket, false));
 	if (*app->cfg.connect_url)
 		return app->cfg.connect_url;
-	return arena_printf(a, "http://%s:%d",
+	return arena_printf(a, "%s://%s:%d",
+	    app->cfg.internal_tls ? "https" : "http",
 	    str_eq(host, "0.0.0.0") ? "127.0.0.1" : host,
 	    (int)app->cfg.hub_port);
 }

@@ -97,7 +97,8 @@ const char *server_env_api_url(struct arena *a, const struct config *cfg)
 	if (len > 0 && origin[len - 1] == '/')
 		origin = arena_strndup(a, origin, len - 1);
 	if (len == 0)
-		origin = arena_printf(a, "http://%s%s%s:%d", is_v6 ? "[" : "",
+		origin = arena_printf(a, "%s://%s%s%s:%d",
+		    cfg->internal_tls ? "https" : "http", is_v6 ? "[" : "",
 		    host, is_v6 ? "]" : "", (int)cfg->hub_port);
 	return arena_printf(a, "%s%shub/api", origin, cfg->base_url);
 }

@@ -1,6 +1,5 @@
 /*
- * The object behind hub/server.h and how the files of hub/server*.c share it.
- * Private to them, to hub/reconcile.c and to their tests.
+ * The object behind hub/server.h, private to hub/server*.c and reconcile.c.
  */
 #ifndef CARREL_HUB_SERVER_PRIV_H
 #define CARREL_HUB_SERVER_PRIV_H

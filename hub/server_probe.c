@@ -8,6 +8,7 @@
 #include "base/fetch.h"
 #include "base/rand.h"
 #include "hub/app.h"
+#include "hub/internal_tls.h"
 #include "hub/server_turn.h"
 
 #define FIRST_DELAY_MS 200
@@ -97,8 +98,9 @@ static void try_once(struct server *s)
 
 	if (req.timeout_ms < 1)
 		req.timeout_ms = 1;
-	if (str_format(
-		url, sizeof url, "http://%s%sapi", s->address, s->path) == 0) {
+	internal_tls_prepare(s->app, &req);
+	if (str_format(url, sizeof url, "%s%s%sapi", server_scheme(s),
+		s->address, s->path) == 0) {
 		p->fetch_id = fetch_start(s->app->fetcher, &req, on_answer, s);
 		return;
 	}

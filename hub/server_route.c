@@ -21,9 +21,15 @@ static void on_done(
 		server_event(s, EV_ROUTE_FAILED, &c);
 }
 
+/* A server that was given TLS says so in its address. */
+const char *server_scheme(const struct server *s)
+{
+	return str_starts(s->address, "https://") ? "" : "http://";
+}
+
 static const char *target_of(const struct server *s, struct arena *a)
 {
-	return arena_printf(a, "http://%s", s->address);
+	return arena_printf(a, "%s%s", server_scheme(s), s->address);
 }
 
 static json_t *data_of(const struct server *s)
@@ -64,9 +70,11 @@ void server_route_close(struct server *s)
 
 bool server_route_is_listed(const struct server *s)
 {
-	const char *scheme = "http://";
+	const char *scheme;
 
-	return s->listed_target && s->address &&
-	       str_starts(s->listed_target, scheme) &&
+	if (!s->listed_target || !s->address)
+		return false;
+	scheme = server_scheme(s);
+	return str_starts(s->listed_target, scheme) &&
 	       str_eq(s->listed_target + slice_of(scheme).len, s->address);
 }

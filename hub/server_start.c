@@ -12,6 +12,7 @@
 #include "db/role.h"
 #include "hub/app.h"
 #include "hub/auth_state.h"
+#include "hub/internal_tls.h"
 #include "hub/server_env.h"
 #include "hub/server_profile.h"
 #include "hub/server_turn.h"
@@ -197,8 +198,8 @@ int server_start_send(struct server *s, struct err *err)
 		.options = s->options,
 		.create = s->app->cfg.create_system_users,
 	};
+	json_t *env, *tls = NULL;
 	struct arena a;
-	json_t *env;
 	int rc;
 
 	arena_init(&a);
@@ -206,7 +207,11 @@ int server_start_send(struct server *s, struct err *err)
 	start.env = env;
 	rc = auth_state_environment(s->app, s->user_id, env, err);
 	if (rc == 0)
+		rc = internal_tls_issue(s->app, s->key, &tls, err);
+	start.tls = tls;
+	if (rc == 0)
 		rc = spawner_start(s->app->spawner, &start, err);
+	json_decref(tls);
 	json_decref(env);
 	arena_fini(&a);
 	return rc;

@@ -58,5 +58,7 @@ void server_route_close(struct server *s);
 /* The proxy has the right one already: just remember the wish. */
 void server_route_hold(struct server *s);
 bool server_route_is_listed(const struct server *s);
+/* "http://", or "" when the address has its scheme already: goes before it. */
+const char *server_scheme(const struct server *s);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "db/service.h"
 #include "hub/app.h"
+#include "hub/internal_tls.h"
 #include "hub/reconcile.h"
 #include "hub/routing.h"
 #include "hub/service_env.h"
@@ -232,7 +233,7 @@ static void send_start(struct service *s)
 	struct spawner_start start = {
 		.key = s->key, .service = s->conf.managed, .port = s->conf.port
 	};
-	json_t *env;
+	json_t *env, *tls = NULL;
 	struct arena a;
 	struct err err = { 0 };
 	int rc;
@@ -240,7 +241,11 @@ static void send_start(struct service *s)
 	arena_init(&a);
 	env = service_env(&a, &s->app->cfg, &s->conf, s->token);
 	start.env = env;
-	rc = spawner_start(s->app->spawner, &start, &err);
+	rc = internal_tls_issue(s->app, s->key, &tls, &err);
+	start.tls = tls;
+	if (rc == 0)
+		rc = spawner_start(s->app->spawner, &start, &err);
+	json_decref(tls);
 	json_decref(env);
 	arena_fini(&a);
 	mem_wipe(s->token, sizeof s->token);

@@ -452,13 +452,30 @@ static int check_access_log(struct config *c, struct err *err)
 	    c->access_log_format);
 }
 
+static int check_client_dir(struct config *c, struct err *err)
+{
+	const char *dir = c->client_ssl_dir;
+
+	if (dir == NULL)
+		return 0;
+	if (c->client_ssl_key != NULL || c->client_ssl_cert != NULL ||
+	    c->client_ssl_ca != NULL)
+		return err_set(err, ERR_INVALID,
+		    "--client-ssl-dir takes the place of --client-ssl-key, "
+		    "--client-ssl-cert and --client-ssl-ca: give one or the "
+		    "other");
+	c->client_dir_pair = arena_printf(&c->arena, "%s/proxy.pem", dir);
+	c->client_dir_ca = arena_printf(&c->arena, "%s/trust.crt", dir);
+	return 0;
+}
+
 static int check_together(struct parse *p, struct err *err)
 {
 	struct config *c = p->c;
 
 	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0 ||
 	    check_takeover(p, err) < 0 || check_redirect(p, err) < 0 ||
-	    check_access_log(c, err) < 0)
+	    check_access_log(c, err) < 0 || check_client_dir(c, err) < 0)
 		return -1;
 	if (c->trusted.n == 0 && (add_cidr(c, "127.0.0.0/8", err) < 0 ||
 				     add_cidr(c, "::1", err) < 0))

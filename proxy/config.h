@@ -68,6 +68,8 @@ struct config {
 	const char *ssl_passphrase; /* of --ssl-key; NULL: none */
 	const char *api_ssl_passphrase;
 	struct url error_url; /* --error-target, parsed */
+	/* The files of --client-ssl-dir; NULL without it. */
+	const char *client_dir_pair, *client_dir_ca;
 	struct arena arena;
 };
 

@@ -194,13 +194,16 @@ static int set_rules(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
 	return 0;
 }
 
-static int set_ca(SSL_CTX *ctx, const char *path, struct err *err)
+static int set_ca(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
 {
-	if (path == NULL) {
-		if (SSL_CTX_set_default_verify_paths(ctx) == 1)
-			return 0;
-		return refuse(err, "CA certificates", "of the system");
+	const char *path = o->ca;
+
+	if (path == NULL || o->adds_system_ca) {
+		if (SSL_CTX_set_default_verify_paths(ctx) != 1)
+			return refuse(err, "CA certificates", "of the system");
 	}
+	if (path == NULL)
+		return 0;
 	if (check_file(path, err) < 0)
 		return -1;
 	if (SSL_CTX_load_verify_file(ctx, path) != 1)
@@ -356,7 +359,7 @@ static int verify_clients(
 
 	if (!o->verifies)
 		return 0;
-	if (set_ca(ctx, o->ca, err) < 0)
+	if (set_ca(ctx, o, err) < 0)
 		return -1;
 	SSL_CTX_set_verify(
 	    ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -474,7 +477,7 @@ struct ssl_ctx_st *tls_client_new(const struct tls_options *o, struct err *err)
 
 	err_set(err, ERR_INTERNAL, "OpenSSL cannot make a context");
 	if (ctx != NULL && count_pairs(o, &n, err) == 0 &&
-	    set_rules(ctx, o, err) == 0 && set_ca(ctx, o->ca, err) == 0 &&
+	    set_rules(ctx, o, err) == 0 && set_ca(ctx, o, err) == 0 &&
 	    (n == 0 || use_pair(ctx, key_of(o, 0), cert_of(o, 0), o->passphrase,
 			   err) == 0)) {
 		SSL_CTX_set_verify(

@@ -24,6 +24,7 @@ struct tls_options {
 	size_t n_keys, n_certs;
 	const char *passphrase; /* of the keys; NULL: none */
 	const char *ca;         /* whom we believe; NULL: the system's */
+	bool adds_system_ca;    /* the system's too */
 	/* A server: clients must show a certificate; a client: check it. */
 	bool verifies;
 	const char *protocol; /* "TLS", "TLSv1_2", "TLSv1_3"; NULL: the first */

@@ -178,6 +178,13 @@ static int open_client(
 	opt.tls.n_certs = c->client_ssl_cert != NULL;
 	opt.tls.ca = c->client_ssl_ca;
 	opt.tls.verifies = !c->insecure;
+	if (c->client_dir_pair != NULL) {
+		opt.tls.certs = &c->client_dir_pair;
+		opt.tls.n_certs = 1;
+		opt.tls.ca = c->client_dir_ca;
+		opt.tls.adds_system_ca = true;
+		opt.may_be_absent = true;
+	}
 	h->client = tls_keeper_new(&opt, err);
 	return h->client == NULL ? -1 : 0;
 }

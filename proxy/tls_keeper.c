@@ -10,7 +10,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define LOOK_MS 2000
+#define LOOK_MS  2000
+/* Files that are not there yet are waited for. */
+#define AWAIT_MS 200
 
 /* What tells one version of a file from another. */
 struct version {
@@ -63,16 +65,37 @@ static void look(const struct tls_keeper *k, struct version *out)
 			.device = (int64_t)st.st_dev,
 			.inode = (int64_t)st.st_ino,
 			.size = st.st_size,
-			.s = st.st_mtim.tv_sec,
-			.ns = st.st_mtim.tv_nsec,
+			/* Of its mode and owner too: now we may read it. */
+			.s = st.st_ctim.tv_sec,
+			.ns = st.st_ctim.tv_nsec,
 		};
 	}
 }
 
+static bool is_awaiting(const struct tls_keeper *k)
+{
+	for (size_t i = 0; k->opt.may_be_absent && i < k->n_files; i++)
+		if (k->loaded[i].inode == 0)
+			return true;
+	return false;
+}
+
 /* ---- contexts ------------------------------------------------------------ */
+
+static struct ssl_ctx_st *make_without(
+    const struct tls_keeper *k, struct err *err)
+{
+	struct tls_options without = k->opt.tls;
+
+	without.n_keys = without.n_certs = 0;
+	without.ca = NULL;
+	return tls_client_new(&without, err);
+}
 
 static struct ssl_ctx_st *make(const struct tls_keeper *k, struct err *err)
 {
+	if (is_awaiting(k))
+		return make_without(k, err);
 	if (k->opt.tickets != NULL)
 		return tls_server_new(&k->opt.tls, k->opt.tickets, err);
 	return tls_client_new(&k->opt.tls, err);
@@ -115,7 +138,8 @@ static void on_look(struct timer *timer, void *arg)
 	free(now);
 	if (is_steady && is_other)
 		tls_keeper_reload(k);
-	timer_start(k->opt.loop, timer, LOOK_MS, on_look, k);
+	timer_start(k->opt.loop, timer, is_awaiting(k) ? AWAIT_MS : LOOK_MS,
+	    on_look, k);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -130,13 +154,21 @@ struct tls_keeper *tls_keeper_new(
 	look(k, k->loaded);
 	memcpy(k->seen, k->loaded, k->n_files * sizeof *k->seen);
 	k->ctx = make(k, err);
+	if (k->ctx == NULL && opt->may_be_absent) {
+		log_error(NULL, "certificates cannot be loaded",
+		    "for=\"%s\" error=\"%s\" advice=\"they are tried again "
+		    "when they change\"",
+		    opt->name, err->text);
+		k->ctx = make_without(k, err);
+	}
 	if (k->ctx == NULL) {
 		(void)err_wrap(err, "TLS of the %s", opt->name);
 		tls_keeper_free(&k);
 		return NULL;
 	}
 	if (k->n_files > 0)
-		timer_start(opt->loop, &k->timer, LOOK_MS, on_look, k);
+		timer_start(opt->loop, &k->timer,
+		    is_awaiting(k) ? AWAIT_MS : LOOK_MS, on_look, k);
 	return k;
 }
 

@@ -20,6 +20,8 @@ struct tls_keeper_options {
 	struct loop *loop;
 	/* Its strings and lists live as long as the keeper. */
 	struct tls_options tls;
+	/* Until all files are there: without certificate and CA. */
+	bool may_be_absent;
 	struct tls_tickets *tickets; /* of a server; NULL: a client */
 	tls_changed_fn *fn;
 	void *arg;

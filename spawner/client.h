@@ -52,7 +52,7 @@ struct spawner_server {
 	const char *key, *account, *profile;
 	pid_t pid;
 	uint64_t start_time; /* of /proc/PID/stat: with pid an identity */
-	const char *address; /* "127.0.0.1:40123"; "" while it starts */
+	const char *address; /* "127.0.0.1:4123", "https://..."; "": starts */
 	bool ready;          /* as `ready` below says; never with `started` */
 };
 
@@ -125,15 +125,15 @@ int spawner_auth_cancel(
 
 struct spawner_start {
 	const char *key, *account, *profile;
-	/* JUPYTERHUB_*, JPY_API_TOKEN, MEM_ and CPU_ names; the spawner adds
-	 * JUPYTERHUB_SERVICE_URL and the profile's own environment. */
-	const json_t *env;     /* object of strings */
+	/* Strings by JUPYTERHUB_*, JPY_API_TOKEN, MEM_* and CPU_* names. */
+	const json_t *env;
 	const json_t *options; /* the person's choices; may be NULL */
 	bool create;           /* the account, when there is none */
 	/* Not NULL: a managed service of spawner.yaml, which knows account and
 	 * profile ("service:NAME"). Without a port it is ready at once. */
 	const char *service;
-	int32_t port; /* on 127.0.0.1; 0: any; -1: it does not listen */
+	int32_t port;      /* on 127.0.0.1; 0: any; -1: it does not listen */
+	const json_t *tls; /* PEM: key, certificate, authority; NULL: none */
 };
 int spawner_start(struct spawner_client *c, const struct spawner_start *s,
     struct err *err) MUST_CHECK;

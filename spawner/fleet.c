@@ -340,17 +340,15 @@ static int begin(struct fleet *f, const struct fleet_request *r,
     const struct profile *profile, struct job *job, struct err *err)
 {
 	struct server *s;
-	char address[32] = "";
 	int rc;
 
 	if (job_read_env(&job->arena, r->env, &profile->accept_environment,
 		&job->hub_env, err) != 0 ||
-	    choose_port(f, r, &job->port, err) != 0 ||
-	    (job->port && str_format(address, sizeof address, "127.0.0.1:%u",
-			      (unsigned)job->port) != 0))
+	    job_read_tls(&job->arena, r->tls, &job->tls, err) != 0 ||
+	    choose_port(f, r, &job->port, err) != 0)
 		return -1;
-	s = fleet_add(
-	    f, r->key, r->account, r->profile, kind_find(job->kind), address);
+	s = fleet_add(f, r->key, r->account, r->profile, kind_find(job->kind),
+	    job_address(job));
 	rc = s->kind->start(s, job, err);
 	if (rc == 0)
 		return 0;

@@ -42,7 +42,8 @@ struct fleet_request {
 	bool create;                 /* a missing account is made */
 	/* fleet_start_service: its name, instead of account and profile. */
 	const char *service;
-	int64_t port; /* of a service; 0: any; -1: it does not listen */
+	int64_t port;      /* of a service; 0: any; -1: it does not listen */
+	const json_t *tls; /* as in spawner/client.h; may be NULL */
 };
 
 struct fleet *fleet_new(struct loop *l, const struct fleet_config *config,

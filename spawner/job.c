@@ -11,6 +11,7 @@
 #define ENV_VALUE_MAX (16 * 1024)
 #define ENV_NAMES_MAX 256
 #define TEXT_MAX      (64 * 1024)
+#define PEM_MAX       (16 * 1024)
 
 bool job_key_ok(const char *key)
 {
@@ -47,6 +48,16 @@ static json_t *strings_to_json(const struct conf_strings *strings)
 	return j;
 }
 
+static json_t *tls_to_json(const struct job_tls *tls)
+{
+	json_t *j = json_object();
+
+	set_str(j, "key", tls->key);
+	set_str(j, "certificate", tls->certificate);
+	set_str(j, "authority", tls->authority);
+	return j;
+}
+
 json_t *job_to_json(const struct job *job)
 {
 	json_t *j = json_object();
@@ -76,6 +87,8 @@ json_t *job_to_json(const struct job *job)
 	set_int(j, "port", job->port);
 	if (job->options)
 		json_object_set(j, "options", job->options);
+	if (job->tls.key)
+		json_object_set_new(j, "tls", tls_to_json(&job->tls));
 	return j;
 }
 
@@ -192,6 +205,30 @@ static int get_pairs(struct job *job, const json_t *j, const char *name,
 	return read_pairs(&job->arena, obj, NULL, out, err);
 }
 
+static int get_pem(struct arena *a, const json_t *tls, const char *name,
+    const char **out, struct err *err)
+{
+	if (need(json_get_str(tls, name, PEM_MAX, out, err), name, err) != 0)
+		return -1;
+	if (!str_starts(*out, "-----BEGIN "))
+		return err_set(err, ERR_INVALID,
+		    "member \"%s\" of \"tls\" must be PEM", name);
+	*out = arena_strdup(a, *out);
+	return 0;
+}
+
+int job_read_tls(
+    struct arena *a, const json_t *tls, struct job_tls *out, struct err *err)
+{
+	*out = (struct job_tls){ NULL, NULL, NULL };
+	if (!tls)
+		return 0;
+	if (get_pem(a, tls, "certificate", &out->certificate, err) != 0 ||
+	    get_pem(a, tls, "authority", &out->authority, err) != 0)
+		return -1;
+	return get_pem(a, tls, "key", &out->key, err);
+}
+
 static int get_numbers(struct job *job, const json_t *j, struct err *err)
 {
 	int64_t port;
@@ -239,7 +276,9 @@ int job_from_json(struct job *job, const json_t *j, struct err *err)
 		json_get_bool(j, "create", &job->create, err), "create", err) ||
 	    need(json_get_bool(j, "is_root", &job->is_root, err), "is_root",
 		err) ||
-	    json_get_obj(j, "options", &options, err) < 0)
+	    json_get_obj(j, "options", &options, err) < 0 ||
+	    job_read_tls(
+		&job->arena, json_object_get(j, "tls"), &job->tls, err) != 0)
 		return -1;
 	if (!job_key_ok(job->key))
 		return err_set(err, ERR_INVALID,
@@ -248,13 +287,28 @@ int job_from_json(struct job *job, const json_t *j, struct err *err)
 	return 0;
 }
 
+const char *job_address(struct job *job)
+{
+	/* Services listen as they like. */
+	const char *scheme = job->tls.key && !job->cwd ? "https://" : "";
+
+	if (!job->port)
+		return "";
+	return arena_printf(
+	    &job->arena, "%s127.0.0.1:%u", scheme, (unsigned)job->port);
+}
+
+static void wipe(const char *text)
+{
+	if (text)
+		mem_wipe((char *)(uintptr_t)text, strlen(text));
+}
+
 void job_fini(struct job *job)
 {
-	for (size_t i = 0; i < job->hub_env.n; i++) {
-		char *value = (char *)(uintptr_t)job->hub_env.items[i].value;
-
-		mem_wipe(value, strlen(value));
-	}
+	for (size_t i = 0; i < job->hub_env.n; i++)
+		wipe(job->hub_env.items[i].value);
+	wipe(job->tls.key);
 	json_decref(job->options);
 	arena_fini(&job->arena);
 	*job = (struct job){ 0 };

@@ -19,6 +19,11 @@
 
 #define JOB_KEY_LEN 16
 
+/* What a server proves itself with: PEM texts. key NULL: nothing. */
+struct job_tls {
+	const char *key, *certificate, *authority;
+};
+
 struct job {
 	const char *key, *account, *profile, *kind;
 	struct conf_strings command;
@@ -28,6 +33,7 @@ struct job {
 	struct limits limits;
 	int64_t stop_grace_ms, listen_timeout_ms, min_uid;
 	uint16_t port; /* on 127.0.0.1 */
+	struct job_tls tls;
 	const char *pam_service;
 	const char *pam_dir; /* NULL: the system's */
 	const char *cwd;     /* of a service; NULL: the account's home */
@@ -46,7 +52,10 @@ bool job_key_ok(const char *key);
 json_t *job_to_json(const struct job *job);
 /* The inverse; copies what it keeps. job_fini in any case. */
 int job_from_json(struct job *job, const json_t *j, struct err *err) MUST_CHECK;
-/* Wipes the environment. */
+/* Where it will be reached: "127.0.0.1:40123", with "https://" in front when it
+ * is to listen with TLS; "" without a port. Lives in the job's arena. */
+const char *job_address(struct job *job);
+/* Wipes the environment and the key. */
 void job_fini(struct job *job);
 /*
  * The hub's environment object into pairs in `a`: names by policy_env_name_ok
@@ -54,6 +63,9 @@ void job_fini(struct job *job);
  */
 int job_read_env(struct arena *a, const json_t *env,
     const struct conf_strings *accepted, struct conf_pairs *out,
+    struct err *err) MUST_CHECK;
+/* The hub's object of PEM texts; NULL: none. */
+int job_read_tls(struct arena *a, const json_t *tls, struct job_tls *out,
     struct err *err) MUST_CHECK;
 
 #endif

@@ -26,6 +26,7 @@
 #include "spawner/create.h"
 #include "spawner/keeper_run.h"
 #include "spawner/kind.h"
+#include "spawner/tls_files.h"
 #include "spawner/words.h"
 
 #define JOB_BYTES_MAX   (1024 * 1024)
@@ -68,9 +69,7 @@ static void fill_state(struct keeper *k)
 	s->profile = k->job.profile;
 	s->kind = k->job.kind;
 	s->boot_id = k->boot_id;
-	s->address = k->job.port ? arena_printf(&k->job.arena, "127.0.0.1:%u",
-				       (unsigned)k->job.port)
-				 : "";
+	s->address = job_address(&k->job);
 	s->keeper_pid = getpid();
 	s->keeper_start_time = proc_start_time(s->keeper_pid);
 }
@@ -224,9 +223,11 @@ static int start(struct keeper *k, struct err *err)
 	    state_write(KEEPER_FD_DIR, &k->state, err) != 0 ||
 	    make_plan(k, err) != 0 || open_session(k, err) != 0)
 		return -1;
+	k->code = FAIL_INTERNAL;
+	if (tls_files_write(&k->job, &k->plan, KEEPER_FD_DIR, err) != 0)
+		return err_wrap(err, "internal TLS");
 	make_cgroup(k);
 	/* Before there is a process: whoever cleans up finds the cgroups. */
-	k->code = FAIL_INTERNAL;
 	if (state_write(KEEPER_FD_DIR, &k->state, err) != 0 ||
 	    start_server(k, err) != 0)
 		return -1;
@@ -254,6 +255,7 @@ static void end(struct keeper *k)
 		    k->state.signo == SIGKILL && cgroup_had_oom(&k->cgroup);
 		k->state.asked = k->asked;
 	}
+	tls_files_remove(KEEPER_FD_DIR);
 	cgroup_remove(&k->cgroup);
 	k->state.n_cgroups = 0;
 	if (state_write(KEEPER_FD_DIR, &k->state, &err) != 0)

@@ -280,7 +280,7 @@ static int open_servers(struct spawner *s, const char *path, struct err *err)
 		    "%s belongs to uid %u, which could make us end any "
 		    "process: remove it",
 		    path, (unsigned)st.st_uid);
-	if (fchmod(fd, 0700) != 0)
+	if (fchmod(fd, 0711) != 0)
 		return err_sys(err, "set the mode of %s", path);
 	return 0;
 }
@@ -309,7 +309,7 @@ static int find_places(struct spawner *s, struct err *err)
 	    str_format(servers, sizeof servers, "%s/servers", s->run_dir) != 0)
 		return err_set(err, ERR_INVALID, "a path is too long");
 	if (dir_make(s->run_dir, 0755, err) != 0 ||
-	    dir_make(servers, 0700, err) != 0)
+	    dir_make(servers, 0711, err) != 0)
 		return -1;
 	return open_servers(s, servers, err);
 }

@@ -41,7 +41,7 @@ static void env_append(struct plan *plan, const char *pair)
 	plan->env[plan->n_env] = NULL;
 }
 
-static void env_set(struct plan *plan, const char *name, const char *value)
+void plan_env_set(struct plan *plan, const char *name, const char *value)
 {
 	size_t i = env_find(plan, name, strlen(name));
 	const char *pair = arena_printf(plan->arena, "%s=%s", name, value);
@@ -55,18 +55,18 @@ static void env_set(struct plan *plan, const char *name, const char *value)
 static void env_set_pairs(struct plan *plan, const struct conf_pairs *pairs)
 {
 	for (size_t i = 0; i < pairs->n; i++)
-		env_set(plan, pairs->items[i].name, pairs->items[i].value);
+		plan_env_set(plan, pairs->items[i].name, pairs->items[i].value);
 }
 
 /* What the limits are, told in the names that extensions read. */
 static void env_set_limits(struct plan *plan)
 {
 	if (plan->limits.memory_bytes > 0)
-		env_set(plan, "MEM_LIMIT",
+		plan_env_set(plan, "MEM_LIMIT",
 		    arena_printf(
 			plan->arena, "%" PRId64, plan->limits.memory_bytes));
 	if (plan->limits.cpu_millis > 0)
-		env_set(plan, "CPU_LIMIT",
+		plan_env_set(plan, "CPU_LIMIT",
 		    arena_printf(plan->arena, "%" PRId64 ".%03" PRId64,
 			plan->limits.cpu_millis / 1000,
 			plan->limits.cpu_millis % 1000));
@@ -74,24 +74,26 @@ static void env_set_limits(struct plan *plan)
 
 static void env_set_account(struct plan *plan, const struct account *account)
 {
-	env_set(plan, "HOME", account->home);
-	env_set(plan, "USER", account->name);
-	env_set(plan, "LOGNAME", account->name);
-	env_set(plan, "SHELL", account->shell);
+	plan_env_set(plan, "HOME", account->home);
+	plan_env_set(plan, "USER", account->name);
+	plan_env_set(plan, "LOGNAME", account->name);
+	plan_env_set(plan, "SHELL", account->shell);
 }
 
 /* Where it shall listen. Services add their prefix themselves, and some do not
  * listen at all. */
-static void env_set_url(struct plan *plan, const struct job *job)
+static void env_set_url(struct plan *plan, struct job *job)
 {
 	const char *prefix = plan_env(plan, "JUPYTERHUB_SERVICE_PREFIX");
+	const char *address = job_address(job);
+	const char *scheme = strstr(address, "://") ? "" : "http://";
 
 	if (job->cwd)
 		prefix = "";
 	if (job->port)
-		env_set(plan, "JUPYTERHUB_SERVICE_URL",
-		    arena_printf(plan->arena, "http://127.0.0.1:%u%s",
-			job->port, prefix ? prefix : "/"));
+		plan_env_set(plan, "JUPYTERHUB_SERVICE_URL",
+		    arena_printf(plan->arena, "%s%s%s", scheme, address,
+			prefix ? prefix : "/"));
 }
 
 void plan_common(

@@ -52,6 +52,8 @@ void plan_common(
     struct plan *plan, struct job *job, const struct account *account);
 /* The lowest layer: what PAM says, where nobody said that name before. */
 void plan_add_pam_env(struct plan *plan, char *const *pam_env);
+/* In the place of what is set; the text is copied. */
+void plan_env_set(struct plan *plan, const char *name, const char *value);
 /* NULL when the name is not set. */
 const char *plan_env(const struct plan *plan, const char *name);
 

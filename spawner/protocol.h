@@ -9,8 +9,9 @@
  * spoken with, for a restart of either side hurts nobody.
  * 2: READY. Without it a hub would have to guess whose listener answers.
  * 3: START_SERVICE, which an older spawner takes for an attack.
+ * 4: `tls` of START. An older spawner would start it without.
  */
-#define PROTOCOL_VERSION 3
+#define PROTOCOL_VERSION 4
 
 /* States of a connection, as bits (base/wire.h): before HELLO, and after. */
 enum { WIRE_HELLO = 1, WIRE_UP = 2 };

@@ -354,6 +354,7 @@ HANDLER(START)
 		.env = json_object_get(msg, "env"),
 		.options = json_object_get(msg, "options"),
 		.create = json_is_true(json_object_get(msg, "create")),
+		.tls = json_object_get(msg, "tls"),
 	};
 
 	(void)w, (void)fds, (void)n_fds;
@@ -371,6 +372,7 @@ HANDLER(START_SERVICE)
 		.service = text_of(msg, "service"),
 		.env = json_object_get(msg, "env"),
 		.port = -1,
+		.tls = json_object_get(msg, "tls"),
 	};
 
 	(void)w, (void)fds, (void)n_fds;

@@ -240,7 +240,7 @@ static int make_for_all(struct site *p, struct err *err)
 	 * root's. The spawner's directory is made first for the same reason. */
 	if (join(servers, p->run_dir, "servers", err) < 0 ||
 	    own_dir(p->run_dir, 0755, 0, 0, err) < 0 ||
-	    own_dir(servers, 0700, 0, 0, err) < 0 ||
+	    own_dir(servers, 0711, 0, 0, err) < 0 ||
 	    own_dir(p->run_dir, 01775, 0, p->hub_gid, err) < 0 ||
 	    own_dir(p->hub_state_dir, 0700, p->hub_uid, p->hub_gid, err) < 0 ||
 	    own_dir(p->proxy_state_dir, 0700, p->proxy_uid, p->proxy_gid, err) <

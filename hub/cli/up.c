@@ -50,7 +50,7 @@ struct up {
 	char hub_status[200]; /* what the hub said beside READY=1; "" */
 	char port_text[8], api_port_text[8], api_url[64];
 	char spawner_sock[PATH_MAX], hub_sock[PATH_MAX], journal[PATH_MAX];
-	char error_target[PATH_MAX + 64];
+	char error_target[PATH_MAX + 64], tls_dir[PATH_MAX];
 	bool ready; /* all three said so and the public address answers */
 	bool stopping;
 	int exit_code;
@@ -329,7 +329,8 @@ static int derive(struct up *up, struct err *err)
 	if (path_in(up->spawner_sock, up->site.run_dir, "spawner.sock", err) ||
 	    path_in(up->hub_sock, up->site.run_dir, "hub.sock", err) ||
 	    path_in(
-		up->journal, up->site.proxy_state_dir, "routes.journal", err))
+		up->journal, up->site.proxy_state_dir, "routes.journal", err) ||
+	    path_in(up->tls_dir, up->site.run_dir, "internal-tls", err))
 		return -1;
 	arena_init(&a);
 	if (str_format(up->error_target, sizeof up->error_target,
@@ -383,7 +384,7 @@ static int add_children(struct up *up, struct err *err)
 		.args = { "--ip", o->ip, "--port", up->port_text, "--api-ip",
 		    "127.0.0.1", "--api-port", up->api_port_text, "--journal",
 		    up->journal, "--error-target", up->error_target,
-		    "--drain-timeout", "0",
+		    "--client-ssl-dir", up->tls_dir, "--drain-timeout", "0",
 		    hosts_are_used(o->config) ? "--host-routing" : NULL } };
 
 	if (add_child(up, SPAWNER, &spawner, err) < 0 ||

@@ -209,6 +209,12 @@ static void test_api_url_can_be_reached(void **state)
 		assert_string_equal(
 		    server_env_api_url(&arena, &cfg), addresses[i].url);
 	}
+	cfg.internal_tls = true;
+	cfg.hub_host = "127.0.0.1";
+	cfg.connect_url = "";
+	assert_string_equal(
+	    server_env_api_url(&arena, &cfg), "https://127.0.0.1:8081/hub/api");
+	cfg.internal_tls = false;
 }
 
 static void test_choices_are_filled_in(void **state)

@@ -184,6 +184,8 @@ static void test_mistakes_are_named(void **state)
 		{ "--redirect-port|80", "needs --ssl-key" },
 		{ "--acme-webroot|/x", "needs --redirect-port" },
 		{ "--storage-backend|x", "--journal" },
+		{ "--client-ssl-dir|/x|--client-ssl-ca|/y",
+		    "one or the other" },
 	};
 
 	(void)state;

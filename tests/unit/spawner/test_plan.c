@@ -4,9 +4,16 @@
  */
 #include "test_util.h"
 
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "spawner/kind.h"
+#include "spawner/tls_files.h"
 
 #define KEY "0123456789abcdef"
 
@@ -154,6 +161,96 @@ static void test_a_service_has_no_session_and_its_own_directory(void **state)
 	assert_null(plan_env(&f->plan, "JUPYTERHUB_SERVICE_URL"));
 }
 
+static void be_given_tls(struct fixture *f)
+{
+	f->job.tls = (struct job_tls){
+		.key = "-----BEGIN key",
+		.certificate = "-----BEGIN certificate",
+		.authority = "-----BEGIN authority",
+	};
+}
+
+static void test_who_is_given_tls_listens_with_it(void **state)
+{
+	struct fixture *f = *state;
+
+	be_given_tls(f);
+	test_ok(make(f, &alice), &f->err);
+	assert_string_equal(plan_env(&f->plan, "JUPYTERHUB_SERVICE_URL"),
+	    "https://127.0.0.1:40123/");
+	assert_string_equal(job_address(&f->job), "https://127.0.0.1:40123");
+	/* A service needs it for the hub alone. */
+	be_service(f, "alice");
+	test_ok(make(f, &alice), &f->err);
+	assert_string_equal(plan_env(&f->plan, "JUPYTERHUB_SERVICE_URL"),
+	    "http://127.0.0.1:40123");
+	f->job.tls.key = NULL;
+}
+
+static void test_tls_files_are_written_and_named(void **state)
+{
+	struct fixture *f = *state;
+	struct test_dir dir;
+	struct stat st;
+	char path[PATH_MAX];
+	int fd;
+
+	test_dir_make(&dir);
+	fd = open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	be_given_tls(f);
+	test_ok(make(f, &alice), &f->err);
+	f->plan.switches_ids = false;
+	test_ok(tls_files_write(&f->job, &f->plan, fd, &f->err), &f->err);
+	assert_int_equal(
+	    str_format(path, sizeof path, "%s/tls.key", dir.path), 0);
+	assert_string_equal(plan_env(&f->plan, "JUPYTERHUB_SSL_KEYFILE"), path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0400);
+	assert_int_equal(st.st_size, strlen(f->job.tls.key));
+	assert_non_null(plan_env(&f->plan, "JUPYTERHUB_SSL_CERTFILE"));
+	assert_non_null(plan_env(&f->plan, "JUPYTERHUB_SSL_CLIENT_CA"));
+	tls_files_remove(fd);
+	assert_int_not_equal(stat(path, &st), 0);
+	fd_close(&fd);
+	test_dir_remove(&dir);
+	f->job.tls.key = NULL;
+}
+
+static void test_without_tls_no_file_is_named(void **state)
+{
+	struct fixture *f = *state;
+
+	test_ok(make(f, &alice), &f->err);
+	test_ok(tls_files_write(&f->job, &f->plan, -1, &f->err), &f->err);
+	assert_null(plan_env(&f->plan, "JUPYTERHUB_SSL_KEYFILE"));
+}
+
+static void test_the_hubs_tls_is_checked(void **state)
+{
+	static const char *const bad[] = {
+		"{\"key\":\"-----BEGIN a\",\"certificate\":\"-----BEGIN b\"}",
+		"{\"key\":\"/etc/shadow\",\"certificate\":\"-----BEGIN b\","
+		"\"authority\":\"-----BEGIN c\"}",
+		"{\"key\":7,\"certificate\":\"-----BEGIN b\","
+		"\"authority\":\"-----BEGIN c\"}",
+		"[]",
+	};
+	struct fixture *f = *state;
+	struct job_tls tls;
+
+	for (size_t i = 0; i < N_OF(bad); i++) {
+		json_t *j;
+
+		test_ok(
+		    json_parse(bad[i], strlen(bad[i]), &j, &f->err), &f->err);
+		assert_int_equal(
+		    job_read_tls(&f->job.arena, j, &tls, &f->err), -1);
+		json_decref(j);
+	}
+	test_ok(job_read_tls(&f->job.arena, NULL, &tls, &f->err), &f->err);
+	assert_null(tls.key);
+}
+
 static void test_a_service_is_root_by_that_name_only(void **state)
 {
 	static const struct account root = { "root", "/", "/bin/sh", 0, 0 };
@@ -256,12 +353,16 @@ static void test_job_survives_the_way_to_the_keeper(void **state)
 	f->job.options = json_pack("{ss}", "a", "b");
 	f->job.pam_dir = "/pam";
 	f->job.cwd = "/srv";
+	be_given_tls(f);
 	j = job_to_json(&f->job);
+	f->job.tls.key = NULL;
 	test_ok(job_from_json(&copy, j, &f->err), &f->err);
 	json_decref(j);
 	assert_string_equal(copy.key, KEY);
 	assert_string_equal(copy.pam_dir, "/pam");
 	assert_string_equal(copy.cwd, "/srv");
+	assert_string_equal(copy.tls.key, "-----BEGIN key");
+	assert_string_equal(copy.tls.authority, "-----BEGIN authority");
 	assert_int_equal(copy.command.n, 2);
 	assert_int_equal(copy.environment.n, 3);
 	assert_int_equal(copy.hub_env.n, 3);
@@ -356,6 +457,10 @@ int main(void)
 		T(test_job_survives_the_way_to_the_keeper),
 		T(test_job_without_a_member_is_refused),
 		T(test_hub_environment_is_checked),
+		T(test_who_is_given_tls_listens_with_it),
+		T(test_tls_files_are_written_and_named),
+		T(test_without_tls_no_file_is_named),
+		T(test_the_hubs_tls_is_checked),
 		T(test_keys),
 	};
 
