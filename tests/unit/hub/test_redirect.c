@@ -229,15 +229,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_local_paths_are_kept),
-<<<<<<< HEAD
-		cmocka_unit_test(test_hostile_ones_are_refused),
-		cmocka_unit_test(test_our_own_address_becomes_a_path),
-		cmocka_unit_test(test_hosts_of_people_become_paths),
-=======
 		cmocka_unit_test(test_cve_2019_10255_hostile_ones_are_refused),
 		cmocka_unit_test(
 		    test_cve_2026_33709_our_own_address_becomes_a_path),
->>>>>>> main
+		cmocka_unit_test(test_hosts_of_people_become_paths),
 		cmocka_unit_test(test_length_is_bounded),
 		cmocka_unit_test(
 		    test_cve_2023_39968_result_is_always_local_and_printable),
