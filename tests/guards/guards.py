@@ -98,7 +98,8 @@ class Tree:
         found = []
         options = argparse.Namespace(timeout=TEST_S)
         program = os.path.join(self.root, program_of(path))
-        with environment(CARREL_BUILD=os.path.join(self.root, "build"), TEST_FILTER=name if is_unit(path) else None):
+        with environment(CARREL_BIN=None, CARREL_BUILD=os.path.join(self.root, "build"),
+                         TEST_FILTER=name if is_unit(path) else None):
             (run.run_unit if is_unit(path) else run.run_script)(program, options, found.append)
         return found
 
@@ -140,13 +141,13 @@ def demand_pass(tree, path, name):
         raise Unshown("%s fails with its guard, too: %s" % (name, result.reason))
 
 
-def demand_failure(tree, path, name):
+def demand_failure(tree, path, name, also):
     """Without it. How it failed."""
     results = tree.results(path, name)
     result = result_of(results, name)
     if result.status != "not ok":
         raise Unshown("%s does not fail without it" % name)
-    first = next(r for r in results if r.status == "not ok")
+    first = next(r for r in results if r.status == "not ok" and r.name not in also)
     if first is not result:
         raise Unshown("%s fails before %s: %s" % (first.name, name, first.reason))
     return result.reason
@@ -161,7 +162,7 @@ def show(tree, row):
     try:
         tree.change(changed)
         tree.build(tests)
-        return [demand_failure(tree, path, name) for path, name in tests]
+        return [demand_failure(tree, path, name, [rows.title_of(path, one) for one in row.also]) for path, name in tests]
     finally:
         tree.restore()
 

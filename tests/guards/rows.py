@@ -7,6 +7,7 @@
                                  the test NAME shows; "issue: WORDS", anything
                                  else that was asked for
     test: PROGRAM NAME           fails without it; several: each of them
+    also: NAME                   a story before it that fails for the same reason
     file: PATH
     - the guard; several lines are one text
     + what stands there without it; several lines, or none
@@ -53,7 +54,7 @@ class Edit:
 class Row:
     def __init__(self, name, line):
         self.name, self.line = name, line
-        self.keys, self.tests, self.edits, self.why = [], [], [], None
+        self.keys, self.tests, self.also, self.edits, self.why = [], [], [], [], None
 
     def files(self):
         return sorted({edit.path for edit in self.edits})
@@ -75,6 +76,8 @@ def _take(row, word, rest, where):
     elif word == "test":
         path, _, name = rest.partition(" ")
         row.tests.append((path, name.strip()))
+    elif word == "also":
+        row.also.append(rest)
     elif word == "file":
         row.edits.append(Edit(rest))
     elif word == "why" and not row.why:
@@ -121,8 +124,8 @@ def read(path=TABLE):
 
 
 def title_of(path, name):
-    """What a test's program prints: the title of a story that is named by its function, or without the remark in
-    parentheses at its end."""
+    """What a test's program prints: the title of a story that is named by its function (of test_like_this it is "like
+    this"), or without the remark in parentheses at its end."""
     if not path.endswith(".py"):
         return name
     with open(os.path.join(report.source_dir(), path), encoding="utf-8") as f:
@@ -131,4 +134,16 @@ def title_of(path, name):
         match = re.search(r'\("((?:[^"\\]|\\.)+)",\s*%s\)' % name, text)
     else:
         match = re.search(r'"(%s(?: \([^"]*\))?)"' % re.escape(name), text)
-    return match.group(1) if match else name
+    if match:
+        return match.group(1)
+    return name.replace("test_", "", 1).replace("_", " ") if name.startswith("test_") else name
+
+
+def is_told(path, title):
+    """Does that program have a result of this name?"""
+    with open(os.path.join(report.source_dir(), path), encoding="utf-8") as f:
+        text = f.read()
+    if path.endswith(".c"):  # what is not in the list of tests never runs
+        return len(re.findall(r"\b%s\b" % title, text)) > 1
+    function = title.replace(" ", "_")
+    return '"%s"' % title in text or any("def %s(" % name in text for name in (function, "test_" + function))
