@@ -50,16 +50,23 @@ def tests_are_there():
             claim(rows.is_told(path, title), "guards.txt:%d: %s has no test %r" % (row.line, path, name))
 
 
-def asked_for():
-    """(key, test) of everything that the documents claim to be shown."""
+def listed():
+    """(keys, the guard, the tests) of each advisory and each item of the check-list."""
     for line in table_rows("docs/advisories.md", "test"):
         cells = line.split(" | ")
-        for advisory in re.findall(r"(?:CVE|GHSA|WS)-[\w-]+", cells[0]):
-            for test in TEST.findall(cells[3]):
-                yield advisory, test
+        yield re.findall(r"(?:CVE|GHSA|WS)-[\w-]+", cells[0]), cells[2], TEST.findall(cells[3])
     for line in table_rows("docs/security-checks.md", "shown by"):
-        for test in TEST.findall(line.split(" | ")[3]):
-            yield "check " + re.match(r"\| (\d+) ", line).group(1), test
+        cells = line.split(" | ")
+        if cells[0] != "| ":
+            yield ["check " + cells[0].strip("| ")], cells[2], TEST.findall(cells[3])
+
+
+def asked_for():
+    """(key, test) of everything that the documents claim to be shown."""
+    for keys, _, tests in listed():
+        for key in keys:
+            for test in tests:
+                yield key, test
     stricter = read("docs/differences.md").split("## Stricter")[1].split("\n## ")[0]
     for path, name in re.findall(r"\| `(tests/[^`]+)` (\w+) \|$", stricter, re.M):
         yield "stricter " + name, (path, name)
@@ -78,7 +85,16 @@ def each_claim_has_a_guard():
     claim(all(len(why) > 20 for why in EXCUSED.values()), "a guard is left out without its reason")
 
 
+def documents_name_the_place():
+    for keys, guard, _ in listed():
+        named = set(re.findall(r"`((?:auth|base|db|hub|proxy|spawner)/[\w./]+)`", guard))
+        for key in keys:
+            places = {path for row in ROWS if key in row.keys for path in row.files()}
+            claim(key in EXCUSED or named & places, "%s is kept out in %s, not in %s" % (key, sorted(places), guard))
+
+
 report.run([("each guard stands once where its row says", guards_stand_once),
             ("each row's tests are there", tests_are_there),
-            ("each claim of a document has its guard", each_claim_has_a_guard)])
+            ("each claim of a document has its guard", each_claim_has_a_guard),
+            ("documents name the place of their guard", documents_name_the_place)])
 report.finish()
