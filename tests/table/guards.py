@@ -17,7 +17,7 @@ ROWS, EXCUSED = rows.read()
 TEST = re.compile(r"`(tests/[^`]+)` ([^`|]+?)(?=[;,] `| \||$)")
 ISSUE = ("forged ID tokens", "unsigned ID tokens", "alg confusion", "wrong audience", "replayed code", "replayed nonce",
          "state of another browser", "open redirects", "unverified e-mail", "group claim spoofing",
-         "header from an unlisted address")
+         "header from an unlisted address", "one contract suite")
 
 
 def same_test(path, name):
