@@ -15,6 +15,7 @@ import collections
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,8 @@ import rows
 import run
 
 BUILD_S, TEST_S = 900, 600
-LEFT_OUT = (".git", "build-san", "build-fuzz", "__pycache__", "node_modules", "bench")
+LEFT_OUT = shutil.ignore_patterns(".git", "build-*", "__pycache__", "node_modules")
+NOT_FOR_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CI", "SAN")
 
 
 class Unshown(Exception):
@@ -52,7 +54,7 @@ class Tree:
     def __init__(self, source):
         self.dir = tempfile.mkdtemp(prefix="carrel-guards-")
         self.root = os.path.join(self.dir, "tree")
-        shutil.copytree(source, self.root, symlinks=True, ignore=self.leave_out)
+        shutil.copytree(source, self.root, symlinks=True, ignore=LEFT_OUT)
         for packages in ("idp", "chp"):  # from npm; large, and only read
             there = os.path.join(source, "build", packages, "node_modules")
             if os.path.isdir(there):
@@ -60,10 +62,6 @@ class Tree:
         os.chmod(self.dir, 0o755)  # servers of other accounts are started from it
         self.original = {}
         self.seen = {}  # results of programs with all guards in place
-
-    @staticmethod
-    def leave_out(folder, names):
-        return [name for name in names if name in LEFT_OUT and (name != "bench" or folder.endswith("build"))]
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -84,7 +82,7 @@ class Tree:
 
     def build(self, tests):
         targets = sorted({program_of(path) if is_unit(path) else "all" for path, _ in tests})
-        env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        env = {name: value for name, value in os.environ.items() if name not in NOT_FOR_MAKE}
         try:
             made = subprocess.run(["make", "-j%d" % os.cpu_count(), *targets], cwd=self.root, env=env, text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=BUILD_S, check=False)
@@ -194,8 +192,9 @@ def main():
     parser = argparse.ArgumentParser(description="Takes guards away and looks whether tests notice.")
     parser.add_argument("--only", default="", help="rows in whose name, file, key or test this stands")
     only = parser.parse_args().only
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the copy goes, too
     counts = collections.Counter()
-    chosen = [row for row in rows.read()[0] if is_meant(row, only)]
+    chosen = [row for row in rows.read() if is_meant(row, only)]
     tree = Tree(os.path.abspath(os.path.join(HERE, "../..")))
     try:
         for row in chosen:

@@ -14,9 +14,6 @@
     file: PATH                   further places, when one of them is enough
     ...
 
-    no guard: KEY                what has no text that could be taken away
-    why: ...
-
 Blanks and line ends in a guard's text stand for any blanks, so that formatting
 the source changes nothing. The text has to stand exactly once in its file.
 """
@@ -54,7 +51,7 @@ class Edit:
 class Row:
     def __init__(self, name, line):
         self.name, self.line = name, line
-        self.keys, self.tests, self.also, self.edits, self.why = [], [], [], [], None
+        self.keys, self.tests, self.also, self.edits = [], [], [], []
 
     def files(self):
         return sorted({edit.path for edit in self.edits})
@@ -80,14 +77,12 @@ def _take(row, word, rest, where):
         row.also.append(rest)
     elif word == "file":
         row.edits.append(Edit(rest))
-    elif word == "why" and not row.why:
-        row.why = rest
     else:
         raise Stale("%s: %r does not belong here" % (where, word))
 
 
 def _check(row):
-    if row.why is None and not (row.keys and row.tests and row.edits):
+    if not (row.keys and row.tests and row.edits):
         raise Stale("guards.txt:%d: %s lacks what it is for, a test or a guard" % (row.line, row.name))
     for edit in row.edits:
         if not edit.old:
@@ -95,8 +90,7 @@ def _check(row):
 
 
 def read(path=TABLE):
-    """The rows, and {key: reason} of what has none."""
-    rows, excused, row = [], {}, None
+    rows, row = [], None
     with open(path, encoding="utf-8") as f:
         lines = f.read().splitlines()
     for number, line in enumerate(lines, 1):
@@ -104,11 +98,9 @@ def read(path=TABLE):
         word, _, rest = line.partition(":")
         if not line.strip() or line.startswith("#"):
             continue
-        if word in ("guard", "no guard"):
+        if word == "guard":
             row = Row(rest.strip(), number)
             rows.append(row)
-            if word == "no guard":
-                row.why = ""
         elif row is None:
             raise Stale("%s: no row has begun" % where)
         elif line[:2] in ("- ", "+ ", "+"):
@@ -119,8 +111,7 @@ def read(path=TABLE):
             _take(row, word, rest.strip(), where)
     for row in rows:
         _check(row)
-    excused = {row.name: row.why for row in rows if row.why is not None}
-    return [row for row in rows if row.why is None], excused
+    return rows
 
 
 def title_of(path, name):

@@ -13,7 +13,7 @@ from named_tests import read, table_rows
 from report import claim, equal
 
 report.group("table")
-ROWS, EXCUSED = rows.read()
+ROWS = rows.read()
 TEST = re.compile(r"`(tests/[^`]+)` ([^`|]+?)(?=[;,] `| \||$)")
 ISSUE = ("forged ID tokens", "unsigned ID tokens", "alg confusion", "wrong audience", "replayed code", "replayed nonce",
          "state of another browser", "open redirects", "unverified e-mail", "group claim spoofing",
@@ -76,13 +76,10 @@ def each_claim_has_a_guard():
     tests, keys = guarded(), {"issue: " + words for words in ISSUE}
     for key, test in asked_for():
         keys.add(key)
-        claim(key in EXCUSED or same_test(*test) in tests.get(key, ()),
-              "no guard for %r has the test %s %s" % (key, *test))
+        claim(same_test(*test) in tests.get(key, ()), "no guard for %r has the test %s %s" % (key, *test))
     claim(len(keys) > 80, "only %d keys were read" % len(keys))
-    unknown = (set(tests) | set(EXCUSED)) - keys
-    equal(sorted(unknown), [], "what no document claims")
+    equal(sorted(set(tests) - keys), [], "what no document claims")
     equal(sorted("issue: " + words for words in ISSUE if "issue: " + words not in tests), [], "without a guard")
-    claim(all(len(why) > 20 for why in EXCUSED.values()), "a guard is left out without its reason")
 
 
 def documents_name_the_place():
@@ -90,7 +87,7 @@ def documents_name_the_place():
         named = set(re.findall(r"`((?:auth|base|db|hub|proxy|spawner)/[\w./]+)`", guard))
         for key in keys:
             places = {path for row in ROWS if key in row.keys for path in row.files()}
-            claim(key in EXCUSED or named & places, "%s is kept out in %s, not in %s" % (key, sorted(places), guard))
+            claim(named & places, "%s is kept out in %s, not in %s" % (key, sorted(places), guard))
 
 
 report.run([("each guard stands once where its row says", guards_stand_once),
