@@ -75,6 +75,18 @@ static bool is_public(struct app *app)
 	       !str_eq(u.host, "localhost");
 }
 
+/* What people call us; NULL: they have no address of ours. */
+static const char *public_name(struct app *app)
+{
+	struct url u;
+	struct err err;
+
+	if (!*app->cfg.public_url ||
+	    url_parse(&app->config_arena, app->cfg.public_url, &u, &err) != 0)
+		return NULL;
+	return u.host;
+}
+
 /* By the configuration, or as an administrator once made them. */
 static int is_admin(const char *name, void *arg, struct err *err)
 {
@@ -125,6 +137,9 @@ static int open_authenticator(struct app *app, struct err *err)
 		.rules = app->rules,
 		.passwords = app->passwords,
 		.keys = &app->keys,
+		.sealer = auth_state_sealer,
+		.sealer_arg = app,
+		.public_name = public_name(app),
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
 		.creates_accounts = app->cfg.create_system_users,
@@ -204,11 +219,11 @@ static void close_login(struct app *app)
 	visitors_close(&app->visitors);
 	refresh_close(&app->refresh);
 	providers_close(&app->providers);
-	sealer_close(&app->sealer);
 	if (app->login)
 		login_free(&app->login);
 	if (app->auth)
 		app->auth_kind->close(&app->auth);
+	sealer_close(&app->sealer);
 	passwords_free(&app->passwords);
 	if (app->throttle)
 		throttle_close(&app->throttle);
