@@ -31,6 +31,7 @@
 #include "hub/providers.h"
 #include "hub/rbac.h"
 #include "hub/refresh.h"
+#include "hub/review.h"
 #include "hub/roster.h"
 #include "hub/route.h"
 #include "hub/server.h"
@@ -192,9 +193,11 @@ static int open_login(struct app *app, struct err *err)
 	if (keys_load(app->places.keys_dir, &app->keys, err) != 0)
 		return err_wrap(err, "keys");
 	app->rules = rules_open(&app->cfg.rules, err);
-	if (!app->rules || roster_load(app, err) != 0)
+	if (!app->rules)
 		return -1;
 	rules_set_known(app->rules, is_known, app);
+	if (roster_load(app, err) != 0 || review_blocked(app, err) != 0)
+		return -1;
 	app->throttle =
 	    throttle_open(app->db, app->loop, &app->cfg.throttle, err);
 	if (!app->throttle)
