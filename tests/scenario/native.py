@@ -414,6 +414,18 @@ def open_signup():
     login("ivan", "a stranger's password", 403)
 
 
+def sign_ups_are_counted_apart():
+    restart_with("failures_per_address: 1000", "failures_per_address: 3")
+    b = browser()
+    for i in range(3):
+        page = form(b, "/hub/signup", username="many%d" % i, password="correct horse", again="correct horse")
+        equal(page.status, 200, "sign-up %d" % i)
+    page = form(b, "/hub/signup", username="many3", password="correct horse", again="correct horse")
+    equal(page.status, 429, "one more")
+    claim("Many people signed up" in page.text, "the page does not say why")
+    equal(b.login("heidi", "heidi's password").status, 302, "a login from there")
+
+
 for name in ("spawner", "proxy", "hub"):
     programs.begin(name)
 wait_http(Browser(programs.url), "/hub/login", 200)
@@ -433,6 +445,7 @@ report.run([
     ("a required second step is set up at the first login", a_required_second_step),
     ("what is kept is Argon2id or sealed, and no password or key is in the log", database),
     ("open sign-up stops at names that mean something", open_signup),
+    ("a flood of sign-ups from an address keeps nobody from logging in there", sign_ups_are_counted_apart),
 ], on_failure=programs.print_lines)
 programs.clean()
 report.finish()
