@@ -151,6 +151,19 @@ CREATE TABLE password (
 	set_us  INTEGER NOT NULL CHECK (set_us >= 0)
 ) STRICT;
 
+-- Their second step: the secret of an authenticator app (RFC 6238), sealed
+-- (auth/sealer.h).
+CREATE TABLE totp (
+	user_id   INTEGER NOT NULL PRIMARY KEY
+	          REFERENCES user (id) ON DELETE CASCADE,
+	sealed    TEXT NOT NULL CHECK (length(sealed) BETWEEN 1 AND 255),
+	-- 0: no code has shown yet that the app has it; nothing asks for it
+	confirmed INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
+	-- time / 30 s of the last code that was taken: it works once
+	last_step INTEGER NOT NULL CHECK (last_step >= 0),
+	set_us    INTEGER NOT NULL CHECK (set_us >= 0)
+) STRICT;
+
 -- Who signed up and waits for an administrator. No user of the hub yet, or one
 -- without a password: the name alone says who they want to be.
 CREATE TABLE signup (
