@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "hub/custom_scopes.h"
+#include "hub/own_pages.h"
 #include "hub/rbac_conf.h"
 #include "hub/server_name.h"
 #include "hub/service_conf.h"
@@ -250,6 +251,62 @@ static void check_profiles(struct checker *c, const struct config *cfg)
 		    cfg->default_profile);
 }
 
+/* ---- pages --------------------------------------------------------------- */
+
+static bool is_link(const struct conf_node *n)
+{
+	const char *s = n->text;
+
+	return str_starts(s, "https://") || str_starts(s, "http://") ||
+	       (s[0] == '/' && s[1] != '/' && s[1] != '\\');
+}
+
+/* What our own pages print. */
+static void check_known_var(struct checker *c, const struct conf_node *var)
+{
+	bool is_terms = str_eq(var->key, "login_term_url");
+
+	if (!is_terms && !str_starts(var->key, "announcement"))
+		return;
+	if (var->kind != CONF_SCALAR && var->kind != CONF_NULL)
+		problem(c, var, "\"%s\" of hub.template_vars must be a text",
+		    var->key);
+	else if (is_terms && var->kind == CONF_SCALAR && !is_link(var))
+		problem(c, var,
+		    "\"login_term_url\" must begin with https://, http:// or "
+		    "one slash");
+}
+
+static void check_template_vars(struct checker *c, const struct conf_node *vars)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz0123456789_";
+
+	if (vars && vars->kind != CONF_MAP)
+		problem(c, vars,
+		    "\"hub.template_vars\" must be a section: its names stand "
+		    "below it, indented");
+	if (!vars || vars->kind != CONF_MAP)
+		return;
+	for (const struct conf_node *n = vars->child; n; n = n->next) {
+		if (strspn(n->key, letters) != strlen(n->key))
+			problem(c, n,
+			    "\"%.64s\" of hub.template_vars: a name has "
+			    "letters, digits and _ only",
+			    n->key);
+		check_known_var(c, n);
+	}
+}
+
+static void check_logo(struct checker *c, const char *path)
+{
+	const char *type;
+	struct err err;
+
+	if (*path && own_logo_type(path, &type, &err) != 0)
+		problem(c, node_at(c, "hub.logo_file"), "%s", err.text);
+}
+
 static void check_values(struct checker *c, const struct config *cfg)
 {
 	check_base_url(c, cfg->base_url);
@@ -266,6 +323,8 @@ static void check_values(struct checker *c, const struct config *cfg)
 	check_logout(c, cfg->logout_redirect_url);
 	check_default_name(c, cfg->default_name);
 	check_profiles(c, cfg);
+	check_template_vars(c, cfg->template_vars);
+	check_logo(c, cfg->logo_file);
 	if (cfg->throttle.max_s < cfg->throttle.first_s)
 		problem(c, node_at(c, "auth.throttle.longest_wait"),
 		    "\"auth.throttle.longest_wait\" must not be shorter than "

@@ -25,6 +25,7 @@
 #include "hub/reference_manual.h"
 #include "hub/rest_manual.h"
 #include "hub/roster.h"
+#include "hub/web.h"
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -321,7 +322,8 @@ static int check_only(struct app *app, struct buf *problems, int rc)
 {
 	struct err err = { .code = ERR_NONE };
 
-	if (rc == 0 && app_check_auth(app, &err) != 0) {
+	if (rc == 0 && (app_check_auth(app, &err) != 0 ||
+			   web_check(&app->cfg, &err) != 0)) {
 		buf_printf(
 		    problems, "%s: %s\n", app->places.config_file, err.text);
 		rc = -1;

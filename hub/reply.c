@@ -13,6 +13,7 @@
 #include "hub/assets.h"
 #include "hub/gate.h"
 #include "hub/model_service.h"
+#include "hub/own_pages.h"
 #include "hub/redirect.h"
 #include "hub/reply.h"
 #include "hub/route.h"
@@ -304,12 +305,14 @@ static bool may_administer(const struct req *r)
 }
 
 /* What every template may use; docs/adding.md lists it. */
-static json_t *common(struct req *r)
+static json_t *common(struct req *r, const char *page)
 {
 	const struct web *w = r->app->web;
-	json_t *c = json_pack("{s:s, s:s, s:s, s:s*}", "hub", w->hub, "base",
-	    w->base, "version", assets_version(w->assets), "xsrf", r->xsrf);
+	json_t *c = json_pack("{s:s, s:s, s:s, s:s, s:s*}", "hub", w->hub,
+	    "base", w->base, "version", assets_version(w->assets), "logo",
+	    w->logo->hash, "xsrf", r->xsrf);
 
+	own_vars_add(c, &r->app->cfg, page);
 	if (r->who.kind == PRINCIPAL_USER)
 		json_object_set_new(c, "services", model_services_shown(r));
 	if (r->who.kind == PRINCIPAL_USER)
@@ -324,7 +327,7 @@ static void render(struct req *r, int status, const char *page, json_t *take)
 {
 	struct err err = { 0 };
 	struct buf out;
-	json_t *shared = common(r);
+	json_t *shared = common(r, page);
 
 	buf_init(&out, PAGE_MAX);
 	if (tmpl_render(r->app->web->pages, page, take, shared, &out, &err) !=
