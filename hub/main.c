@@ -350,7 +350,10 @@ static void on_end_signal(int signo, void *arg)
 
 	log_info(NULL, "asked to end", "signal=%d", signo);
 	sysd_notify("STOPPING=1");
-	app_stop(app);
+	if (app->cfg.cleanup_servers && !app_is_ending(app))
+		app_stop_soon(app, true);
+	else
+		app_stop(app);
 }
 
 static void set_log_level(const struct config *cfg)

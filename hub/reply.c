@@ -108,6 +108,16 @@ void reply_release(struct req *r)
 	r->held = NULL;
 }
 
+/* What the administrator wants to be said (hub.headers). */
+static void set_configured(struct req *r)
+{
+	const struct conf_pairs *more = &r->app->cfg.headers;
+
+	for (size_t i = 0; i < more->n; i++)
+		http_replace(
+		    r->http, more->items[i].name, more->items[i].value);
+}
+
 /* `body` is malloc'ed and taken. When all is on disk nobody waits. */
 static void deliver(struct req *r, int status, char *body, size_t len)
 {
@@ -118,6 +128,7 @@ static void deliver(struct req *r, int status, char *body, size_t len)
 	}
 	r->held = arena_alloc(&r->http->arena, sizeof *r->held);
 	*r->held = (struct held_reply){ status, body, len };
+	set_configured(r);
 	if (db_is_durable(r->app->db))
 		send_held(r);
 	else
@@ -266,6 +277,7 @@ void reply_set_stream(struct req *r, const char *content_type)
 {
 	set_plain(r, "no-cache");
 	set(r, "Content-Type", content_type);
+	set_configured(r);
 }
 
 void reply_text(struct req *r, int status, const char *type, const char *text)

@@ -43,7 +43,8 @@ void routing_forget(struct app *app, const char *path);
 /*
  * Compare with what the proxy listed (proxy_list): what is missing or wrong is
  * sent again. A person's route (member "user") without a wish is shown to
- * `stray`, which says whether it may be deleted.
+ * `stray`, which says whether it may be deleted; what was once the hub's own
+ * (members "hub", "extra") is.
  */
 typedef bool routing_stray_fn(struct app *app, const char *user,
     const char *server_name, const char *target);
