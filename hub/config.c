@@ -339,6 +339,22 @@ static void check_headers(struct checker *c, const struct conf_pairs *headers)
 	}
 }
 
+static void check_proxy_tls(struct checker *c, const struct config *cfg)
+{
+	bool has_files = *cfg->proxy_api_ca_file || *cfg->proxy_api_cert_file ||
+			 *cfg->proxy_api_key_file;
+
+	if (has_files && !str_starts(cfg->proxy_api_url, "https:"))
+		problem(c, node_at(c, "proxy.api_url"),
+		    "\"proxy.api_ca_file\", \"api_cert_file\" and "
+		    "\"api_key_file\" are for a \"proxy.api_url\" that "
+		    "begins with https://");
+	if (*cfg->proxy_api_key_file && !*cfg->proxy_api_cert_file)
+		problem(c, node_at(c, "proxy.api_key_file"),
+		    "\"proxy.api_key_file\" lacks its certificate, "
+		    "\"proxy.api_cert_file\"");
+}
+
 static void check_values(struct checker *c, const struct config *cfg)
 {
 	check_base_url(c, cfg->base_url);
@@ -358,6 +374,7 @@ static void check_values(struct checker *c, const struct config *cfg)
 	check_template_vars(c, cfg->template_vars);
 	check_logo(c, cfg->logo_file);
 	check_headers(c, &cfg->headers);
+	check_proxy_tls(c, cfg);
 	if (cfg->throttle.max_s < cfg->throttle.first_s)
 		problem(c, node_at(c, "auth.throttle.longest_wait"),
 		    "\"auth.throttle.longest_wait\" must not be shorter than "
