@@ -515,6 +515,17 @@ int api_listen_metrics(struct api *a, int fd, struct err *err)
 	return open_httpd(a, fd, &a->metrics, &cb, err);
 }
 
+int api_listen_again(struct api *a, int fd, struct err *err)
+{
+	return a->gate != NULL ? tls_gate_listen(a->gate, fd, err)
+			       : httpd_listen(a->rest, fd, err);
+}
+
+int api_listen_metrics_again(struct api *a, int fd, struct err *err)
+{
+	return httpd_listen(a->metrics, fd, err);
+}
+
 void api_leave(struct api *a)
 {
 	a->is_leaving = true;

@@ -428,6 +428,7 @@ static int open_redirect(struct app *app, struct err *err)
 
 static void remove_files(struct app *app)
 {
+	app_remove_names(app);
 	sock_name_stop(&app->takeover_name);
 	if (app->has_pid_file)
 		(void)unlink(app->config.pid_file);
@@ -688,6 +689,7 @@ static int serve(struct app *app)
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		app->listeners[i] = -1;
 	app->n_workers = count_workers(&app->config);
+	app->socket_mode = listen_mode();
 	if (start(app, &err) < 0) {
 		rc = complain(&err);
 	} else {
@@ -695,6 +697,7 @@ static int serve(struct app *app)
 		app->is_serving = true;
 		app_begin(app);
 		lifeline_say(app->lifeline, DEPOSIT_READY);
+		app_keep_names(app);
 		write_late_pid_file(app);
 		log_start(app);
 		say_ready(app);
