@@ -103,6 +103,9 @@ void app_close_sockets(struct app *app);
 struct handover_socket;
 size_t app_list_sockets(struct handover_socket *out, size_t cap, void *arg);
 
+/* listeners.c: where they are. */
+void app_log_listeners(const struct app *app);
+
 /*
  * names.c. Watch the names of our unix sockets, from when we serve; stop that,
  * because somebody else serves; stop it and remove those that are still ours.

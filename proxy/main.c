@@ -611,23 +611,12 @@ static void log_start(const struct app *app)
 	if (geteuid() == 0)
 		log_warn(NULL, "running as root",
 		    "advice=\"run carrel-proxy as an account of its own\"");
-	if (c->socket != NULL)
-		log_info(NULL, "Proxying", "unix:%s workers=%zu", c->socket,
-		    app->n_workers);
-	else
-		log_info(NULL, "Proxying", "%s://%s:%u workers=%zu",
-		    config_has_tls(c) ? "https" : "http",
-		    c->ip[0] == '\0' ? "*" : c->ip, (unsigned)app->port,
-		    app->n_workers);
-	if (app->redirect != NULL)
-		log_info(NULL, "Added HTTP to HTTPS redirection", "from=%u",
-		    (unsigned)app->redirect_port);
-	if (c->api_socket != NULL)
-		log_info(NULL, "REST API", "unix:%s", c->api_socket);
-	else
-		log_info(NULL, "REST API", "%s://%s:%u/api/routes",
-		    config_has_api_tls(c) ? "https" : "http", c->api_ip,
-		    (unsigned)app->api_port);
+	if (c->error_path != NULL && access(c->error_path, R_OK | X_OK) < 0)
+		log_warn(NULL, "error pages cannot be read",
+		    "directory=%s why=\"%s\" advice=\"the built-in ones are "
+		    "shown until they can\"",
+		    c->error_path, strerror(errno));
+	app_log_listeners(app);
 }
 
 /* Whatever fails before the last line leaves a process before untouched. */
