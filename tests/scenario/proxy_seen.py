@@ -251,7 +251,7 @@ def log_lines_have_one_form():
     out = p.output()
     for line in out.splitlines():
         claim(LINE.fullmatch(line), "the line %r" % line)
-    for needed in ("Route added /a", "api status=201 method=POST path=/api/routes/a",
+    for needed in ("request method=GET path=/a target=%s upgrade=0" % plain.url, "Route added /a", "api status=201 method=POST path=/api/routes/a",
                    "api status=403 method=GET path=/api/routes", "request failed status=503"):
         claim(needed in out, "%r is missing in %s" % (needed, out))
     claim("geheim" not in out, "no secrets")
