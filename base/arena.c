@@ -125,6 +125,22 @@ void *arena_memdup(struct arena *a, const void *p, size_t n)
 	return copy;
 }
 
+char *arena_join(struct arena *a, const char *const *parts, size_t n)
+{
+	size_t len = 0;
+	char *out, *end;
+
+	for (size_t i = 0; i < n; i++)
+		len += strlen(parts[i]);
+	out = end = arena_alloc(a, len + 1);
+	for (size_t i = 0; i < n; i++) {
+		len = strlen(parts[i]);
+		memcpy(end, parts[i], len);
+		end += len;
+	}
+	return out;
+}
+
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list ap;

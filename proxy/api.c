@@ -167,6 +167,19 @@ static int parse_with(const char *text, const char *format, int64_t *out)
 	return 0;
 }
 
+/* ISO 8601 down to the minute, which JavaScript takes: with seconds. */
+static int parse_minutes(const char *text, int64_t *us, struct err *err)
+{
+	const size_t n = strlen("2026-01-02T03:04");
+	char full[48];
+
+	if (strlen(text) < n || text[n] == ':' ||
+	    str_format(full, sizeof full, "%.*s:00%s", (int)n, text, text + n) <
+		0)
+		return -1;
+	return clock_parse_iso(full, us, err);
+}
+
 int api_parse_date(const char *text, int64_t *out, struct err *err)
 {
 	static const char *const formats[] = { "%Y-%m-%d", "%Y-%m", "%Y",
@@ -174,7 +187,8 @@ int api_parse_date(const char *text, int64_t *out, struct err *err)
 		"%d %b %Y", "%b %d, %Y", "%Y/%m/%d" };
 	int64_t us;
 
-	if (clock_parse_iso(text, &us, err) == 0) {
+	if (clock_parse_iso(text, &us, err) == 0 ||
+	    parse_minutes(text, &us, err) == 0) {
 		*out = us / 1000;
 		return 0;
 	}
@@ -182,7 +196,8 @@ int api_parse_date(const char *text, int64_t *out, struct err *err)
 		if (parse_with(text, formats[i], out) == 0)
 			return 0;
 	return err_set(err, ERR_INVALID,
-	    "inactive_since is no date such as 2026-01-02T03:04:05Z");
+	    "inactive_since is no date such as 2026-01-02T03:04:05Z "
+	    "(a + in it has to be written %%2B)");
 }
 
 static int read_query(
@@ -520,6 +535,17 @@ int api_listen_metrics(struct api *a, int fd, struct err *err)
 		.arg = a };
 
 	return open_httpd(a, fd, &a->metrics, &cb, err);
+}
+
+int api_listen_again(struct api *a, int fd, struct err *err)
+{
+	return a->gate != NULL ? tls_gate_listen(a->gate, fd, err)
+			       : httpd_listen(a->rest, fd, err);
+}
+
+int api_listen_metrics_again(struct api *a, int fd, struct err *err)
+{
+	return httpd_listen(a->metrics, fd, err);
 }
 
 void api_leave(struct api *a)
