@@ -16,6 +16,7 @@ from certs import Authority
 from proxy_world import LIMIT, TOKEN, UPGRADE, Backend, Proxy, Sock, child_of, echo, read_response, tunnel_backend
 from report import claim, equal, until
 
+SOON = 30  # names are looked at every two seconds
 NAMES = ("public", "api", "metrics")
 REQUESTS = {"public": "GET /x HTTP/1.1\r\nHost: h\r\n\r\n", "metrics": "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n",
             "api": "GET /api/routes HTTP/1.1\r\nHost: h\r\nAuthorization: token %s\r\n\r\n" % TOKEN}
@@ -83,7 +84,7 @@ def modes_follow_the_umask():
             equal(oct(os.stat(w.path(name)).st_mode & 0o777), oct(mode), name)
             w.ask(name)
         os.unlink(w.path("public"))
-        until("the name to be there again", LIMIT, lambda: w.answers("public"))
+        until("the name to be there again", SOON, lambda: w.answers("public"))
         equal(oct(os.stat(w.path("public")).st_mode & 0o777), oct(mode), "the mode of the new one")
         w.proxy.stop()
 
@@ -95,7 +96,7 @@ def a_removed_name_comes_back():
     for name in NAMES:
         os.unlink(w.path(name))
     for name in NAMES:
-        until("%s to answer again" % name, LIMIT, lambda: w.answers(name))
+        until("%s to answer again" % name, SOON, lambda: w.answers(name))
     # every worker accepts from the new one, and a tunnel that was open goes on
     for _ in range(50):
         w.ask("public")
@@ -106,9 +107,9 @@ def a_removed_name_comes_back():
     # something else lies there: nothing is overwritten, and the way may become free
     os.unlink(w.path("api"))
     os.mkdir(w.path("api"))
-    until("it to be told", LIMIT, lambda: "cannot be made again" in w.proxy.output())
+    until("it to be told", SOON, lambda: "cannot be made again" in w.proxy.output())
     os.rmdir(w.path("api"))
-    until("the API to answer again", LIMIT, lambda: w.answers("api"))
+    until("the API to answer again", SOON, lambda: w.answers("api"))
     w.proxy.stop()
 
 
@@ -126,8 +127,8 @@ def the_next_engine_has_the_new_ones():
     for name in NAMES:
         os.unlink(w.path(name))
     for name in NAMES:
-        until("%s to answer again" % name, LIMIT, lambda: w.answers(name))
-        until("the parent to have %s" % name, LIMIT, lambda: w.parent_has(w.listening(name) - old[name]))
+        until("%s to answer again" % name, SOON, lambda: w.answers(name))
+        until("the parent to have %s" % name, SOON, lambda: w.parent_has(w.listening(name) - old[name]))
         claim(not w.parent_has(old[name]), "the parent lets the old one go")
     before = {name: os.stat(w.path(name)).st_ino for name in NAMES}
     pid = child_of(w.proxy.process.pid)
@@ -155,7 +156,7 @@ def an_api_behind_tls_comes_back():
             return False
     claim(answers(), "before")
     os.unlink(w.path("api"))
-    until("the API to answer again", LIMIT, answers)
+    until("the API to answer again", SOON, answers)
     w.proxy.stop()
 
 
@@ -193,7 +194,7 @@ def a_takeover_leaves_them():
         os.unlink(w.path(name))
     for name in NAMES:
         try:
-            until("%s to answer again" % name, LIMIT, lambda: w.answers(name))
+            until("%s to answer again" % name, SOON, lambda: w.answers(name))
         except report.Failure:
             print(w.proxy.output(), fresh.output())
             raise
