@@ -27,6 +27,9 @@
 #define HOLDINGS_PATH   "/api/holdings"
 #define HOLDERS_SHOWN   20
 #define BODY_MAX        262144
+/* A key of ROUTE_KEY_MAX bytes, all of them escaped, and fields. libmicrohttpd
+ * zeroes a multiple of this after each call. */
+#define HEAD_MAX        16384
 #define LISTING_MAX     ((size_t)1 << 30)
 #define METRICS_MAX     ((size_t)1 << 20)
 #define QUERY_MAX       32
@@ -46,7 +49,7 @@ struct api {
 /* What a call is about, kept in req->user. */
 struct call {
 	struct api *api;
-	char key[ROUTE_KEY_MAX + 1];
+	const char *key;
 	bool is_all; /* "/api/routes" and "/api/routes/" */
 	bool is_waiting;
 	struct holdings *holdings; /* on their way */
@@ -380,6 +383,7 @@ static void on_request(struct http_req *req, void *arg)
 {
 	struct call *call = arena_alloc(&req->arena, sizeof *call);
 	const char *rest = req->path + strlen(BASE_PATH);
+	char key[ROUTE_KEY_MAX + 1];
 	struct err err;
 
 	*call = (struct call){ .api = arg };
@@ -389,10 +393,11 @@ static void on_request(struct http_req *req, void *arg)
 		return;
 	}
 	call->is_all = rest[0] == '\0' || str_eq(rest, "/");
-	if (route_key_clean(slice_of(rest), call->key, &err) < 0) {
+	if (route_key_clean(slice_of(rest), key, &err) < 0) {
 		answer_text(req, 400, err.text);
 		return;
 	}
+	call->key = arena_strdup(&req->arena, key);
 	if (str_eq(req->method, "POST"))
 		set_route(req, call);
 	else if (str_eq(req->method, "DELETE"))
@@ -419,6 +424,8 @@ static void on_done(struct http_req *req, int status, void *arg)
 	if (status <= 0 || status >= METRICS_STATUSES)
 		return;
 	metric_add(&a->own.requests_api[status], 1);
+	if (!log_wants(level))
+		return;
 	str_printable(shown, sizeof shown, req->path, strlen(req->path));
 	log_write(level, NULL, "api", "status=%d method=%.16s path=%s", status,
 	    req->method, shown);
@@ -482,7 +489,7 @@ static int open_httpd(struct api *a, int fd, struct httpd **out,
 		.max_connections =
 		    fd >= 0 ? CONNECTIONS_MAX : CONNECTIONS_MAX * 2,
 		.is_shared = fd >= 0,
-		.max_head_bytes = 32768,
+		.max_head_bytes = HEAD_MAX,
 		.max_body_bytes = BODY_MAX,
 		.deadline_ms = 30000,
 		.server_name = "carrel-proxy/" CARREL_VERSION,
