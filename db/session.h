@@ -32,6 +32,10 @@ int session_touch(struct db *db, const struct session *s, int64_t now_us,
 int session_end(
     struct db *db, const struct session *s, struct err *err) MUST_CHECK;
 int session_end_all(struct db *db, int64_t user_id, struct err *err) MUST_CHECK;
+/* Those of these people who are logged in somewhere, in `a`. */
+int session_people(struct db *db, struct arena *a, const char *const *names,
+    size_t n, int64_t now_us, const char *const **out, size_t *n_out,
+    struct err *err) MUST_CHECK;
 /* Expired ones, a bounded number; 1: there may be more, call again. */
 int session_purge(struct db *db, int64_t now_us, struct err *err) MUST_CHECK;
 

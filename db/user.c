@@ -102,28 +102,11 @@ int user_admins(struct db *db, struct arena *a, const char *const **out,
 {
 	static const struct db_sql sql = { "user",
 		"SELECT name FROM user WHERE admin = 1 ORDER BY name" };
-	const char **names = NULL;
-	size_t n = 0, cap = 0;
 	struct db_stmt q;
-	int rc;
 
 	if (db_query(db, &sql, &q, err) < 0)
 		return -1;
-	while ((rc = db_step(&q, err)) == 1) {
-		if (n == cap) {
-			const char **more;
-
-			cap = cap == 0 ? 16 : 2 * cap;
-			more = arena_array(a, cap, sizeof *more);
-			if (n > 0)
-				memcpy(more, names, n * sizeof *more);
-			names = more;
-		}
-		names[n++] = db_text(&q, 0, a, NAME_MAX_BYTES);
-	}
-	*out = names;
-	*n_out = n;
-	return db_done(&q, rc, err);
+	return db_names(&q, a, out, n_out, err);
 }
 
 static int set_name(

@@ -1,14 +1,7 @@
 /*
  * base/json: what is refused at the border, and the typed getters.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "test_util.h"
 
 #include "base/json.h"
 

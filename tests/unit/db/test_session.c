@@ -223,6 +223,37 @@ static void test_a_session_of_nobody_is_refused(void **state)
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+static void test_of_some_people_those_who_are_logged_in(void **state)
+{
+	static const char *const some[] = { "alice", "bob", "nobody", "carl" };
+	struct fixture *f = *state;
+	int64_t alice = fixture_user(f, "alice"), bob = fixture_user(f, "bob");
+	int64_t dora = fixture_user(f, "dora");
+	char secret[SESSION_SECRET_LEN + 1];
+	const char *const *in;
+	struct err err = { 0 };
+	size_t n;
+
+	(void)fixture_user(f, "carl");
+	for (int i = 0; i < 2; i++)
+		test_ok(session_create(
+			    f->db, alice, PUBLIC_A, NOW, NOW + 9, secret, &err),
+		    &err);
+	test_ok(session_create(
+		    f->db, bob, PUBLIC_A, NOW - 9, NOW - 1, secret, &err),
+	    &err);
+	test_ok(
+	    session_create(f->db, dora, PUBLIC_A, NOW, NOW + 9, secret, &err),
+	    &err);
+	test_ok(
+	    session_people(f->db, &f->a, some, 4, NOW, &in, &n, &err), &err);
+	assert_int_equal(n, 1);
+	assert_string_equal(in[0], "alice");
+	test_ok(
+	    session_people(f->db, &f->a, NULL, 0, NOW, &in, &n, &err), &err);
+	assert_int_equal(n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +269,7 @@ int main(void)
 		FIXTURE_TEST(test_purge_takes_the_expired_only),
 		FIXTURE_TEST(test_a_large_purge_comes_in_parts),
 		FIXTURE_TEST(test_a_session_of_nobody_is_refused),
+		FIXTURE_TEST(test_of_some_people_those_who_are_logged_in),
 	};
 
 	return cmocka_run_group_tests_name("db/session", tests, NULL, NULL);
