@@ -243,6 +243,17 @@ CREATE INDEX server_removing ON server (id) WHERE removing = 1;
 -- who has one that runs: listings by state
 CREATE INDEX server_active ON server (user_id) WHERE key IS NOT NULL;
 
+-- Why the last start that failed did, of the servers that failed last.
+CREATE TABLE server_failure (
+	server_id INTEGER PRIMARY KEY
+	          REFERENCES server (id) ON DELETE CASCADE,
+	at_us     INTEGER NOT NULL CHECK (at_us >= 0),
+	-- a JSON object: reason, how the process ended, its last lines
+	told      TEXT NOT NULL CHECK (json_valid(told)
+	          AND length(CAST(told AS BLOB)) <= 65536)
+) STRICT;
+CREATE INDEX server_failure_at ON server_failure (at_us);
+
 -- Who else may do what with a server: a person, or whoever is in a group. The
 -- scopes have no filter: they hold for this server, whatever its name becomes.
 CREATE TABLE share (

@@ -532,6 +532,11 @@ static void on_ending(struct timer *t, void *arg)
 		timer_start(app->loop, t, STOP_STEP_MS, on_ending, app);
 }
 
+bool app_is_ending(const struct app *app)
+{
+	return app->stopping || timer_running(&app->ending_timer);
+}
+
 static void on_stop_soon(struct timer *t, void *arg)
 {
 	(void)t;

@@ -13,6 +13,7 @@
 #include "hub/activity.h"
 #include "hub/app.h"
 #include "hub/metrics.h"
+#include "hub/own_routes.h"
 #include "hub/routing.h"
 #include "hub/server_remove.h"
 #include "hub/server_turn.h"
@@ -410,43 +411,6 @@ void reconcile_routes_unwatch(struct reconcile_watch *w)
 		list_del(&w->link);
 }
 
-/* ---- the hub's own route ------------------------------------------------- */
-
-static const char *own_target(struct app *app, struct arena *a)
-{
-	const char *host = app->cfg.hub_host;
-
-	if (app->cfg.proxy_unix_targets)
-		return arena_printf(a, "http+unix://%s",
-		    url_quote(a, app->places.hub_socket, false));
-	if (*app->cfg.connect_url)
-		return app->cfg.connect_url;
-	return arena_printf(a, "%s://%s:%d",
-	    app->cfg.internal_tls ? "https" : "http",
-	    str_eq(host, "0.0.0.0") ? "127.0.0.1" : host,
-	    (int)app->cfg.hub_port);
-}
-
-static void ensure_own_route(struct app *app)
-{
-	const char *base = app->cfg.base_url;
-	size_t len = strlen(base);
-	json_t *data = json_object();
-	const char *path;
-	struct arena a;
-
-	arena_init(&a);
-	json_object_set_new(data, "hub", json_true());
-	/* A path would be a host's; all that nobody else has is ours. */
-	if (len == 1 || domain_is_used(&app->cfg))
-		path = "/";
-	else
-		path = arena_strndup(&a, base, len - 1);
-	routing_want(app, path, own_target(app, &a), data, 0, NULL);
-	json_decref(data);
-	arena_fini(&a);
-}
-
 /* ---- life ---------------------------------------------------------------- */
 
 struct reconcile *reconcile_new(struct app *app)
@@ -483,7 +447,7 @@ void reconcile_begin(struct app *app)
 	r->is_init_timed = true;
 	adopt_rows(app);
 	server_removals_resume(app);
-	ensure_own_route(app);
+	own_routes_want(app);
 	ask_for_routes(r);
 	ask_for_list(r);
 }

@@ -84,7 +84,6 @@ struct servers {
 	struct list all, graves;
 	size_t n_active;
 	struct turn_pool starts, checks;
-	struct list failures; /* newest first */
 	struct defer bury, pump;
 	struct timer retry, places;
 };

@@ -52,6 +52,7 @@ struct proxy_client {
 	struct loop *loop;
 	struct fetcher *fetcher;
 	char *url, *unix_socket, *authorization;
+	char *ca_file, *cert_file, *key_file; /* NULL: none */
 	int64_t retry_ms;
 	struct list queue, running;
 	size_t n_running;
@@ -78,6 +79,11 @@ static void wipe(char *secret)
 	free(secret);
 }
 
+static char *copy_or_null(const char *s)
+{
+	return s != NULL ? xstrdup(s) : NULL;
+}
+
 struct proxy_client *proxy_client_new(
     struct loop *l, const struct proxy_client_options *opt)
 {
@@ -86,8 +92,10 @@ struct proxy_client *proxy_client_new(
 	c->loop = l;
 	c->fetcher = fetcher_new(l, RUNNING_MAX);
 	c->url = without_slash(opt->api_url);
-	if (opt->unix_socket != NULL)
-		c->unix_socket = xstrdup(opt->unix_socket);
+	c->unix_socket = copy_or_null(opt->unix_socket);
+	c->ca_file = copy_or_null(opt->ca_file);
+	c->cert_file = copy_or_null(opt->cert_file);
+	c->key_file = copy_or_null(opt->key_file);
 	c->authorization = xasprintf("token %s", opt->token);
 	c->retry_ms = opt->retry_ms > 0 ? opt->retry_ms : RETRY_MS;
 	list_init(&c->queue);
@@ -143,6 +151,9 @@ void proxy_client_free(struct proxy_client **cp)
 	defer_cancel(&c->start);
 	fetcher_free(&c->fetcher);
 	wipe(c->authorization);
+	free(c->ca_file);
+	free(c->cert_file);
+	free(c->key_file);
 	free(c->unix_socket);
 	free(c->url);
 	free(c);
@@ -243,12 +254,13 @@ static void on_pause_end(struct timer *t, void *arg)
 }
 
 /* true: it will be tried again. */
-static bool try_again(struct call *k, int status)
+static bool try_again(struct call *k, const struct fetch_result *res)
 {
 	struct proxy_client *c = k->client;
 	int64_t now = loop_now_ms(c->loop);
 
-	if (status != 0 && !may_pass(status))
+	if (res->status != 0 ? !may_pass(res->status)
+			     : res->err.code == ERR_DENIED)
 		return false;
 	if (now + k->pause_ms > k->give_up_ms)
 		return false;
@@ -273,7 +285,7 @@ static void on_answer(const struct fetch_result *res, void *arg)
 			finish(k, &ok);
 		return;
 	}
-	if (try_again(k, res->status))
+	if (try_again(k, res))
 		return;
 	refused(res, &err);
 	finish(k, &err);
@@ -311,6 +323,9 @@ static void send_call(struct call *k)
 		.connect_timeout_ms = CONNECT_MS,
 		.timeout_ms = k->kind == CALL_LIST ? LIST_MS : CHANGE_MS,
 		.max_body_bytes = LIST_BYTES_MAX,
+		.ca_file = c->ca_file,
+		.cert_file = c->cert_file,
+		.key_file = c->key_file,
 	};
 
 	k->fetch_id = fetch_start(c->fetcher, &req, on_answer, k);
