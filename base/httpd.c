@@ -34,10 +34,7 @@
 #define DISCARD_FACTOR      8
 
 /* Those to be refused stay until libmicrohttpd has noticed. */
-#define SHARED_ROOM    64U
-/* Most requests that wait have their answer sooner: watching each of them for
- * the hang-up would be two more system calls. */
-#define WATCH_AFTER_MS 20
+#define SHARED_ROOM 64U
 
 unsigned httpd_most_connections(const struct httpd *h)
 {
@@ -122,8 +119,10 @@ void httpd_suspend(struct http_reply_state *st)
 	st->is_suspended = true;
 	MHD_suspend_connection(st->conn);
 	list_add_tail(&h->unwatched, &st->unwatched);
-	if (!timer_running(&h->watch_later))
-		timer_start(h->loop, &h->watch_later, WATCH_AFTER_MS,
+	if (h->opt.watch_after_ms == 0)
+		watch_hangup(st);
+	else if (!timer_running(&h->watch_later))
+		timer_start(h->loop, &h->watch_later, h->opt.watch_after_ms,
 		    on_watch_later, h);
 }
 

@@ -55,6 +55,10 @@ struct httpd_options {
 	size_t max_body_bytes;    /* 0: 1 MiB; longer is 413 */
 	unsigned idle_timeout_s;  /* 0: 75 */
 	int64_t deadline_ms;      /* 0: 120000 */
+	/* For answers that are mostly there in no time: only a request that has
+	 * waited so long is watched for its client's hang-up, which saves two
+	 * system calls for each of the others. 0: all are, at once. */
+	int64_t watch_after_ms;
 	/* Many accounts can connect. When all max_connections are taken, the
 	 * newest of whoever has the most is refused (base/crowd.h); else what
 	 * comes has to wait. */

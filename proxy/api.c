@@ -492,6 +492,7 @@ static int open_httpd(struct api *a, int fd, struct httpd **out,
 		.max_head_bytes = HEAD_MAX,
 		.max_body_bytes = BODY_MAX,
 		.deadline_ms = 30000,
+		.watch_after_ms = 20,
 		.server_name = "carrel-proxy/" CARREL_VERSION,
 	};
 

@@ -68,6 +68,13 @@ static inline int setup_hasty(void **state)
 	return setup_with(state, &opt);
 }
 
+static inline int setup_patient(void **state)
+{
+	const struct httpd_options opt = { .watch_after_ms = 10 };
+
+	return setup_with(state, &opt);
+}
+
 static inline int setup_narrow(void **state)
 {
 	const struct httpd_options opt = { .max_connections = 1 };

@@ -245,6 +245,11 @@ static void test_client_that_leaves_ends_the_request(void **state)
 	assert_null(httpd_find(app->httpd, app->late_id));
 }
 
+static void test_client_that_leaves_a_patient_server_is_noticed(void **state)
+{
+	test_client_that_leaves_ends_the_request(state);
+}
+
 static void test_deadline_answers_503(void **state)
 {
 	struct app *app = *state;
@@ -489,6 +494,8 @@ int main(void)
 		T(test_head_204_and_304_have_no_body),
 		T(test_late_answer_comes_through),
 		T(test_client_that_leaves_ends_the_request),
+		T2(test_client_that_leaves_a_patient_server_is_noticed,
+		    setup_patient),
 		T2(test_deadline_answers_503, setup_hasty),
 		T2(test_slow_body_is_cut_at_the_deadline, setup_hasty),
 		T(test_close_ends_open_requests),
