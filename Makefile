@@ -231,9 +231,12 @@ differential: all
 compat: all
 	@SRC='$(SRC)' CARREL_BIN=$(abspath $(B))/bin tests/run.py tests/compat
 .PHONY: differential compat
-# Ten minutes of churn; make check has twenty seconds of it.
+# Ten minutes of churn, then a hundred times kill -9 under load, then 5,000 servers;
+# make check has twenty seconds, six times and a thousand.
 soak: all
 	@CARREL_BIN=$(abspath $(B))/bin SOAK_SECONDS=$(or $(SECONDS),600) tests/scenario/soak.py
+	@CARREL_BIN=$(abspath $(B))/bin DURABLE_ROUNDS=$(or $(ROUNDS),100) tests/scenario/durable.py
+	@CARREL_BIN=$(abspath $(B))/bin SERVERS=5000 tests/scenario/many_servers.py
 .PHONY: soak
 
 # ---- benchmarks ----------------------------------------------------------
