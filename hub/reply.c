@@ -13,6 +13,7 @@
 #include "hub/assets.h"
 #include "hub/gate.h"
 #include "hub/model_service.h"
+#include "hub/own_pages.h"
 #include "hub/redirect.h"
 #include "hub/reply.h"
 #include "hub/route.h"
@@ -107,6 +108,16 @@ void reply_release(struct req *r)
 	r->held = NULL;
 }
 
+/* What the administrator wants to be said (hub.headers). */
+static void set_configured(struct req *r)
+{
+	const struct conf_pairs *more = &r->app->cfg.headers;
+
+	for (size_t i = 0; i < more->n; i++)
+		http_replace(
+		    r->http, more->items[i].name, more->items[i].value);
+}
+
 /* `body` is malloc'ed and taken. When all is on disk nobody waits. */
 static void deliver(struct req *r, int status, char *body, size_t len)
 {
@@ -117,6 +128,7 @@ static void deliver(struct req *r, int status, char *body, size_t len)
 	}
 	r->held = arena_alloc(&r->http->arena, sizeof *r->held);
 	*r->held = (struct held_reply){ status, body, len };
+	set_configured(r);
 	if (db_is_durable(r->app->db))
 		send_held(r);
 	else
@@ -271,6 +283,7 @@ void reply_set_stream(struct req *r, const char *content_type)
 {
 	set_plain(r, "no-cache");
 	set(r, "Content-Type", content_type);
+	set_configured(r);
 }
 
 void reply_text(struct req *r, int status, const char *type, const char *text)
@@ -310,12 +323,14 @@ static bool may_administer(const struct req *r)
 }
 
 /* What every template may use; docs/adding.md lists it. */
-static json_t *common(struct req *r)
+static json_t *common(struct req *r, const char *page)
 {
 	const struct web *w = r->app->web;
-	json_t *c = json_pack("{s:s, s:s, s:s, s:s*}", "hub", w->hub, "base",
-	    w->base, "version", assets_version(w->assets), "xsrf", r->xsrf);
+	json_t *c = json_pack("{s:s, s:s, s:s, s:s, s:s*}", "hub", w->hub,
+	    "base", w->base, "version", assets_version(w->assets), "logo",
+	    w->logo->hash, "xsrf", r->xsrf);
 
+	own_vars_add(c, &r->app->cfg, page);
 	if (r->who.kind == PRINCIPAL_USER)
 		json_object_set_new(c, "services", model_services_shown(r));
 	if (r->who.kind == PRINCIPAL_USER)
@@ -330,7 +345,7 @@ static void render(struct req *r, int status, const char *page, json_t *take)
 {
 	struct err err = { 0 };
 	struct buf out;
-	json_t *shared = common(r);
+	json_t *shared = common(r, page);
 
 	buf_init(&out, PAGE_MAX);
 	if (tmpl_render(r->app->web->pages, page, take, shared, &out, &err) !=
