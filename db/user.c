@@ -83,6 +83,23 @@ int user_create(struct db *db, const char *name, bool admin, int64_t now_us,
 	return -1;
 }
 
+int user_create_missing(struct db *db, const char *name, bool admin,
+    int64_t now_us, struct err *err)
+{
+	static const struct db_sql sql = { "user",
+		"INSERT INTO user (name, admin, created_us)"
+		" VALUES (?1, ?2, ?3) ON CONFLICT (name)"
+		" DO UPDATE SET admin = 1 WHERE ?2 AND NOT user.admin" };
+	struct db_stmt q;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_text(&q, 1, name);
+	db_bind_int(&q, 2, admin);
+	db_bind_int(&q, 3, now_us);
+	return db_run(&q, NULL, err);
+}
+
 int user_set_admin(struct db *db, int64_t id, bool admin, struct err *err)
 {
 	static const struct db_sql sql = { "user",

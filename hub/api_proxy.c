@@ -37,6 +37,7 @@ static json_t *route_model(const char *spec, const json_t *route)
 	json_t *target = json_incref(json_object_get(data, "target"));
 
 	json_object_del(data, "target");
+	json_object_del(data, "jupyterhub");
 	return json_pack("{s:s, s:o, s:o}", "routespec", spec, "target",
 	    target ? target : json_null(), "data", data);
 }
