@@ -328,6 +328,31 @@ static bool regex_fits(const struct auth_rules *r, const char *name)
 	       match[0].rm_so == 0 && match[0].rm_eo == (regoff_t)strlen(name);
 }
 
+static int each_of(const struct auth_rules *r, const struct map *names,
+    rules_listed_fn *fn, void *arg)
+{
+	size_t pos = 0;
+	const char *name;
+	void *value;
+
+	while (map_next(names, &pos, &name, &value)) {
+		if (has_name(r->blocked_users, name) || !regex_fits(r, name))
+			continue;
+		int rc = fn(name, has_name(r->admin_users, name), arg);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int rules_each_listed(
+    const struct auth_rules *r, rules_listed_fn *fn, void *arg)
+{
+	int rc = each_of(r, r->admin_users, fn, arg);
+
+	return rc != 0 ? rc : each_of(r, r->allowed_users, fn, arg);
+}
+
 static bool is_existing(const struct auth_rules *r, const char *name)
 {
 	return r->cfg->allow_existing_users && r->known &&

@@ -279,6 +279,8 @@ int64_t throttle_wait_s(
 	struct keys_of_try k;
 	const struct key *const all[] = { &k.name, &k.pair, &k.address };
 
+	if (map_count(t->entries) == 0)
+		return 0;
 	make_keys(name, address, &k);
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		int64_t wait = wait_us(t, all[i], now);
@@ -317,6 +319,8 @@ void throttle_succeeded(
 {
 	struct keys_of_try k;
 
+	if (map_count(t->entries) == 0)
+		return;
 	make_keys(name, address, &k);
 	forgive(t, &k.name);
 	forgive(t, &k.pair);

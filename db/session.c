@@ -85,17 +85,20 @@ int session_find(struct db *db, const char *secret, int64_t now_us,
 	return db_done(&q, rc, err);
 }
 
-int session_touch(struct db *db, int64_t id, int64_t now_us, struct err *err)
+/* An id may be another session's by now: that one has another public id. */
+int session_touch(
+    struct db *db, const struct session *s, int64_t now_us, struct err *err)
 {
 	static const struct db_sql sql = { "session",
 		"UPDATE session SET used_us = ?2"
-		" WHERE id = ?1 AND used_us < ?2" };
+		" WHERE id = ?1 AND used_us < ?2 AND public_id = ?3" };
 	struct db_stmt q;
 
 	if (db_query(db, &sql, &q, err) < 0)
 		return -1;
-	db_bind_int(&q, 1, id);
+	db_bind_int(&q, 1, s->id);
 	db_bind_int(&q, 2, now_us);
+	db_bind_text(&q, 3, s->public_id);
 	return db_run(&q, NULL, err);
 }
 
@@ -121,12 +124,16 @@ static int end_with_all(struct db *db, const struct session *s, struct err *err)
 		"DELETE FROM oauth_code"
 		" WHERE session_id = ?1 AND user_id = ?2" };
 	static const struct db_sql self = { "session",
-		"DELETE FROM session WHERE id = ?1" };
+		"DELETE FROM session WHERE id = ?1 AND public_id = ?2" };
+	struct db_stmt q;
 
 	if (run_for_session(db, &tokens, s, err) < 0 ||
-	    run_for_session(db, &codes, s, err) < 0)
+	    run_for_session(db, &codes, s, err) < 0 ||
+	    db_query(db, &self, &q, err) < 0)
 		return -1;
-	return db_run_id(db, &self, s->id, err);
+	db_bind_int(&q, 1, s->id);
+	db_bind_text(&q, 2, s->public_id);
+	return db_run(&q, NULL, err);
 }
 
 int session_end(struct db *db, const struct session *s, struct err *err)

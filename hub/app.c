@@ -188,13 +188,17 @@ static int end_old_logins(struct app *app, struct err *err)
 	return 0;
 }
 
+/* Who may come in, and who is known before anybody did. */
+static int load_rules(struct app *app, struct err *err)
+{
+	app->rules = rules_open(&app->cfg.rules, err);
+	return app->rules ? rbac_load(app, err) : -1;
+}
+
 static int open_login(struct app *app, struct err *err)
 {
 	if (keys_load(app->places.keys_dir, &app->keys, err) != 0)
 		return err_wrap(err, "keys");
-	app->rules = rules_open(&app->cfg.rules, err);
-	if (!app->rules)
-		return -1;
 	rules_set_known(app->rules, is_known, app);
 	if (roster_load(app, err) != 0 || review_blocked(app, err) != 0)
 		return -1;
@@ -436,7 +440,7 @@ int app_open(struct app *app, const char *token, struct err *err)
 	(void)scope_customs_use(app->cfg.customs);
 	if (internal_tls_open(app, err) != 0 ||
 	    core_open(app, token, err) != 0 || services_open(app, err) != 0 ||
-	    rbac_load(app, err) != 0 || open_login(app, err) != 0 ||
+	    load_rules(app, err) != 0 || open_login(app, err) != 0 ||
 	    open_listeners(app, err) != 0)
 		return -1;
 	core_begin(app);
@@ -530,6 +534,11 @@ static void on_ending(struct timer *t, void *arg)
 		app_stop(app);
 	else
 		timer_start(app->loop, t, STOP_STEP_MS, on_ending, app);
+}
+
+bool app_is_ending(const struct app *app)
+{
+	return app->stopping || timer_running(&app->ending_timer);
 }
 
 static void on_stop_soon(struct timer *t, void *arg)

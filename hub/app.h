@@ -129,6 +129,8 @@ void app_stop(struct app *app);
 /* The same once the answers under way have left; with_servers: once all servers
  * are at rest, or have had their time for it. */
 void app_stop_soon(struct app *app, bool with_servers);
+/* One of the two was asked for. */
+bool app_is_ending(const struct app *app);
 /* Something that the hub cannot live with (a disk that refuses): it says so,
  * and the program ends with status 1. */
 void app_fail(struct app *app, const struct err *err);

@@ -423,7 +423,7 @@ try:
         ("somebody comes from a course (1.3)", whole_way),
         ("what the platform is asked", what_the_platform_is_asked),
         ("a launch leads to the assignment, and only here", to_the_assignment),
-        ("CVE-2023-25574: a launch that is not signed", not_signed),
+        ("a launch that is not signed (CVE-2023-25574)", not_signed),
         ("a launch that is not for us", not_for_us),
         ("a launch counts once", replayed),
         ("a launch counts in the browser that began it", another_browser),
@@ -439,7 +439,7 @@ try:
         ("what platforms are told (1.1)", old_registration),
         ("a launch leads to the assignment, and only here (1.1)", old_to_the_assignment),
         ("a launch that is not signed (1.1)", old_not_signed),
-        ("CVE-2026-34052: a launch counts once (1.1)", old_replayed),
+        ("a launch counts once (1.1, CVE-2026-34052)", old_replayed),
         ("a name stays its first owner's (1.1)", old_name_of_another),
         ("nothing secret is logged", nothing_secret),
     ], on_failure=lambda: story.carrel.print_lines(30))
