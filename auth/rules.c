@@ -278,6 +278,20 @@ bool rules_admit_nobody(const struct auth_rules *r)
 	       map_count(r->admin_groups) == 0;
 }
 
+int rules_block_anew(struct auth_rules *r, struct err *err)
+{
+	struct map *fresh = map_new();
+
+	if (add_users(r, fresh, "blocked_users", &r->cfg->blocked_users, err) <
+	    0) {
+		map_free(&fresh);
+		return -1;
+	}
+	map_free(&r->blocked_users);
+	r->blocked_users = fresh;
+	return 0;
+}
+
 /* ---- deciding ---- */
 
 static bool has_name(const struct map *m, const char *name)
@@ -312,6 +326,31 @@ static bool regex_fits(const struct auth_rules *r, const char *name)
 		return true;
 	return regexec(&r->regex, name, 1, match, 0) == 0 &&
 	       match[0].rm_so == 0 && match[0].rm_eo == (regoff_t)strlen(name);
+}
+
+static int each_of(const struct auth_rules *r, const struct map *names,
+    rules_listed_fn *fn, void *arg)
+{
+	size_t pos = 0;
+	const char *name;
+	void *value;
+
+	while (map_next(names, &pos, &name, &value)) {
+		if (has_name(r->blocked_users, name) || !regex_fits(r, name))
+			continue;
+		int rc = fn(name, has_name(r->admin_users, name), arg);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int rules_each_listed(
+    const struct auth_rules *r, rules_listed_fn *fn, void *arg)
+{
+	int rc = each_of(r, r->admin_users, fn, arg);
+
+	return rc != 0 ? rc : each_of(r, r->allowed_users, fn, arg);
 }
 
 static bool is_existing(const struct auth_rules *r, const char *name)
@@ -381,19 +420,18 @@ static void say(struct rules_decision *d)
 		snprintf(d->text, sizeof d->text, "%s", texts[d->reason]);
 }
 
-void rules_decide(const struct auth_rules *r, const struct auth_identity *id,
+static void refuse_name(struct rules_decision *out, const struct err *why)
+{
+	out->reason = RULE_BAD_NAME;
+	str_printable(
+	    out->text, sizeof out->text, why->text, strlen(why->text));
+}
+
+static void decide(const struct auth_rules *r, const struct auth_identity *id,
     struct rules_decision *out)
 {
 	const char *admin_group;
-	struct err why = { 0 };
 
-	memset(out, 0, sizeof *out);
-	if (rules_normalise(r, id->name, out->name, &why) < 0) {
-		out->reason = RULE_BAD_NAME;
-		str_printable(
-		    out->text, sizeof out->text, why.text, strlen(why.text));
-		return;
-	}
 	out->reason = denied_by(r, out->name);
 	if (out->reason == RULE_NONE) {
 		admin_group = common_group(r->admin_groups, id);
@@ -404,6 +442,31 @@ void rules_decide(const struct auth_rules *r, const struct auth_identity *id,
 			out->admin = decide_admin(r, out->name, admin_group);
 	}
 	say(out);
+}
+
+void rules_decide(const struct auth_rules *r, const struct auth_identity *id,
+    struct rules_decision *out)
+{
+	struct err why = { 0 };
+
+	memset(out, 0, sizeof *out);
+	if (rules_normalise(r, id->name, out->name, &why) < 0)
+		refuse_name(out, &why);
+	else
+		decide(r, id, out);
+}
+
+void rules_decide_known(const struct auth_rules *r,
+    const struct auth_identity *id, struct rules_decision *out)
+{
+	struct err why = { 0 };
+
+	memset(out, 0, sizeof *out);
+	if (rules_name_check(id->name, &why) < 0 ||
+	    str_copy(out->name, sizeof out->name, id->name) < 0)
+		refuse_name(out, &why);
+	else
+		decide(r, id, out);
 }
 
 const char *rules_reason_name(enum rules_reason reason)

@@ -53,6 +53,14 @@ int rules_normalise(const struct auth_rules *r, const char *raw,
     char out[RULES_NAME_MAX + 1], struct err *err) MUST_CHECK;
 /* Is this normal name in admin_users? */
 bool rules_names_admin(const struct auth_rules *r, const char *name);
+/*
+ * Each normal name that admin_users and allowed_users list and that a login
+ * could have: not of blocked_users, and fitting username_regex. Ends when fn
+ * answers otherwise than 0, with that answer.
+ */
+typedef int rules_listed_fn(const char *name, bool is_admin, void *arg);
+int rules_each_listed(
+    const struct auth_rules *r, rules_listed_fn *fn, void *arg) MUST_CHECK;
 /* Just the grammar of a normal name. */
 int rules_name_check(const char *name, struct err *err) MUST_CHECK;
 
@@ -88,6 +96,11 @@ struct rules_decision {
  * long as r. */
 void rules_decide(const struct auth_rules *r, const struct auth_identity *id,
     struct rules_decision *out);
+/* The same of somebody whom the hub knows as id->name: it is normal already. */
+void rules_decide_known(const struct auth_rules *r,
+    const struct auth_identity *id, struct rules_decision *out);
+/* cfg->blocked_users is another list now. -1: the old one stays in force. */
+int rules_block_anew(struct auth_rules *r, struct err *err) MUST_CHECK;
 /* The name of the option that decided: "allowed_groups"; "no rule". */
 const char *rules_reason_name(enum rules_reason reason);
 /* One line per rule: matched or not, and the outcome. */

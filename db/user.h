@@ -22,6 +22,9 @@ int user_get(struct db *db, struct arena *a, int64_t id, struct user *out,
 /* ERR_EXISTS. */
 int user_create(struct db *db, const char *name, bool admin, int64_t now_us,
     int64_t *id_out, struct err *err) MUST_CHECK;
+/* Who is there stays, and becomes an administrator where `admin` says so. */
+int user_create_missing(struct db *db, const char *name, bool admin,
+    int64_t now_us, struct err *err) MUST_CHECK;
 int user_set_admin(
     struct db *db, int64_t id, bool admin, struct err *err) MUST_CHECK;
 /* The names of all administrators. */

@@ -57,6 +57,12 @@ static int put_service(struct req *r, struct jsonw *w)
 	return 0;
 }
 
+/* That of a browser stays in its cookie, which scripts do not see. */
+static const char *session_of_token(const struct req *r)
+{
+	return r->who.token_id ? r->who.session_id : NULL;
+}
+
 /* `scopes` tells what the request may do (contract/hub.md 1.5). */
 void api_user_self(struct req *r)
 {
@@ -69,7 +75,7 @@ void api_user_self(struct req *r)
 		jsonw_key(&w, "token_id");
 		jsonw_str(&w, token_id(r));
 		jsonw_key(&w, "session_id");
-		jsonw_str(&w, r->who.session_id);
+		jsonw_str(&w, session_of_token(r));
 		jsonw_key(&w, "scopes");
 		jsonw_value(&w, scopes);
 		jsonw_close(&w, '}');

@@ -87,7 +87,7 @@ struct app {
 	const struct authenticator_kind *auth_kind;
 	struct authenticator *auth;
 	struct providers *providers; /* hub/providers.h: logins elsewhere */
-	struct sealer *sealer;       /* auth_state; NULL: none is kept */
+	struct sealer *sealer;       /* auth_state, second steps; NULL: none */
 	struct refresh *refresh;     /* providers asked again; NULL: never */
 	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
 	struct sock_name hub_socket; /* of http_proxy, unless it was passed */

@@ -24,6 +24,7 @@
 #include "hub/providers.h"
 #include "hub/reference_manual.h"
 #include "hub/rest_manual.h"
+#include "hub/review.h"
 #include "hub/roster.h"
 #include "hub/web.h"
 
@@ -388,6 +389,10 @@ static void apply(struct app *app, const struct config *fresh)
 	    "changed=\"%s\" waits_for_restart=\"%s\"", buf_view(&applied),
 	    buf_view(&waiting));
 	audit_hub(app, AUDIT_CONFIG_CHANGED, buf_view(&applied));
+	if (rules_block_anew(app->rules, &err) != 0 ||
+	    review_blocked(app, &err) != 0)
+		log_error(NULL, "auth.blocked_users is not in force",
+		    "why=\"%s\"", err.text);
 	if (roster_load(app, &err) != 0)
 		log_error(NULL, "the rosters are as they were", "why=\"%s\"",
 		    err.text);

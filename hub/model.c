@@ -60,6 +60,16 @@ const char *req_server_url(
 	    url_escape_segment(a, server));
 }
 
+const char *req_own_origin(struct req *r)
+{
+	const char *host = http_header(r->http, "Host");
+
+	if (!host)
+		return "";
+	return arena_printf(&r->http->arena, "%s://%s",
+	    r->from_proxy && r->is_https ? "https" : "http", host);
+}
+
 bool req_may(
     struct req *r, enum scope_id id, const char *user, const char *server)
 {

@@ -28,6 +28,12 @@ const char *req_server_name(const struct req *r);
 /* "<prefix>/alice" or "<prefix>/alice/name" below the hub's, escaped. */
 const char *req_server_url(
     struct req *r, const char *prefix, const char *user, const char *server);
+/*
+ * "https://lab.example.org", as the requester itself wrote it in its Host
+ * header; "" without one. For links in an answer to nobody else, never to
+ * decide what is ours.
+ */
+const char *req_own_origin(struct req *r);
 /* Does the requester hold the scope for that user (server NULL) or server? */
 bool req_may(
     struct req *r, enum scope_id id, const char *user, const char *server);

@@ -34,8 +34,9 @@ static void add_detail(struct req *r, const struct service *s, json_t *m)
 
 	json_object_set_new(m, "url", json_string(c->url));
 	json_object_set_new(m, "prefix",
-	    json_string(
-		service_conf_prefix(&r->http->arena, &r->app->cfg, c->name)));
+	    json_string(*c->url ? service_conf_prefix(
+				      &r->http->arena, &r->app->cfg, c->name)
+				: ""));
 	json_object_set_new(m, "command", json_array());
 	json_object_set_new(m, "pid", json_integer(s->pid));
 	json_object_set_new(m, "info", info_of(s));

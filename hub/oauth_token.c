@@ -14,6 +14,7 @@
 static void refuse(
     struct req *r, int status, const char *error, const char *description)
 {
+	http_set(r->http, "Pragma", "no-cache");
 	reply_json(r, status,
 	    json_pack("{s:s, s:s}", "error", error, "error_description",
 		description));

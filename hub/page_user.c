@@ -154,12 +154,12 @@ static int stopped_status(const struct req *r)
 static void reply_json_stopped(
     struct req *r, const char *user, const char *name)
 {
-	struct arena *a = &r->http->arena;
 	const char *origin = r->app->web->public_origin;
-	const char *text = arena_printf(a,
-	    "JupyterHub server no longer running at %s. Restart the server at "
+	const char *text = arena_printf(&r->http->arena,
+	    "JupyterHub server no longer running at /%s. Restart the server at "
 	    "%s%s",
-	    server_path(r->app, a, user, name), origin ? origin : "",
+	    r->http->path + strlen(r->app->web->hub),
+	    origin ? origin : req_own_origin(r),
 	    req_server_url(r, "spawn", user, name));
 
 	reply_json(r, stopped_status(r), json_pack("{s:s}", "message", text));

@@ -9,16 +9,19 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "hub/model.h"
 
 #define ENVELOPE_TYPE "application/jupyterhub-pagination+json"
 #define URL_MAX_BYTES 65536
 
-/* One item of the Accept header, without parameters. */
+/* One item of the Accept header, without parameters. Pages of ours always. */
 static bool accepts_envelope(const struct req *r)
 {
 	const char *accept = http_header(r->http, "Accept");
 	struct slice rest = slice_of(accept ? accept : ""), item;
 
+	if (r->form_done)
+		return true;
 	while (slice_split(&rest, ',', &item))
 		if (slice_ieq(slice_trim(item), ENVELOPE_TYPE))
 			return true;
@@ -45,10 +48,9 @@ static int read_number(
 static int read_page(struct req *r, struct paging *out)
 {
 	const struct config *cfg = &r->app->cfg;
-	int64_t limit;
+	int64_t limit =
+	    accepts_envelope(r) ? cfg->page_default_limit : cfg->page_max_limit;
 
-	limit =
-	    out->has_envelope ? cfg->page_default_limit : cfg->page_max_limit;
 	if (read_number(r, "offset", 0, &out->offset) != 0 ||
 	    read_number(r, "limit", limit, &out->limit) != 0) {
 		reply_error(r, 400,
@@ -64,7 +66,7 @@ static int read_page(struct req *r, struct paging *out)
 
 int paging_read(struct req *r, struct paging *out)
 {
-	out->has_envelope = r->form_done || accepts_envelope(r);
+	out->has_envelope = accepts_envelope(r);
 	return read_page(r, out);
 }
 
@@ -75,12 +77,10 @@ int paging_read_always(struct req *r, struct paging *out)
 }
 
 /* What the client said of itself and of the address stays, so that it can
- * follow the link as it came. The Host header is that client's own. */
+ * follow the link as it came. */
 static const char *next_url(
     struct req *r, const struct paging *p, int64_t offset)
 {
-	const char *host = http_header(r->http, "Host");
-	const char *scheme = r->from_proxy && r->is_https ? "https" : "http";
 	struct buf query;
 
 	buf_init(&query, URL_MAX_BYTES);
@@ -93,9 +93,8 @@ static const char *next_url(
 	}
 	buf_printf(&query, "%soffset=%" PRId64 "&limit=%" PRId64,
 	    query.len ? "&" : "", offset, p->limit);
-	const char *url = arena_printf(&r->http->arena, "%s%s%s%s?%s",
-	    host ? scheme : "", host ? "://" : "", host ? host : "",
-	    r->http->path, buf_view(&query));
+	const char *url = arena_printf(&r->http->arena, "%s%s?%s",
+	    req_own_origin(r), r->http->path, buf_view(&query));
 	buf_fini(&query);
 	return url;
 }

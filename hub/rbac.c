@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/rules.h"
 #include "auth/scope.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -18,6 +19,7 @@
 
 struct loading {
 	struct db *db;
+	const struct auth_rules *rules;
 	struct arena *arena;
 	const struct config *cfg;
 	struct rbac rbac;
@@ -47,6 +49,29 @@ static int group_id(
 		return -1;
 	*out = g.id;
 	return found ? 0 : group_create(l->db, name, out, err);
+}
+
+/* ---- people ------------------------------------------------------- */
+
+struct listing {
+	struct loading *l;
+	int64_t now_us;
+	struct err *err;
+};
+
+static int put_listed(const char *name, bool is_admin, void *arg)
+{
+	struct listing *x = arg;
+
+	return user_create_missing(x->l->db, name, is_admin, x->now_us, x->err);
+}
+
+/* Scripts and groups can name them before their first login. */
+static int load_people(struct loading *l, struct err *err)
+{
+	struct listing x = { l, clock_wall_us(), err };
+
+	return rules_each_listed(l->rules, put_listed, &x);
 }
 
 /* ---- groups ------------------------------------------------------- */
@@ -205,7 +230,7 @@ static int delete_stale(struct loading *l, struct err *err)
 
 static int load(struct loading *l, struct err *err)
 {
-	if (delete_stale(l, err) != 0)
+	if (delete_stale(l, err) != 0 || load_people(l, err) != 0)
 		return -1;
 	for (size_t i = 0; i < l->rbac.n_groups; i++)
 		if (load_group(l, &l->rbac.groups[i], err) != 0)
@@ -229,7 +254,9 @@ static int load_at_once(struct loading *l, struct err *err)
 int rbac_load(struct app *app, struct err *err)
 {
 	const char *file = app->places.config_file;
-	struct loading l = { .db = app->db, .cfg = &app->cfg };
+	struct loading l = {
+		.db = app->db, .rules = app->rules, .cfg = &app->cfg
+	};
 	struct arena a;
 	int rc;
 

@@ -228,6 +228,13 @@ static int status_of(enum err_code code)
 	return 500;
 }
 
+/* Not by JSON. */
+static bool is_refused_by_page(const struct req *r)
+{
+	return r->gate != GATE_API && r->gate != GATE_OAUTH &&
+	       !(r->gate == GATE_PUBLIC && r->is_api);
+}
+
 void reply_err(struct req *r, const struct err *err)
 {
 	int status = status_of(err->code);
@@ -244,8 +251,7 @@ void reply_err(struct req *r, const struct err *err)
 	    &(struct log_ctx){ .request = id, .user = principal_name(&r->who) },
 	    "request failed", "code=%s why=%s", err_code_name(err->code),
 	    err->text);
-	if (r->gate == GATE_PAGE || r->gate == GATE_OPEN ||
-	    r->gate == GATE_LAUNCH)
+	if (is_refused_by_page(r))
 		reply_page_error(r, 500,
 		    "The hub could not do this. Try again in a moment; if it "
 		    "stays so, tell its administrator: the reason stands in "
@@ -424,12 +430,12 @@ void reply_refusal(struct req *r, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	const char *text = arena_vprintf(&r->http->arena, fmt, ap);
 	va_end(ap);
-	if (r->gate == GATE_API || (r->gate == GATE_PUBLIC && r->is_api))
-		error_text(r, status, text);
+	if (is_refused_by_page(r))
+		page_error_text(r, status, text);
 	else if (r->gate == GATE_OAUTH)
 		oauth_error_text(r, status, text);
 	else
-		page_error_text(r, status, text);
+		error_text(r, status, text);
 }
 
 void reply_no_access(struct req *r)

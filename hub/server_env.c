@@ -6,12 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "base/url.h"
 
+/* With its '-' escaped, too: else the server "lab" of alice and the server of
+ * alice-lab would be one client, and whichever starts takes it from the other.
+ */
+static const char *quote_owner(struct arena *a, const char *user)
+{
+	const char *quoted = url_quote(a, user, true);
+	struct buf b;
+
+	buf_init(&b, 3 * strlen(quoted) + 1);
+	for (; *quoted; quoted++) {
+		if (*quoted == '-')
+			buf_str(&b, "%2D");
+		else
+			buf_char(&b, *quoted);
+	}
+	const char *out = arena_strdup(a, buf_view(&b));
+	buf_fini(&b);
+	return out;
+}
+
 const char *server_env_client_id(struct arena *a, const struct server_env *e)
 {
-	const char *user = url_quote(a, e->user, true);
+	const char *user = quote_owner(a, e->user);
 
 	if (!*e->name)
 		return arena_printf(a, "jupyterhub-user-%s", user);

@@ -23,6 +23,8 @@
 #define LIST_MS        30000
 #define LIST_BYTES_MAX ((size_t)256 << 20)
 #define REASON_BYTES   160
+/* So many routes are parsed and told in a turn. */
+#define PART_ROUTES    256
 
 enum call_kind { CALL_ADD, CALL_DELETE, CALL_LIST };
 
@@ -41,6 +43,9 @@ struct call {
 	int64_t pause_ms;
 	uint64_t fetch_id; /* 0: pauses */
 	struct timer timer;
+	char *answer; /* of a list, while it is told */
+	struct json_parts parts;
+	struct defer next_part;
 };
 
 struct proxy_client {
@@ -117,6 +122,8 @@ static void call_free(struct call *k)
 {
 	list_del(&k->link);
 	timer_stop(&k->timer);
+	defer_cancel(&k->next_part);
+	free(k->answer);
 	free(k->path);
 	free(k->body);
 	free(k);
@@ -160,7 +167,7 @@ static void wake(struct proxy_client *c)
 }
 
 /* Its last deed: the call is gone before its callback runs. */
-static void finish(struct call *k, const struct err *err, const json_t *routes)
+static void finish(struct call *k, const struct err *err)
 {
 	struct proxy_client *c = k->client;
 	proxy_done_fn *done = k->done;
@@ -171,7 +178,7 @@ static void finish(struct call *k, const struct err *err, const json_t *routes)
 	c->n_running--;
 	wake(c);
 	if (list != NULL)
-		list(err, routes, arg);
+		list(err, NULL, arg);
 	else if (done != NULL)
 		done(err, arg);
 }
@@ -208,23 +215,32 @@ static void refused(const struct fetch_result *res, struct err *err)
 	    "the proxy's API answers %d: %s", res->status, text);
 }
 
-static void finish_list(struct call *k, const struct fetch_result *res)
+/* Whoever is told may end the call. */
+static void tell_part(void *arg)
 {
+	struct call *k = arg;
 	struct err err = { .code = ERR_NONE };
-	json_t *routes = NULL;
+	json_t *routes;
+	int rc = json_parts_next(&k->parts, PART_ROUTES, &routes, &err);
 
-	if (json_parse(res->body.p, res->body.len, &routes, &err) == 0 &&
-	    !json_is_object(routes)) {
+	if (rc == 1) {
+		defer_call(k->client->loop, &k->next_part, tell_part, k);
+		k->list(&err, routes, k->arg);
 		json_decref(routes);
-		routes = NULL;
-		err_set(&err, ERR_PROTOCOL, "it is no JSON object");
+		return;
 	}
-	if (routes == NULL) {
+	if (rc < 0) {
 		err.code = ERR_PROTOCOL;
 		(void)err_wrap(&err, "list of routes of the proxy");
 	}
-	finish(k, &err, routes);
-	json_decref(routes);
+	finish(k, &err);
+}
+
+static void finish_list(struct call *k, const struct fetch_result *res)
+{
+	k->answer = xmemdup(res->body.p, res->body.len);
+	json_parts_init(&k->parts, k->answer, res->body.len);
+	tell_part(k);
 }
 
 /* ---- running ------------------------------------------------------------- */
@@ -266,13 +282,13 @@ static void on_answer(const struct fetch_result *res, void *arg)
 		if (k->kind == CALL_LIST)
 			finish_list(k, res);
 		else
-			finish(k, &ok, NULL);
+			finish(k, &ok);
 		return;
 	}
 	if (try_again(k, res))
 		return;
 	refused(res, &err);
-	finish(k, &err, NULL);
+	finish(k, &err);
 }
 
 static const char *method_of(const struct call *k)

@@ -30,8 +30,9 @@ struct proxy_client_options {
 /* err->code ERR_NONE: done. ERR_DENIED: the token is wrong, or one side of the
  * TLS does not believe the other. */
 typedef void proxy_done_fn(const struct err *err, void *arg);
-/* routes: object keyed by unescaped path, as the contract says; borrowed.
- * NULL when err->code is not ERR_NONE. */
+/* routes: an object keyed by unescaped path, as the contract says; borrowed. A
+ * long list comes in several, one a turn of the loop. NULL ends it: with
+ * ERR_NONE all were told. */
 typedef void proxy_list_fn(
     const struct err *err, const json_t *routes, void *arg);
 

@@ -55,7 +55,7 @@ def environment(source=None, home="/"):
 
 
 class ReferenceHub:
-    def __init__(self, account=None, source=None):
+    def __init__(self, account=None, source=None, more=""):
         self.dir = tempfile.mkdtemp(prefix="carrelt-reference-")
         os.chmod(self.dir, 0o755)
         self.account, self.source = account, source
@@ -66,6 +66,7 @@ class ReferenceHub:
         shutil.copy(os.path.join(report.bin_dir(), "carrel-proxy"), self.dir)
         with open(os.path.join(self.dir, "config.py"), "w") as f:
             f.write(CONFIG % {"port": self.port, "hub_port": free_port(), "api_port": free_port(), "dir": self.dir})
+            f.write(more)
             if source:
                 f.write("c.JupyterHub.data_files_path = %r\n" % os.path.join(os.path.abspath(source), "share/jupyterhub"))
         os.mkdir(os.path.join(self.dir, "home"))

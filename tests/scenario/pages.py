@@ -140,6 +140,12 @@ def choice():
     equal(send(alice, "/hub/stop/alice", 303).location(), "/hub/home", "stopped")
     until("it is at rest", 20, lambda: not alice.ok(200, "GET", "/users/alice").json()["servers"])
     claim('value="big" checked' in page(alice, "/hub/spawn").text, "the last choice is offered first")
+    send(alice, "/hub/spawn/alice", 302, profile="default")
+    until("it runs again", 20, lambda: alice.ok(200, "GET", "/users/alice").json()["server"])
+    equal(alice.ok(200, "GET", "/users/alice").json()["servers"][""]["user_options"], {"profile": ["default"]},
+          "no _xsrf among options without the prefix")
+    send(alice, "/hub/stop/alice", 303)
+    until("it is at rest again", 20, lambda: not alice.ok(200, "GET", "/users/alice").json()["servers"])
     alice.no(400, 'There is no profile "root" to choose. There are: default, big', "POST", "/users/alice/server",
              {"profile": "root"})
     claim(page(alice, "/hub/spawn-pending/alice").status == 200, "not running has its page")

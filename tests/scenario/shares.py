@@ -84,6 +84,9 @@ def listed():
     equal(names(carol, "/users/carol/shared"), [("", "class")], "with Carol, through her class")
     equal(names(dave, "/users/dave/shared"), [], "with Dave")
     equal(names(boss, "/groups/class/shared"), [("", "class")], "with the class")
+    limits = [alice.ok(200, "GET", "/shares/alice", headers=h).json()["_pagination"]["limit"]
+              for h in ({}, {"Accept": "application/jupyterhub-pagination+json"})]
+    equal(limits, [200, 50], "a page that nobody gave a size, without and with the paging type")
     page = alice.ok(200, "GET", "/shares/alice?limit=1").json()
     equal((len(page["items"]), page["_pagination"]["total"], page["_pagination"]["next"]["offset"]), (1, 2, 1), "a page")
     equal(bob.ok(200, "GET", "/users/bob/shared/alice/lab").json()["scopes"][0], ACCESS, "one of Bob's")

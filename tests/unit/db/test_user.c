@@ -71,6 +71,27 @@ static void test_admin_can_be_set_and_taken(void **state)
 	assert_false(u.admin);
 }
 
+static void test_create_missing_leaves_who_is_there(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	struct user u;
+	int64_t id = fixture_user(f, "alice");
+
+	test_ok(user_set_admin(f->db, id, true, &err), &err);
+	test_ok(user_create_missing(f->db, "alice", false, 1, &err), &err);
+	assert_int_equal(user_get(f->db, &f->a, id, &u, &err), 1);
+	assert_true(u.admin);
+	assert_int_not_equal(u.created_us, 1);
+	test_ok(user_create_missing(f->db, "bob", false, 2, &err), &err);
+	assert_int_equal(user_find(f->db, &f->a, "bob", &u, &err), 1);
+	assert_false(u.admin);
+	assert_int_equal(u.created_us, 2);
+	test_ok(user_create_missing(f->db, "bob", true, 3, &err), &err);
+	assert_int_equal(user_find(f->db, &f->a, "bob", &u, &err), 1);
+	assert_true(u.admin);
+}
+
 static void test_activity_never_moves_backwards(void **state)
 {
 	struct fixture *f = *state;
@@ -153,7 +174,7 @@ static void test_delete_takes_everything_along(void **state)
 	fixture_exec(f,
 	    "INSERT INTO user_group VALUES (1, 'staff');"
 	    "INSERT INTO session VALUES (1, 1, randomblob(32),"
-	    " hex(randomblob(16)), 1, 1, 2);"
+	    " hex(randomblob(16)), 1, 1, 2, NULL);"
 	    "INSERT INTO server (id, user_id, name, created_us)"
 	    " VALUES (1, 1, '', 1);"
 	    "INSERT INTO oauth_client VALUES ('c', NULL, '/', 'd', '[]', 1,"
@@ -236,6 +257,7 @@ int main(void)
 		FIXTURE_TEST(test_admin_can_be_set_and_taken),
 		FIXTURE_TEST(test_a_new_name_ends_logins_and_tokens),
 		FIXTURE_TEST(test_admins_are_named),
+		FIXTURE_TEST(test_create_missing_leaves_who_is_there),
 		FIXTURE_TEST(test_activity_never_moves_backwards),
 		FIXTURE_TEST(test_groups_are_replaced_and_sorted),
 		FIXTURE_TEST(test_groups_that_break_a_rule_change_nothing),

@@ -189,12 +189,16 @@ static void test_address_of_a_stopped_server(void **state)
 	assert_answer(browse(&alice, "/hub/user/alice/"), 503, NULL);
 }
 
-static void assert_json_424(const struct answer *a)
+static void assert_json_424(const struct answer *a, const char *path)
 {
-	assert_answer(a, 424,
-	    "{\"message\":\"JupyterHub server no longer "
-	    "running at /user/alice/. Restart the server at "
-	    "/hub/spawn/alice\"}");
+	char text[200];
+
+	snprintf(text, sizeof text,
+	    "{\"message\":\"JupyterHub server no longer running at "
+	    "/user/alice%s. Restart the server at "
+	    "http://hub/hub/spawn/alice\"}",
+	    path);
+	assert_answer(a, 424, text);
 	assert_header(a, "Content-Type", "application/json");
 }
 
@@ -205,13 +209,17 @@ static void test_scripts_get_json_for_a_stopped_server(void **state)
 
 	(void)state;
 	assert_json_424(
-	    request("GET", "/hub/user/alice/api/kernels", token, NULL));
+	    request("GET", "/hub/user/alice/api/kernels", token, NULL),
+	    "/api/kernels");
 	snprintf(more, sizeof more, "%sAccept: application/json\r\n", token);
-	assert_json_424(request("GET", "/hub/user/alice/lab", more, NULL));
 	assert_json_424(
-	    request("POST", "/hub/user/alice/api/kernels", token, "{}"));
+	    request("GET", "/hub/user/alice/lab", more, NULL), "/lab");
 	assert_json_424(
-	    request("DELETE", "/hub/user/alice/files/x", token, NULL));
+	    request("POST", "/hub/user/alice/api/kernels", token, "{}"),
+	    "/api/kernels");
+	assert_json_424(
+	    request("DELETE", "/hub/user/alice/files/x", token, NULL),
+	    "/files/x");
 	assert_answer(
 	    request("PUT", "/hub/user/alice/files/x", token, ""), 405, NULL);
 }

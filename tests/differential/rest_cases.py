@@ -1,19 +1,5 @@
-"""The requests that both hubs are asked, in order: each builds on those before.
-
-Who: boss (an administrator), alice (a user), nobody; or a token that a case kept.
-`{name}` in a path is a value that an earlier case kept, by its place in the answer.
-"""
-import collections
-import datetime
-
-Case = collections.namedtuple("Case", "name who method path body raw headers keep wait")
-CASES = []
-
-
-def ask(name, who, method, path, body=None, raw=None, headers=None, keep=None, wait=None):
-    """wait: (seconds, path of the answer, value): ask again until it is so."""
-    CASES.append(Case(name, who, method, path, body, raw, headers or {}, keep or {}, wait))
-
+"""Requests of REST clients: users, lists, groups, tokens, activity, servers, services, and what only refuses."""
+from asking import ask
 
 PAGED = {"Accept": "application/jupyterhub-pagination+json"}
 
