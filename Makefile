@@ -11,6 +11,7 @@
 #   make conformance CHP=DIR  configurable-http-proxy's own tests, against ours
 #   make differential  the same requests to a JupyterHub and to ours: SRC=DIR
 #   make compat     JupyterHub's real clients from checkouts: SRC=DIR
+#   make guards     take each guard of the security lists away: ONLY=next
 #   make soak       churn of everything for SECONDS (600), and what it left behind
 #   make docs       write etc/carrel.yaml and the generated docs anew
 #   make install    programs, units and samples, below DESTDIR
@@ -42,7 +43,7 @@ CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DCARREL_VERSION='"$(VERSION)"'
 CFLAGS   := -std=c11 $(WARN) $(if $(CI),-Werror) $(HARD) $(OPTIM)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDOPT)
 LDLIBS   := -lmicrohttpd -lcurl -lsqlite3 -ljansson -lyaml -lpam -lcap -lldap -llber \
-	-lcjose -lidn2 -lsodium -lutf8proc -lcsv -lssl -lcrypto -lnghttp2 -lpthread
+	-lcjose -lidn2 -lsodium -loath -lutf8proc -lcsv -lssl -lcrypto -lnghttp2 -lpthread
 
 # ---- what is built -------------------------------------------------------
 # Each room is one archive; a program is its main plus the archives it needs.
@@ -231,6 +232,11 @@ differential: all
 compat: all
 	@SRC='$(SRC)' CARREL_BIN=$(abspath $(B))/bin tests/run.py tests/compat
 .PHONY: differential compat
+# Without each guard in turn its test has to fail (tests/guards); 20 minutes.
+guards:
+	@$(MAKE) --no-print-directory -j$(JOBS) all unit-build
+	@tests/guards/guards.py --only '$(ONLY)'
+.PHONY: guards
 # Ten minutes of churn; make check has twenty seconds of it.
 soak: all
 	@CARREL_BIN=$(abspath $(B))/bin SOAK_SECONDS=$(or $(SECONDS),600) tests/scenario/soak.py

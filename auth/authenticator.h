@@ -15,24 +15,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth/auth_env.h"
 #include "auth/identity.h"
 #include "base/conf.h"
 #include "base/err.h"
 #include "base/loop.h"
 
 struct arena;
-struct auth_rules;
-struct db;
-struct fetcher;
-struct keys;
-struct offload;
-struct passwords;
-struct spawner_client;
 struct url_pairs;
 
 enum auth_result {
 	AUTH_RES_OK,
-	AUTH_RES_DENIED,      /* wrong name or password: one text for all */
+	AUTH_RES_DENIED,      /* wrong name or password: one text for all; with
+			       * a text of its own: a later step was wrong */
 	AUTH_RES_EXPIRED,     /* account or password; text says what to do */
 	AUTH_RES_UNAVAILABLE, /* cannot tell now */
 	AUTH_RES_TIMEOUT,
@@ -48,35 +43,6 @@ struct auth_sink {
 	void (*done)(uint64_t attempt, enum auth_result res,
 	    const struct auth_identity *identity, const char *text, void *arg);
 	void *arg;
-};
-
-struct auth_env {
-	struct loop *loop;
-	struct spawner_client *spawner; /* the owner forwards auth_prompt and
-					 * auth_end to pam.c by the id */
-	struct offload *offload; /* for what blocks: a pool of the logins' own,
-				  * which outlives the kind */
-	const struct auth_sink *sink;
-	/* Would they be an administrator if they came in under this name, as
-	 * it was typed? 1/0/-1. */
-	int (*is_admin)(const char *name, void *arg, struct err *err);
-	void *is_admin_arg;
-	/* The hub's own; NULL while the options are only checked. */
-	struct db *db;
-	const struct auth_rules *rules;
-	struct passwords *passwords;
-	const struct keys *keys;
-	const struct conf_node *options; /* the kind's own map; NULL: none */
-	const char *file;      /* of the configuration, for messages */
-	bool creates_accounts; /* auth.create_system_users */
-	bool public_address;   /* people from elsewhere can reach us */
-	/* Redirect kinds: send the browser there; the attempt is over. arg is
-	 * the sink's. */
-	void (*redirect)(uint64_t attempt, const char *url, void *arg);
-	struct fetcher *fetcher;  /* redirect kinds: their HTTP client */
-	const char *callback_url; /* redirect kinds: where people come back;
-				   * NULL: our public address is not known */
-	const char *hub_url;      /* the same: "https://hub.example.org/hub/" */
 };
 
 /* What the first form brought. */

@@ -70,11 +70,12 @@ static struct authenticator *first_use_open(
     const struct auth_env *env, struct err *err)
 {
 	struct own_policy policy;
+	struct own_login *o;
 
 	if (read_options(&policy, env, err) < 0)
 		return NULL;
-	return own_login_plug(
-	    own_login_new(&authenticator_first_use, env, &policy));
+	o = own_login_new(&authenticator_first_use, env, &policy, err);
+	return o ? own_login_plug(o) : NULL;
 }
 
 const struct authenticator_kind authenticator_first_use = {

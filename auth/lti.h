@@ -41,7 +41,10 @@ bool lti_are_same(
 const char *lti13_authorize_url(const struct authenticator *au, struct arena *a,
     const struct auth_trip *trip, const struct url_pairs *args,
     struct err *err);
-/* What platforms want to know about us when the tool is registered there. */
+/* What platforms want to know about us when the tool is registered there: JSON,
+ * and for LTI 1.1 an XML cartridge (IMS Basic LTI link), which has no secret of
+ * ours; a text in `a`. */
 json_t *lti13_tool(const struct authenticator *au);
+const char *lti11_tool(const struct authenticator *au, struct arena *a);
 
 #endif

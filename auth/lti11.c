@@ -7,17 +7,22 @@
  * The order of checks: the signature first, so that nobody without the secret
  * fills the memory of nonces; then the time; then that it is used once.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "auth/lti_priv.h"
 #include "auth/oauth1.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/str.h"
 
 #define FIELD_MAX 1024
+/* Its parts are bounded by the options, and escaped at most five times as long.
+ */
+#define TOOL_MAX  65536
 #define TEXT_AGAIN                                                             \
 	"This way here from the course was used already, or it took too "      \
 	"long. Please open the link in the course again."
@@ -137,6 +142,66 @@ static void lti11_callback(struct authenticator *au, uint64_t id,
 		at->launch.next = arena_strdup(&at->arena, at->launch.next);
 	lti_accept(at);
 }
+
+/* ---- registering it ------------------------------------------------------ */
+
+/* XML 1.0, section 2.4; control bytes have no place in XML at all. */
+static void put_text(struct buf *b, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '&')
+			buf_str(b, "&amp;");
+		else if (c == '<')
+			buf_str(b, "&lt;");
+		else if (c == '>')
+			buf_str(b, "&gt;");
+		else
+			buf_char(b, c < ' ' || c == 0x7f ? ' ' : *text);
+	}
+}
+
+static void put_element(struct buf *b, const char *name, const char *text)
+{
+	buf_printf(b, "  <blti:%s>", name);
+	put_text(b, text);
+	buf_printf(b, "</blti:%s>\n", name);
+}
+
+#define IMS "http://www.imsglobal.org/xsd/"
+
+/* Our pages cannot be framed: Canvas opens a window. */
+const char *lti11_tool(const struct authenticator *au, struct arena *a)
+{
+	const struct lti *o = lti_of(au);
+	const char *text;
+	struct buf b;
+
+	buf_init(&b, TOOL_MAX);
+	buf_str(&b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+		    "<cartridge_basiclti_link xmlns=\"" IMS "imslticc_v1p0\"\n"
+		    "    xmlns:blti=\"" IMS "imsbasiclti_v1p0\"\n"
+		    "    xmlns:lticm=\"" IMS "imslticm_v1p0\"\n"
+		    "    xmlns:lticp=\"" IMS "imslticp_v1p0\">\n");
+	put_element(&b, "title", o->opt.tool_name);
+	put_element(&b, "description", o->opt.tool_description);
+	put_element(&b, "icon", arena_printf(a, "%slogo", o->hub_url));
+	put_element(&b, "launch_url", o->launch_url);
+	buf_str(&b, "  <blti:extensions platform=\"canvas.instructure.com\">\n"
+		    "    <lticm:options name=\"course_navigation\">\n"
+		    "      <lticm:property name=\"windowTarget\">_blank"
+		    "</lticm:property>\n"
+		    "    </lticm:options>\n"
+		    "  </blti:extensions>\n"
+		    "</cartridge_basiclti_link>\n");
+	assert(!b.overflow);
+	text = arena_strdup(a, buf_view(&b));
+	buf_fini(&b);
+	return text;
+}
+
+/* ---- life ---------------------------------------------------------------- */
 
 static struct authenticator *lti11_open(
     const struct auth_env *env, struct err *err)

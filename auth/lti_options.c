@@ -37,7 +37,10 @@
 	    ROW(label, STRING, "The learning platform", 1, 200),               \
 	    ROW(username_prefix, STRING, NULL, 0, 64), TEXT(strip_domain),     \
 	    ROW(group_prefix, STRING, NULL, 0, 64),                            \
-	    ROW(allow_unverified_email, BOOL, "false", 0, 0), LEEWAY
+	    ROW(allow_unverified_email, BOOL, "false", 0, 0),                  \
+	    ROW(tool_name, STRING, "Notebooks", 1, 200),                       \
+	    ROW(tool_description, STRING, "Notebooks in the browser", 1, 500), \
+	    LEEWAY
 
 static const struct conf_option table_13[] = {
 	COMMON,
@@ -47,8 +50,6 @@ static const struct conf_option table_13[] = {
 	TEXT(authorize_url),
 	TEXT(jwks_endpoint),
 	TEXT(ca_file),
-	ROW(tool_name, STRING, "Notebooks", 1, 200),
-	ROW(tool_description, STRING, "Notebooks in the browser", 1, 500),
 	ROW(deployment_ids, STRINGS, NULL, 0, 1024),
 };
 

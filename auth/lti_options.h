@@ -16,11 +16,12 @@ struct lti_options {
 	const char *name, *kind, *label;
 	const char *username_key, *username_prefix, *strip_domain;
 	const char *group_prefix;
+	const char *tool_name, *tool_description; /* what platforms show */
 	bool allow_unverified_email;
 	int64_t leeway_s;
 	/* lti13 */
 	const char *issuer, *client_id, *authorize_url, *jwks_endpoint;
-	const char *ca_file, *tool_name, *tool_description;
+	const char *ca_file;
 	struct conf_strings deployment_ids;
 	/* lti11: key to secret */
 	struct conf_pairs consumers;

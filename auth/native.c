@@ -4,14 +4,14 @@
  */
 #include "auth/native.h"
 
-#include "auth/answers.h"
 #include "auth/own_login.h"
 #include "auth/passwords.h"
+#include "base/str.h"
 
 struct native_options {
 	bool open_signup, enable_signup;
 	int64_t minimum_password_length, max_waiting;
-	const char *admin_password;
+	const char *admin_password, *totp;
 };
 
 static const struct conf_option table[] = {
@@ -60,7 +60,24 @@ static const struct conf_option table[] = {
 	    .doc = "The first password of administrators.",
 	    .restart = true,
 	},
+	{
+	    .path = "totp",
+	    .type = CONF_WORD,
+	    .offset = offsetof(struct native_options, totp),
+	    .fallback = "off",
+	    .words = "off|optional|required",
+	    .doc = "Whether people may, or must, have a second step.",
+	    .restart = true,
+	},
 };
+
+static enum second_step_mode second_step_of(const char *word)
+{
+	if (str_eq(word, "required"))
+		return SECOND_STEP_REQUIRED;
+	return str_eq(word, "optional") ? SECOND_STEP_OPTIONAL
+					: SECOND_STEP_OFF;
+}
 
 static int read_options(
     struct own_policy *out, const struct auth_env *env, struct err *err)
@@ -80,6 +97,7 @@ static int read_options(
 		.open_signup = opt.open_signup,
 		.min_length = opt.minimum_password_length,
 		.max_waiting = opt.max_waiting,
+		.second_step = second_step_of(opt.totp),
 	};
 	own_policy_set_admin_password(out, opt.admin_password);
 	arena_fini(&a);
@@ -90,11 +108,12 @@ static struct authenticator *native_open(
     const struct auth_env *env, struct err *err)
 {
 	struct own_policy policy;
+	struct own_login *o;
 
 	if (read_options(&policy, env, err) < 0)
 		return NULL;
-	return own_login_plug(
-	    own_login_new(&authenticator_native, env, &policy));
+	o = own_login_new(&authenticator_native, env, &policy, err);
+	return o ? own_login_plug(o) : NULL;
 }
 
 const struct authenticator_kind authenticator_native = {
@@ -102,7 +121,7 @@ const struct authenticator_kind authenticator_native = {
 	.has_form = true,
 	.open = native_open,
 	.begin = own_login_begin,
-	.reply = answers_no_reply,
+	.reply = own_login_reply,
 	.cancel = own_login_cancel,
 	.close = own_login_close,
 };

@@ -4,9 +4,11 @@
 #include "auth/none.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "auth/answers.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 struct none {
 	struct authenticator base;
@@ -24,9 +26,16 @@ static struct authenticator *none_open(
 	struct none *n;
 
 	if (env->options && env->options->n_children > 0) {
+		const char *key = env->options->child->key;
+		char shown[64];
+
+		key = key ? key : "";
+		str_printable(shown, sizeof shown, key, strlen(key));
 		(void)err_set(err, ERR_INVALID,
-		    "auth.options: \"auth.type: none\" has no options; those "
-		    "of a provider stand in auth.providers");
+		    "auth.options: \"%s\" is no option of \"auth.type: "
+		    "none\", which has none; those of a provider stand in "
+		    "auth.providers",
+		    shown);
 		return NULL;
 	}
 	n = xcalloc(1, sizeof *n);

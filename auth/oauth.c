@@ -520,6 +520,8 @@ static int set_up(struct oauth *o, const struct auth_env *env, struct err *err)
 	if (oauth_options_read(&o->arena, env->options, file, &o->opt, err) !=
 	    0)
 		return -1;
+	if (oauth_google_open(&o->opt, &o->google, err) != 0)
+		return err_wrap(err, "%s: provider \"%s\"", file, o->opt.name);
 	o->callback_url = o->opt.oauth_callback_url;
 	if (!o->callback_url && env->callback_url)
 		o->callback_url = arena_strdup(&o->arena, env->callback_url);
@@ -542,6 +544,7 @@ static void oauth_close(struct authenticator **au)
 	list_for_each (it, &o->attempts)
 		attempt_free(LIST_ITEM(it, struct oauth_attempt, link));
 	oidc_free(&o->oidc);
+	oauth_google_close(&o->google);
 	wipe(o->opt.client_secret);
 	arena_fini(&o->arena);
 	free(o);

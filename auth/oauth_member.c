@@ -27,8 +27,7 @@ static bool folds(const struct oauth_attempt *at)
 }
 
 /* A provider that takes Acme for acme has one group of that name. */
-static int add_group(
-    struct oauth_attempt *at, const char *name, struct err *err)
+int oauth_add_group(struct oauth_attempt *at, const char *name, struct err *err)
 {
 	char *own = arena_strdup(&at->arena, name);
 
@@ -169,8 +168,6 @@ static void conclude(struct oauth_attempt *at)
 
 /* ---- calls of the API ---------------------------------------------------- */
 
-static void next_call(struct oauth_attempt *at);
-
 static int add_item(
     struct oauth_attempt *at, const json_t *item, struct err *err)
 {
@@ -184,7 +181,7 @@ static int add_item(
 		    c->path, first ? c->second : c->first);
 	if (second)
 		first = arena_printf(&at->arena, "%s:%s", first, second);
-	return add_group(at, first, err);
+	return oauth_add_group(at, first, err);
 }
 
 static void on_list(const struct fetch_result *res, void *arg)
@@ -214,7 +211,7 @@ static void on_list(const struct fetch_result *res, void *arg)
 		at->page = 1;
 		at->call++;
 	}
-	next_call(at);
+	oauth_next_call(at);
 }
 
 /* What the item says of the person's part in it, "a/b": of any item of a. */
@@ -302,7 +299,7 @@ static void on_page(const struct fetch_result *res, void *arg)
 		at->page = 1;
 		at->call++;
 	}
-	next_call(at);
+	oauth_next_call(at);
 }
 
 static const char *token_for(const struct oauth_attempt *at)
@@ -361,7 +358,7 @@ static void on_probe(const struct fetch_result *res, void *arg)
 	    member ? claims_text(&at->arena, member, c->first) : NULL;
 	const json_t *level = json_object_get(member, "access_level");
 	if (id && str_eq(id, sub) && json_integer_value(level) >= c->level)
-		rc = add_group(at,
+		rc = oauth_add_group(at,
 		    arena_printf(&at->arena, "%s%s", c->prefix,
 			values->items[at->i_value]),
 		    &err);
@@ -371,7 +368,7 @@ static void on_probe(const struct fetch_result *res, void *arg)
 		return;
 	}
 	at->i_value++;
-	next_call(at);
+	oauth_next_call(at);
 }
 
 static void start_list(struct oauth_attempt *at)
@@ -430,6 +427,8 @@ static bool is_due(const struct oauth_attempt *at)
 		return oauth_asks_scope(opt, c->scope);
 	case CALL_OVERAGE:
 		return is_elsewhere(at);
+	case CALL_DIRECTORY:
+		return at->owner->google != NULL;
 	}
 	return false;
 }
@@ -450,10 +449,13 @@ static void start_call(struct oauth_attempt *at)
 	case CALL_OVERAGE:
 		start_page(at);
 		return;
+	case CALL_DIRECTORY:
+		oauth_google_groups(at);
+		return;
 	}
 }
 
-static void next_call(struct oauth_attempt *at)
+void oauth_next_call(struct oauth_attempt *at)
 {
 	for (; at->call->kind; at->call++, at->i_value = 0) {
 		if (!is_due(at))
@@ -492,7 +494,7 @@ static int claimed_groups(struct oauth_attempt *at, struct err *err)
 	if (claims_groups(&at->arena, at->claims, claim, &found, err) != 0)
 		return -1;
 	for (size_t i = 0; i < found.n; i++) {
-		if (add_group(at, found.items[i], err) != 0)
+		if (oauth_add_group(at, found.items[i], err) != 0)
 			return -1;
 	}
 	return 0;
@@ -514,5 +516,5 @@ void oauth_decide(struct oauth_attempt *at)
 	}
 	at->call = oauth_calls;
 	at->page = 1;
-	next_call(at);
+	oauth_next_call(at);
 }

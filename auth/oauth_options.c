@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "auth/idtoken.h"
 #include "auth/oidc.h"
@@ -27,6 +28,7 @@
 #define CLAIM(...)
 #define LIST(...)
 #define PAGES(...)
+#define DIRECTORY(...)
 #define PROBE(...)
 #define MEMBER(...)
 #define GONE(...)
@@ -41,6 +43,7 @@ static const struct preset presets[] = {
 #define PRESET(...)
 #define LIST(...)
 #define PAGES(...)
+#define DIRECTORY(...)
 #define PROBE(...)
 #define MEMBER(...)
 #define GONE(...)
@@ -54,6 +57,7 @@ const struct oauth_claim_rule oauth_claim_rules[] = {
 #define PRESET(...)
 #define LIST(...)
 #define PAGES(...)
+#define DIRECTORY(...)
 #define PROBE(...)
 #define CLAIM(...)
 #define GONE(...)
@@ -92,6 +96,14 @@ const struct oauth_member_rule oauth_member_rules[] = {
 		.resource = resource_,                                         \
 		.offset = offsetof(struct oauth_options, option_),             \
 	},
+#define DIRECTORY(kind_, option_, path_)                                       \
+	{                                                                      \
+		.kind = kind_,                                                 \
+		.path = path_,                                                 \
+		.when = CALL_DIRECTORY,                                        \
+		.option = #option_,                                            \
+		.offset = offsetof(struct oauth_options, option_),             \
+	},
 #define PROBE(kind_, option_, path_, scope_, prefix_, id_, level_)             \
 	{                                                                      \
 		.kind = kind_,                                                 \
@@ -114,6 +126,7 @@ const struct oauth_call oauth_calls[] = {
 #define CLAIM(...)
 #define LIST(...)
 #define PAGES(...)
+#define DIRECTORY(...)
 #define PROBE(...)
 #define GONE(option, hint) { (char *)option, (char *)hint },
 static const struct conf_pair gone[] = {
@@ -201,6 +214,9 @@ static const struct conf_option table[] = {
 	LISTED(allowed_project_ids),
 	LISTED(allowed_teams),
 	LISTED(allowed_globus_groups),
+	LISTED(allowed_google_groups),
+	ROW(google_service_account_keys, MAP_STR, NULL, 0, 64, NULL),
+	ROW(gsuite_administrator, MAP_STR, NULL, 0, 64, NULL),
 	LISTED(hosted_domain),
 	LISTED(identity_provider),
 	{
@@ -222,6 +238,9 @@ static const struct {
 	{ "allowed_project_ids", "gitlab" },
 	{ "allowed_teams", "bitbucket" },
 	{ "allowed_globus_groups", "globus" },
+	{ "allowed_google_groups", "google" },
+	{ "google_service_account_keys", "google" },
+	{ "gsuite_administrator", "google" },
 	{ "hosted_domain", "google" },
 	{ "identity_provider", "globus" },
 };
@@ -650,6 +669,61 @@ static int check_calls(const struct oauth_options *o, struct err *err)
 	return 0;
 }
 
+/* JupyterHub's is a domain, which would let nobody in here. */
+static int check_globus(const struct oauth_options *o, struct err *err)
+{
+	for (size_t i = 0; i < o->identity_provider.n; i++) {
+		if (!is_guid(o->identity_provider.items[i]))
+			return err_set(err, ERR_INVALID,
+			    "identity_provider: \"%.80s\" is no id of 36 "
+			    "characters: the claim identity_provider has one, "
+			    "not a domain",
+			    o->identity_provider.items[i]);
+	}
+	return 0;
+}
+
+static bool has_name(const struct conf_pairs *pairs, const char *name)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		if (!strcasecmp(pairs->items[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* Groups by their whole address, and of each domain a key and whom it acts
+ * for. */
+static int check_google(const struct oauth_options *o, struct err *err)
+{
+	const struct conf_pairs *keys = &o->google_service_account_keys;
+	const struct conf_pairs *admins = &o->gsuite_administrator;
+
+	for (size_t i = 0; i < keys->n; i++) {
+		if (!has_name(admins, keys->items[i].name))
+			return err_set(err, ERR_INVALID,
+			    "\"gsuite_administrator\" names nobody of %.80s "
+			    "for whom the service account could ask",
+			    keys->items[i].name);
+	}
+	if (admins->n != keys->n ||
+	    (o->allowed_google_groups.n > 0 && keys->n == 0))
+		return err_set(err, ERR_INVALID,
+		    "\"allowed_google_groups\" and \"gsuite_administrator\" "
+		    "need \"google_service_account_keys\": a map of each "
+		    "domain to a key file");
+	for (size_t i = 0; i < o->allowed_google_groups.n; i++) {
+		const char *group = o->allowed_google_groups.items[i];
+
+		if (!strchr(group, '@'))
+			return err_set(err, ERR_INVALID,
+			    "allowed_google_groups: \"%.80s\" is no address: "
+			    "write group@domain",
+			    group);
+	}
+	return 0;
+}
+
 /* A list that stands there and is empty was meant to restrict. */
 static int check_lists(const struct conf_node *tree, const char *file,
     const struct oauth_options *o, struct err *err)
@@ -670,7 +744,8 @@ static int check_lists(const struct conf_node *tree, const char *file,
 			    "an empty list would restrict nothing; leave it "
 			    "out, or name somebody");
 	}
-	if (check_calls(o, err) != 0)
+	if (check_calls(o, err) != 0 || check_google(o, err) != 0 ||
+	    check_globus(o, err) != 0)
 		return -1;
 	if (!o->fetch_groups && o->allowed_organizations.n > 0)
 		return err_set(err, ERR_INVALID,

@@ -51,8 +51,11 @@ struct oauth_options {
 	struct conf_strings required_groups, allowed_organizations;
 	struct conf_strings allowed_gitlab_groups, allowed_project_ids;
 	struct conf_strings allowed_teams, allowed_globus_groups;
+	struct conf_strings allowed_google_groups;
 	struct conf_strings hosted_domain, identity_provider;
 	struct conf_strings tenant_ids, idp_names; /* made here */
+	/* by domain: a file, a person */
+	struct conf_pairs google_service_account_keys, gsuite_administrator;
 	struct conf_node *allowed_idps_tree;
 	struct oauth_idp *idps;
 	size_t n_idps;
@@ -71,12 +74,18 @@ struct oauth_member_rule {
 	const char *kind, *option, *prefix;
 	size_t offset;
 };
-enum oauth_when { CALL_LIST, CALL_PROBE, CALL_SCOPED, CALL_OVERAGE };
+enum oauth_when {
+	CALL_LIST,
+	CALL_PROBE,
+	CALL_SCOPED,
+	CALL_OVERAGE,
+	CALL_DIRECTORY,
+};
 
 struct oauth_call {
 	const char *kind, *path;
-	enum oauth_when when;       /* the last two are of PAGES */
-	const char *option;         /* PROBE, PAGES */
+	enum oauth_when when;       /* SCOPED, OVERAGE: PAGES */
+	const char *option;         /* not of LIST */
 	const char *first, *second; /* PROBE: the member with the id */
 	const char *prefix;         /* PROBE */
 	const char *scope;          /* NULL: none of its own */

@@ -23,7 +23,8 @@ struct oauth {
 	struct arena arena;
 	struct oauth_options opt;
 	const char *callback_url;
-	struct oidc *oidc; /* NULL: plain OAuth 2.0 */
+	struct oidc *oidc;           /* NULL: plain OAuth 2.0 */
+	struct oauth_google *google; /* NULL: its directory is not asked */
 	struct list attempts;
 	size_t n;
 };
@@ -99,7 +100,22 @@ const char *oauth_logout_url(const struct authenticator *au, struct arena *a,
 
 /* Is that resource server one that a row of the kind asks? */
 bool oauth_shows_to(const struct oauth_attempt *at, const char *server);
+/* The next call of the rows; when none is left, the end. */
+void oauth_next_call(struct oauth_attempt *at);
+/* As the provider calls it; the attempt goes on. */
+int oauth_add_group(
+    struct oauth_attempt *at, const char *name, struct err *err) MUST_CHECK;
 /* All claims are there: groups, restrictions, name; ends the attempt. */
 void oauth_decide(struct oauth_attempt *at);
+
+/* ---- groups of Google (oauth_google.c) ------------------------------------
+ */
+
+/* *out stays NULL where no service account is configured. */
+int oauth_google_open(const struct oauth_options *opt,
+    struct oauth_google **out, struct err *err) MUST_CHECK;
+void oauth_google_close(struct oauth_google **g);
+/* The row DIRECTORY: asks, adds the groups, goes on with the next call. */
+void oauth_google_groups(struct oauth_attempt *at);
 
 #endif

@@ -21,6 +21,17 @@
 #include "db/password.h"
 
 #define TEXT_LIMIT "Too many logins are under way. Try again in a few seconds."
+#define TEXT_WRONG_CODE                                                        \
+	"That code was wrong, or was used before. Log in again with the next " \
+	"one that your app shows."
+#define TEXT_NO_FIT                                                            \
+	"These codes do not fit the key. Look whether your device's clock is " \
+	"right, and log in again."
+#define TEXT_CHANGED    "Your password was changed meanwhile. Log in again."
+#define PROMPT_CODE     "Code of your authenticator app:"
+/* First codes that may be wrong before the key is shown anew. */
+#define FIRST_CODES_MAX 5
+#define CODE_MAX        64 /* bytes of an answer */
 
 struct own_login {
 	struct authenticator base;
@@ -30,7 +41,14 @@ struct own_login {
 	const struct auth_rules *rules;
 	struct passwords *passwords;
 	struct own_policy policy;
+	struct second_step *second; /* NULL: off */
 	struct list attempts;
+};
+
+enum own_stage {
+	OWN_PASSWORD,
+	OWN_CODE,       /* the person is asked for a code */
+	OWN_FIRST_CODE, /* they were offered a key, and are asked for one */
 };
 
 struct own_attempt {
@@ -39,6 +57,12 @@ struct own_attempt {
 	uint64_t id;
 	char name[RULES_NAME_MAX + 1]; /* as the hub knows it */
 	char *typed;
+	int64_t user_id;      /* 0: no user yet */
+	char *hash;           /* that the password was right for */
+	enum own_stage stage; /* what the next answer is */
+	char answer[CODE_MAX + 1];
+	unsigned n_wrong;    /* first codes */
+	bool has_new_secret; /* they set up their second step just now */
 	struct passwords_job *job;
 	struct defer later;
 	enum auth_result res; /* what `later` tells */
@@ -71,6 +95,7 @@ static void attempt_free(struct own_attempt *at)
 	defer_cancel(&at->later);
 	passwords_cancel(&at->job);
 	list_del(&at->link);
+	free(at->hash);
 	free(at->typed);
 	free(at);
 }
@@ -79,7 +104,8 @@ static void attempt_free(struct own_attempt *at)
 static void tell(struct own_attempt *at, enum auth_result res, const char *text)
 {
 	const struct auth_sink *sink = at->owner->sink;
-	const struct auth_identity identity = { .name = at->typed };
+	const struct auth_identity identity = { .name = at->typed,
+		.has_new_secret = at->has_new_secret };
 	uint64_t id = at->id;
 	char *typed = at->typed;
 
@@ -109,9 +135,129 @@ static void end_later(
 /* The person is told nothing of it. */
 static void end_unavailable(struct own_attempt *at, const struct err *err)
 {
-	log_error(
-	    NULL, "a password cannot be looked up", "why=\"%s\"", err->text);
+	log_error(NULL, "a password or second step cannot be looked up",
+	    "why=\"%s\"", err->text);
 	end_later(at, AUTH_RES_UNAVAILABLE, "");
+}
+
+/* ---- the second step ----------------------------------------------------- */
+
+/* The sink may end the attempt: nothing of it is touched after. */
+static void ask(
+    struct own_attempt *at, enum own_stage stage, const char *prompt)
+{
+	const struct auth_sink *sink = at->owner->sink;
+
+	at->stage = stage;
+	sink->prompt(at->id, prompt, true, sink->arg);
+}
+
+static void offer(struct own_attempt *at)
+{
+	struct second_step_offer key;
+	struct err err = { 0 };
+	struct arena a;
+
+	arena_init(&a);
+	if (second_step_offer(
+		at->owner->second, &a, at->user_id, at->name, &key, &err) == 0)
+		ask(at, OWN_FIRST_CODE,
+		    arena_printf(&a,
+			"This hub wants a second step at each login: a code of "
+			"an authenticator app on your phone or computer.\n"
+			"Put this key into the app: %s\n"
+			"Or open this address with it: %s\n"
+			"The code that it shows now:",
+			key.key, key.uri));
+	else
+		end_unavailable(at, &err);
+	arena_fini(&a);
+}
+
+/* The password was right. */
+static void after_password(struct own_attempt *at)
+{
+	const struct second_step *second = at->owner->second;
+	struct err err = { 0 };
+	int has = second ? second_step_has(second, at->user_id, &err) : 0;
+
+	if (has < 0)
+		end_unavailable(at, &err);
+	else if (has > 0)
+		ask(at, OWN_CODE, PROMPT_CODE);
+	else if (second && second_step_is_required(second))
+		offer(at);
+	else
+		tell(at, AUTH_RES_OK, "");
+}
+
+/* Minutes may have gone by since the password was right. */
+static void after_code(struct own_attempt *at)
+{
+	const char *hash = NULL;
+	struct err err = { 0 };
+	struct arena a;
+	int rc;
+
+	arena_init(&a);
+	rc = password_find(at->owner->db, &a, at->user_id, &hash, &err);
+	if (rc < 0)
+		end_unavailable(at, &err);
+	else if (rc == 1 && str_eq(hash, at->hash))
+		end_later(at, AUTH_RES_OK, "");
+	else
+		end_later(at, AUTH_RES_EXPIRED, TEXT_CHANGED);
+	arena_fini(&a);
+}
+
+static void first_code_was_wrong(struct own_attempt *at)
+{
+	if (++at->n_wrong < FIRST_CODES_MAX)
+		ask(at, OWN_FIRST_CODE,
+		    "That code does not fit the key. Wait for the next one.\n"
+		    "The code that the app shows now:");
+	else
+		end_later(at, AUTH_RES_EXPIRED, TEXT_NO_FIT);
+}
+
+static void on_answer(void *arg)
+{
+	struct own_attempt *at = arg;
+	const struct second_step *second = at->owner->second;
+	bool is_first = at->stage == OWN_FIRST_CODE;
+	struct err err = { 0 };
+	int rc =
+	    is_first
+		? second_step_confirm(second, at->user_id, at->answer, &err)
+		: second_step_check(second, at->user_id, at->answer, &err);
+
+	at->has_new_secret = is_first && rc == 1;
+	if (rc == 1)
+		after_code(at);
+	else if (rc == 0 && is_first)
+		first_code_was_wrong(at);
+	else if (rc == 0)
+		end_later(at, AUTH_RES_DENIED, TEXT_WRONG_CODE);
+	else if (err.code == ERR_NOT_FOUND)
+		end_later(at, AUTH_RES_EXPIRED, TEXT_CHANGED);
+	else
+		end_unavailable(at, &err);
+}
+
+void own_login_reply(
+    struct authenticator *au, uint64_t attempt, const char *text)
+{
+	list_for_each (it, &own_of(au)->attempts) {
+		struct own_attempt *at =
+		    LIST_ITEM(it, struct own_attempt, link);
+
+		if (at->id != attempt || at->stage == OWN_PASSWORD)
+			continue;
+		/* What is longer is no code. */
+		if (str_copy(at->answer, sizeof at->answer, text) < 0)
+			at->answer[0] = '\0';
+		defer_call(at->owner->loop, &at->later, on_answer, at);
+	}
 }
 
 /* ---- a password that is known, or none ----------------------------------- */
@@ -121,13 +267,17 @@ static void on_checked(const struct passwords_answer *ans, void *arg)
 	struct own_attempt *at = arg;
 
 	at->job = NULL;
-	tell(at, ans->is_right ? AUTH_RES_OK : AUTH_RES_DENIED, "");
+	if (ans->is_right)
+		after_password(at);
+	else
+		tell(at, AUTH_RES_DENIED, "");
 }
 
 /* hash NULL: no, after the same time. */
 static void check(
     struct own_attempt *at, const char *hash, const char *password)
 {
+	at->hash = hash ? xstrdup(hash) : NULL;
 	at->job = passwords_check(
 	    at->owner->passwords, hash, password, on_checked, at);
 	if (!at->job)
@@ -152,6 +302,7 @@ static int write_first(
 		rc = user_create(db, at->name, false, now, &user.id, err);
 	if (rc < 0)
 		return -1;
+	at->user_id = user.id;
 	return password_add(db, user.id, hash, now, err);
 }
 
@@ -179,7 +330,8 @@ static void on_made(const struct passwords_answer *ans, void *arg)
 	} else if (keep_first(at, ans->hash, &err) == 0) {
 		log_info(&(struct log_ctx){ .user = at->name },
 		    "first password taken", "kind=%s", at->owner->policy.kind);
-		tell(at, AUTH_RES_OK, "");
+		at->hash = xstrdup(ans->hash);
+		after_password(at);
 	} else if (err.code == ERR_EXISTS) {
 		/* Somebody was faster. */
 		tell(at, AUTH_RES_DENIED, "");
@@ -260,6 +412,7 @@ static void begin_known(struct own_attempt *at, const char *password)
 	rc = user_find(o->db, &a, at->name, &user, &err);
 	if (rc == 1)
 		rc = password_find(o->db, &a, user.id, &hash, &err);
+	at->user_id = user.id;
 	if (rc < 0)
 		end_unavailable(at, &err);
 	else if (rc == 1)
@@ -298,10 +451,20 @@ void own_login_cancel(struct authenticator *au, uint64_t attempt)
 }
 
 struct own_login *own_login_new(const struct authenticator_kind *kind,
-    const struct auth_env *env, const struct own_policy *policy)
+    const struct auth_env *env, const struct own_policy *policy,
+    struct err *err)
 {
-	struct own_login *o = xcalloc(1, sizeof *o);
+	struct second_step *second = NULL;
+	struct own_login *o;
 
+	/* Without a database the options are only checked. */
+	if (policy->second_step != SECOND_STEP_OFF && env->db) {
+		second = second_step_open(policy->second_step, env, err);
+		if (!second)
+			return NULL;
+	}
+	o = xcalloc(1, sizeof *o);
+	o->second = second;
 	o->base.kind = kind;
 	o->loop = env->loop;
 	o->sink = env->sink;
@@ -328,6 +491,7 @@ void own_login_close(struct authenticator **au)
 		return;
 	list_for_each (it, &o->attempts)
 		attempt_free(LIST_ITEM(it, struct own_attempt, link));
+	second_step_close(&o->second);
 	mem_wipe(&o->policy, sizeof o->policy);
 	free(o);
 }
@@ -345,6 +509,13 @@ const struct own_policy *own_policy_of(const struct authenticator *au)
 		       au->kind != &authenticator_first_use))
 		return NULL;
 	return &((const struct own_login *)(const void *)au)->policy;
+}
+
+const struct second_step *own_second_step_of(const struct authenticator *au)
+{
+	return own_policy_of(au)
+		   ? ((const struct own_login *)(const void *)au)->second
+		   : NULL;
 }
 
 void own_policy_set_admin_password(struct own_policy *p, const char *text)

@@ -12,6 +12,7 @@
 #define CARREL_AUTH_OWN_LOGIN_H
 
 #include "auth/authenticator.h"
+#include "auth/second_step.h"
 #include "base/mac.h"
 #include "db/user.h"
 
@@ -25,19 +26,24 @@ struct own_policy {
 	bool create_users; /* with takes_first: of who is no user yet, too */
 	int64_t min_length;
 	int64_t max_waiting; /* how many sign-ups wait at a time */
+	enum second_step_mode second_step;
 	bool has_admin_password;
 	unsigned char admin_password[MAC_SHA256_LEN]; /* its digest */
 };
 
 struct own_login;
 
-/* The policy is copied. What env points to lives longer. */
+/* The policy is copied. What env points to lives longer. NULL with err: second
+ * steps are on and their keys cannot be opened. */
 struct own_login *own_login_new(const struct authenticator_kind *kind,
-    const struct auth_env *env, const struct own_policy *policy);
+    const struct auth_env *env, const struct own_policy *policy,
+    struct err *err);
 
 /* The plug's callbacks, for such kinds. */
 void own_login_begin(
     struct authenticator *au, uint64_t attempt, const struct auth_form *form);
+void own_login_reply(
+    struct authenticator *au, uint64_t attempt, const char *text);
 void own_login_cancel(struct authenticator *au, uint64_t attempt);
 void own_login_close(struct authenticator **au);
 
@@ -45,6 +51,8 @@ void own_login_close(struct authenticator **au);
 struct authenticator *own_login_plug(struct own_login *o);
 /* NULL: it is of another kind. */
 const struct own_policy *own_policy_of(const struct authenticator *au);
+/* NULL: of another kind, or second steps are off. */
+const struct second_step *own_second_step_of(const struct authenticator *au);
 
 /* The option "admin_password", the same for both. */
 #define OWN_ADMIN_PASSWORD_MIN 32

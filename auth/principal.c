@@ -410,7 +410,7 @@ static int touch_credential(
 {
 	if (p->kind == PRINCIPAL_USER && is_stale(p->session.used_us, now_us)) {
 		p->session.used_us = now_us;
-		return session_touch(db, p->session.id, now_us, err);
+		return session_touch(db, &p->session, now_us, err);
 	}
 	if (p->kind == PRINCIPAL_TOKEN && is_stale(p->token_used_us, now_us)) {
 		p->token_used_us = now_us;

@@ -7,15 +7,28 @@
 #include "auth/oauth.h"
 #include "base/str.h"
 
+/* The last one has the words of presets.def for its own. */
+static const struct authenticator_kind *const kinds[] = {
+	&authenticator_lti13,
+	&authenticator_lti11,
+	&authenticator_oauth,
+};
+#define N_KINDS (sizeof kinds / sizeof kinds[0])
+
 const struct authenticator_kind *provider_kind(const struct conf_node *item)
 {
 	const struct conf_node *kind = conf_child(item, "kind");
 
-	if (kind && str_eq(kind->text, authenticator_lti13.name))
-		return &authenticator_lti13;
-	if (kind && str_eq(kind->text, authenticator_lti11.name))
-		return &authenticator_lti11;
-	return &authenticator_oauth;
+	for (size_t i = 0; kind && i < N_KINDS - 1; i++) {
+		if (str_eq(kind->text, kinds[i]->name))
+			return kinds[i];
+	}
+	return kinds[N_KINDS - 1];
+}
+
+const struct authenticator_kind *provider_kind_at(size_t i)
+{
+	return i < N_KINDS ? kinds[i] : NULL;
 }
 
 const char *provider_name(const struct authenticator *au)

@@ -10,6 +10,9 @@
 /* By its "kind"; one that is not known is the matter of the kind's open. */
 const struct authenticator_kind *provider_kind(const struct conf_node *item);
 
+/* The i-th of all that there are; NULL: no more. */
+const struct authenticator_kind *provider_kind_at(size_t i);
+
 const char *provider_name(const struct authenticator *au);
 const char *provider_label(const struct authenticator *au);
 /* Is it said how names of this provider differ from those of others? */

@@ -278,6 +278,20 @@ bool rules_admit_nobody(const struct auth_rules *r)
 	       map_count(r->admin_groups) == 0;
 }
 
+int rules_block_anew(struct auth_rules *r, struct err *err)
+{
+	struct map *fresh = map_new();
+
+	if (add_users(r, fresh, "blocked_users", &r->cfg->blocked_users, err) <
+	    0) {
+		map_free(&fresh);
+		return -1;
+	}
+	map_free(&r->blocked_users);
+	r->blocked_users = fresh;
+	return 0;
+}
+
 /* ---- deciding ---- */
 
 static bool has_name(const struct map *m, const char *name)
@@ -406,19 +420,18 @@ static void say(struct rules_decision *d)
 		snprintf(d->text, sizeof d->text, "%s", texts[d->reason]);
 }
 
-void rules_decide(const struct auth_rules *r, const struct auth_identity *id,
+static void refuse_name(struct rules_decision *out, const struct err *why)
+{
+	out->reason = RULE_BAD_NAME;
+	str_printable(
+	    out->text, sizeof out->text, why->text, strlen(why->text));
+}
+
+static void decide(const struct auth_rules *r, const struct auth_identity *id,
     struct rules_decision *out)
 {
 	const char *admin_group;
-	struct err why = { 0 };
 
-	memset(out, 0, sizeof *out);
-	if (rules_normalise(r, id->name, out->name, &why) < 0) {
-		out->reason = RULE_BAD_NAME;
-		str_printable(
-		    out->text, sizeof out->text, why.text, strlen(why.text));
-		return;
-	}
 	out->reason = denied_by(r, out->name);
 	if (out->reason == RULE_NONE) {
 		admin_group = common_group(r->admin_groups, id);
@@ -429,6 +442,31 @@ void rules_decide(const struct auth_rules *r, const struct auth_identity *id,
 			out->admin = decide_admin(r, out->name, admin_group);
 	}
 	say(out);
+}
+
+void rules_decide(const struct auth_rules *r, const struct auth_identity *id,
+    struct rules_decision *out)
+{
+	struct err why = { 0 };
+
+	memset(out, 0, sizeof *out);
+	if (rules_normalise(r, id->name, out->name, &why) < 0)
+		refuse_name(out, &why);
+	else
+		decide(r, id, out);
+}
+
+void rules_decide_known(const struct auth_rules *r,
+    const struct auth_identity *id, struct rules_decision *out)
+{
+	struct err why = { 0 };
+
+	memset(out, 0, sizeof *out);
+	if (rules_name_check(id->name, &why) < 0 ||
+	    str_copy(out->name, sizeof out->name, id->name) < 0)
+		refuse_name(out, &why);
+	else
+		decide(r, id, out);
 }
 
 const char *rules_reason_name(enum rules_reason reason)

@@ -96,6 +96,11 @@ struct rules_decision {
  * long as r. */
 void rules_decide(const struct auth_rules *r, const struct auth_identity *id,
     struct rules_decision *out);
+/* The same of somebody whom the hub knows as id->name: it is normal already. */
+void rules_decide_known(const struct auth_rules *r,
+    const struct auth_identity *id, struct rules_decision *out);
+/* cfg->blocked_users is another list now. -1: the old one stays in force. */
+int rules_block_anew(struct auth_rules *r, struct err *err) MUST_CHECK;
 /* The name of the option that decided: "allowed_groups"; "no rule". */
 const char *rules_reason_name(enum rules_reason reason);
 /* One line per rule: matched or not, and the outcome. */

@@ -31,24 +31,39 @@ static const char *const filter_words[] = {
 	[FILTER_SERVICE] = "service",
 };
 
+#define ROLE_SCOPES(...)                                                       \
+	(const struct scope[]){ __VA_ARGS__ },                                 \
+	    sizeof((const struct scope[]){ __VA_ARGS__ }) /                    \
+		sizeof(struct scope)
+#define ALL(id)                                                                \
+	{                                                                      \
+		SCOPE_##id, FILTER_NONE, NULL                                  \
+	}
+#define OWN(id, filter)                                                        \
+	{                                                                      \
+		SCOPE_##id, FILTER_##filter, NULL                              \
+	}
+
 /* Source: contract/hub.md 7.4. */
 static const struct role_def {
 	const char *name, *doc;
-	const char *const *scopes; /* NULL ends */
+	const struct scope *scopes;
+	size_t n;
 } roles[] = {
 	[ROLE_USER] = { "user", "Standard user privileges",
-	    (const char *const[]){ "self", NULL } },
+	    ROLE_SCOPES(ALL(SELF)) },
 	[ROLE_ADMIN] = { "admin", "Elevated privileges (can do anything)",
-	    (const char *const[]){ "admin-ui", "admin:users", "admin:servers",
-		"admin:services", "tokens", "admin:groups", "list:services",
-		"read:services", "read:hub", "proxy", "shutdown",
-		"access:services", "access:servers", "read:roles",
-		"read:metrics", "shares", NULL } },
+	    ROLE_SCOPES(ALL(ADMIN_UI), ALL(ADMIN_USERS), ALL(ADMIN_SERVERS),
+		ALL(ADMIN_SERVICES), ALL(TOKENS), ALL(ADMIN_GROUPS),
+		ALL(LIST_SERVICES), ALL(READ_SERVICES), ALL(READ_HUB),
+		ALL(PROXY), ALL(SHUTDOWN), ALL(ACCESS_SERVICES),
+		ALL(ACCESS_SERVERS), ALL(READ_ROLES), ALL(READ_METRICS),
+		ALL(SHARES)) },
 	[ROLE_SERVER] = { "server", "Post activity only",
-	    (const char *const[]){
-		"users:activity!user", "access:servers!server", NULL } },
+	    ROLE_SCOPES(
+		OWN(USERS_ACTIVITY, USER), OWN(ACCESS_SERVERS, SERVER)) },
 	[ROLE_TOKEN] = { "token", "Token with same permissions as its owner",
-	    (const char *const[]){ "inherit", NULL } },
+	    ROLE_SCOPES(ALL(INHERIT)) },
 };
 
 static const struct scope_def *def_of(enum scope_id id)
@@ -306,8 +321,10 @@ int scope_set_add_stored(struct scope_set *s, const char *text, struct err *err)
 int scope_set_add_role(
     struct scope_set *s, enum scope_role role, struct err *err)
 {
-	for (const char *const *p = roles[role].scopes; *p != NULL; p++)
-		if (scope_set_add(s, *p, err) < 0)
+	const struct role_def *def = &roles[role];
+
+	for (size_t i = 0; i < def->n; i++)
+		if (add_once(s, def->scopes[i], err) < 0)
 			return -1;
 	return 0;
 }
@@ -332,13 +349,18 @@ int scope_set_join(
 
 const char *scope_text(struct arena *a, const struct scope *s)
 {
+	const char *parts[5] = { scope_name(s->id) };
+	size_t n = 1;
+
 	if (s->filter == FILTER_NONE)
-		return scope_name(s->id);
-	if (s->value == NULL)
-		return arena_printf(
-		    a, "%s!%s", scope_name(s->id), filter_words[s->filter]);
-	return arena_printf(a, "%s!%s=%s", scope_name(s->id),
-	    filter_words[s->filter], s->value);
+		return parts[0];
+	parts[n++] = "!";
+	parts[n++] = filter_words[s->filter];
+	if (s->value != NULL) {
+		parts[n++] = "=";
+		parts[n++] = s->value;
+	}
+	return arena_join(a, parts, n);
 }
 
 static int by_bytes(const void *a, const void *b)

@@ -10,13 +10,13 @@
 
 /* ---- effective sets ---- */
 
-/* An unfiltered scope absorbs the filtered ones of its name. */
-static void drop_filtered(struct scope_set *s, enum scope_id id)
+/* Unfiltered scopes absorb the filtered ones of their name. */
+static void drop_marked(struct scope_set *s, const bool *marks)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (s->items[i].id != id)
+		if (!marks[s->items[i].id])
 			s->items[kept++] = s->items[i];
 	s->n = kept;
 }
@@ -31,8 +31,12 @@ static int add_reduced(struct scope_set *s, struct scope item, struct err *err)
 		if (have->filter == FILTER_NONE || scope_same(have, &item))
 			return 0;
 	}
-	if (item.filter == FILTER_NONE)
-		drop_filtered(s, item.id);
+	if (item.filter == FILTER_NONE) {
+		bool marks[SCOPE_IDS_MAX] = { false };
+
+		marks[item.id] = true;
+		drop_marked(s, marks);
+	}
 	return scope_set_push(s, item, err);
 }
 
@@ -49,6 +53,8 @@ static void mark_below(enum scope_id id, enum scope_filter filter, bool *marks)
 	enum scope_id todo[SCOPE_IDS_MAX];
 	size_t n = 0;
 
+	if (marks[id])
+		return;
 	marks[id] = true;
 	todo[n++] = id;
 	while (n > 0) {
@@ -63,25 +69,49 @@ static void mark_below(enum scope_id id, enum scope_filter filter, bool *marks)
 	}
 }
 
-static int add_expanded(
-    struct scope_set *out, struct scope item, struct err *err)
-{
-	bool marks[SCOPE_IDS_MAX] = { false };
-	size_t end = scope_ids_end();
+/* Scopes that follow each other and have one filter are expanded together: the
+ * hierarchy brings most of them many times. */
+struct batch {
+	struct scope like; /* their filter and value */
+	bool is_used, marks[SCOPE_IDS_MAX];
+};
 
-	mark_below(item.id, item.filter, marks);
+static int flush(struct batch *b, struct scope_set *out, struct err *err)
+{
+	struct scope item = b->like;
+	bool are_new = out->n == 0 || item.filter == FILTER_NONE;
+	size_t end = b->is_used ? scope_ids_end() : 0;
+
+	if (b->is_used && item.filter == FILTER_NONE)
+		drop_marked(out, b->marks);
 	for (size_t i = 0; i < end; i++) {
-		if (!marks[i])
+		if (!b->marks[i])
 			continue;
 		item.id = (enum scope_id)i;
-		if (add_reduced(out, item, err) < 0)
+		if ((are_new ? scope_set_push(out, item, err)
+			     : add_reduced(out, item, err)) < 0)
 			return -1;
 	}
+	*b = (struct batch){ .is_used = false };
 	return 0;
 }
 
-static int add_self(
-    struct scope_set *out, const struct scope_context *ctx, struct err *err)
+static int batch_add(
+    struct batch *b, struct scope item, struct scope_set *out, struct err *err)
+{
+	if (b->is_used &&
+	    (b->like.filter != item.filter ||
+		!str_eq(b->like.value, item.value)) &&
+	    flush(b, out, err) < 0)
+		return -1;
+	b->is_used = true;
+	b->like = item;
+	mark_below(item.id, item.filter, b->marks);
+	return 0;
+}
+
+static int add_self(struct batch *b, const struct scope_context *ctx,
+    struct scope_set *out, struct err *err)
 {
 	static const enum scope_id own[] = { SCOPE_READ_USERS,
 		SCOPE_USERS_SHARES, SCOPE_READ_SHARES, SCOPE_USERS_ACTIVITY,
@@ -92,7 +122,7 @@ static int add_self(
 	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
 		const struct scope item = { own[i], FILTER_USER, ctx->user };
 
-		if (add_expanded(out, item, err) < 0)
+		if (batch_add(b, item, out, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -120,25 +150,27 @@ static bool resolve(struct scope *item, const struct scope_context *ctx)
 	return item->value != NULL;
 }
 
-static int expand_one(struct scope item, const struct scope_context *ctx,
-    struct scope_set *out, struct err *err)
+static int expand_one(struct batch *b, struct scope item,
+    const struct scope_context *ctx, struct scope_set *out, struct err *err)
 {
 	if (item.id == SCOPE_INHERIT || item.id == SCOPE_NO_SCOPE)
 		return 0;
 	if (item.id == SCOPE_SELF)
-		return add_self(out, ctx, err);
+		return add_self(b, ctx, out, err);
 	if (!resolve(&item, ctx))
 		return 0;
-	return add_expanded(out, item, err);
+	return batch_add(b, item, out, err);
 }
 
 int scope_expand(const struct scope_set *raw, const struct scope_context *ctx,
     struct scope_set *out, struct err *err)
 {
+	struct batch b = { .is_used = false };
+
 	for (size_t i = 0; i < raw->n; i++)
-		if (expand_one(raw->items[i], ctx, out, err) < 0)
+		if (expand_one(&b, raw->items[i], ctx, out, err) < 0)
 			return -1;
-	return 0;
+	return flush(&b, out, err);
 }
 
 /* ---- two scopes ---- */

@@ -279,6 +279,8 @@ int64_t throttle_wait_s(
 	struct keys_of_try k;
 	const struct key *const all[] = { &k.name, &k.pair, &k.address };
 
+	if (map_count(t->entries) == 0)
+		return 0;
 	make_keys(name, address, &k);
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		int64_t wait = wait_us(t, all[i], now);
@@ -317,9 +319,43 @@ void throttle_succeeded(
 {
 	struct keys_of_try k;
 
+	if (map_count(t->entries) == 0)
+		return;
 	make_keys(name, address, &k);
 	forgive(t, &k.name);
 	forgive(t, &k.pair);
+}
+
+/* A count of an address, under a digest that no address has. */
+static void make_newcomer_key(
+    const char *sort, const char *address, struct key *out)
+{
+	unsigned char both[2 * MAC_SHA256_LEN], digest[MAC_SHA256_LEN];
+
+	mac_sha256(sort, strlen(sort), both);
+	digest_address(address, both + MAC_SHA256_LEN);
+	mac_sha256(both, sizeof both, digest);
+	out->kind = KIND_ADDRESS;
+	memcpy(out->digest, digest, THROTTLE_KEY_LEN);
+}
+
+int64_t throttle_newcomer_wait_s(
+    const struct throttle *t, const char *sort, const char *address)
+{
+	struct key key;
+
+	make_newcomer_key(sort, address, &key);
+	return (wait_us(t, &key, clock_wall_us()) + US - 1) / US;
+}
+
+void throttle_newcomer(
+    struct throttle *t, const char *sort, const char *address)
+{
+	struct key key;
+
+	make_newcomer_key(sort, address, &key);
+	if (address[0] != 0)
+		(void)add_failure(t, &key, clock_wall_us());
 }
 
 size_t throttle_count(const struct throttle *t)

@@ -12,6 +12,9 @@
  *                          /64), with a much higher limit: one pupil never
  *                          locks out a class behind one address
  *
+ * Newcomers of an address (sign-ups, visits) are counted apart, by the same
+ * limit: a class that signs up keeps nobody from logging in, nor the reverse.
+ *
  * Memory is bounded: the faintest penalties are forgotten first. Penalties
  * survive a restart; they are written in batches.
  */
@@ -55,6 +58,13 @@ void throttle_text(int64_t wait_s, char *out, size_t cap);
 void throttle_failed(struct throttle *t, const char *name, const char *address);
 void throttle_succeeded(
     struct throttle *t, const char *name, const char *address);
+/* May one more newcomer of this sort ("signup") come from there now? As
+ * throttle_wait_s. */
+int64_t throttle_newcomer_wait_s(
+    const struct throttle *t, const char *sort, const char *address);
+/* One came. */
+void throttle_newcomer(
+    struct throttle *t, const char *sort, const char *address);
 /* Write to the database now (a timer does it too). */
 int throttle_flush(struct throttle *t, struct err *err) MUST_CHECK;
 size_t throttle_count(const struct throttle *t);

@@ -41,9 +41,11 @@ void arena_fini(struct arena *a)
 
 static struct arena_chunk *chunk_new(size_t cap)
 {
-	struct arena_chunk *c = xcalloc(1, sizeof *c + cap);
+	struct arena_chunk *c = xmalloc(sizeof *c + cap);
 
+	c->next = NULL;
 	c->cap = cap;
+	c->used = 0;
 	return c;
 }
 
@@ -67,7 +69,9 @@ static struct arena_chunk *chunk_for(struct arena *a, size_t size)
 	return c;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+/* Room with whatever stood in it before: a chunk is not zeroed as a whole,
+ * because most of it is never used. */
+static void *take(struct arena *a, size_t size)
 {
 	const size_t align = alignof(max_align_t);
 	struct arena_chunk *c = a->head;
@@ -81,6 +85,11 @@ void *arena_alloc(struct arena *a, size_t size)
 	c->used += size;
 	a->used_bytes += size;
 	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+	return memset(take(a, size), 0, size);
 }
 
 void *arena_array(struct arena *a, size_t n, size_t size)
@@ -100,19 +109,36 @@ char *arena_strdup(struct arena *a, const char *s)
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
 	size_t len = strnlen(s, n);
-	char *copy = arena_alloc(a, len + 1);
+	char *copy = take(a, len + 1);
 
 	memcpy(copy, s, len);
+	copy[len] = '\0';
 	return copy;
 }
 
 void *arena_memdup(struct arena *a, const void *p, size_t n)
 {
-	void *copy = arena_alloc(a, n);
+	void *copy = take(a, n);
 
 	if (n > 0)
 		memcpy(copy, p, n);
 	return copy;
+}
+
+char *arena_join(struct arena *a, const char *const *parts, size_t n)
+{
+	size_t len = 0;
+	char *out, *end;
+
+	for (size_t i = 0; i < n; i++)
+		len += strlen(parts[i]);
+	out = end = arena_alloc(a, len + 1);
+	for (size_t i = 0; i < n; i++) {
+		len = strlen(parts[i]);
+		memcpy(end, parts[i], len);
+		end += len;
+	}
+	return out;
 }
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
@@ -128,15 +154,19 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
+	char text[256];
 	va_list again;
 	char *s;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	/* What is short is formatted once. */
+	n = vsnprintf(text, sizeof text, fmt, again);
 	va_end(again);
 	assert(n >= 0);
-	s = arena_alloc(a, (size_t)n + 1);
+	if ((size_t)n < sizeof text)
+		return arena_memdup(a, text, (size_t)n + 1);
+	s = take(a, (size_t)n + 1);
 	n = vsnprintf(s, (size_t)n + 1, fmt, ap);
 	assert(n >= 0);
 	return s;

@@ -4,7 +4,9 @@
  */
 #include "base/fetch_priv.h"
 
+#include <openssl/x509_vfy.h>
 #include <string.h>
+#include <strings.h>
 
 static void fail_connect(struct exchange *x)
 {
@@ -61,6 +63,38 @@ static void fail_limit(struct exchange *x)
 		    x->body.max);
 }
 
+/* A peer that does not like what we show says so after the handshake. */
+static void fail_alert(struct exchange *x)
+{
+	const char *scheme = NULL;
+	long status = 0;
+
+	(void)curl_easy_getinfo(x->easy, CURLINFO_SCHEME, &scheme);
+	(void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 0 && scheme && strcasecmp(scheme, "https") == 0)
+		(void)err_set(&x->err, ERR_UNAVAILABLE,
+		    "%s ended the TLS connection: it may want a certificate of "
+		    "ours, or another one",
+		    x->peer);
+	else
+		fail_broken(x);
+}
+
+static void fail_certificate(struct exchange *x)
+{
+	long result = 0;
+
+	(void)curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+	/* curl compares the name itself, and leaves this as it was. */
+	if (result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED)
+		(void)err_set(&x->err, ERR_DENIED,
+		    "the certificate of %s is one for another name", x->peer);
+	else
+		(void)err_set(&x->err, ERR_DENIED,
+		    "the certificate of %s is not believed: %s", x->peer,
+		    X509_verify_cert_error_string(result));
+}
+
 void fetch_fail(struct exchange *x, CURLcode code)
 {
 	switch ((int)code) {
@@ -78,10 +112,25 @@ void fetch_fail(struct exchange *x, CURLcode code)
 		fail_limit(x);
 		break;
 	case CURLE_GOT_NOTHING:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
 	case CURLE_PARTIAL_FILE:
 		fail_broken(x);
+		break;
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		fail_alert(x);
+		break;
+	case CURLE_PEER_FAILED_VERIFICATION:
+		fail_certificate(x);
+		break;
+	case CURLE_SSL_CERTPROBLEM:
+		(void)err_set(&x->err, ERR_DENIED,
+		    "our own certificate or key for %s cannot be used",
+		    x->peer);
+		break;
+	case CURLE_SSL_CONNECT_ERROR:
+		(void)err_set(&x->err, ERR_PROTOCOL,
+		    "no TLS with %s: it speaks none, or nothing that we do",
+		    x->peer);
 		break;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:

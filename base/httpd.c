@@ -34,7 +34,10 @@
 #define DISCARD_FACTOR      8
 
 /* Those to be refused stay until libmicrohttpd has noticed. */
-#define SHARED_ROOM 64U
+#define SHARED_ROOM    64U
+/* Most requests that wait have their answer sooner: watching each of them for
+ * the hang-up would be two more system calls. */
+#define WATCH_AFTER_MS 20
 
 unsigned httpd_most_connections(const struct httpd *h)
 {
@@ -91,17 +94,37 @@ static void on_hangup(struct watch *w, uint32_t events, void *arg)
 	httpd_cut(arg);
 }
 
+/* An end that came before is told at once. */
+static void watch_hangup(struct http_reply_state *st)
+{
+	struct err err = { 0 };
+
+	list_del(&st->unwatched);
+	if (watch_start(st->req.httpd->loop, &st->hangup, st->fd, EPOLLRDHUP,
+		on_hangup, st, &err))
+		log_warn(NULL, "a waiting client cannot be watched",
+		    "error=\"%s\"", err.text);
+}
+
+static void on_watch_later(struct timer *t, void *arg)
+{
+	struct httpd *h = arg;
+
+	(void)t;
+	list_for_each (it, &h->unwatched)
+		watch_hangup(LIST_ITEM(it, struct http_reply_state, unwatched));
+}
+
 void httpd_suspend(struct http_reply_state *st)
 {
 	struct httpd *h = st->req.httpd;
-	struct err err = { 0 };
 
 	st->is_suspended = true;
 	MHD_suspend_connection(st->conn);
-	if (watch_start(
-		h->loop, &st->hangup, st->fd, EPOLLRDHUP, on_hangup, st, &err))
-		log_warn(NULL, "a waiting client cannot be watched",
-		    "error=\"%s\"", err.text);
+	list_add_tail(&h->unwatched, &st->unwatched);
+	if (!timer_running(&h->watch_later))
+		timer_start(h->loop, &h->watch_later, WATCH_AFTER_MS,
+		    on_watch_later, h);
 }
 
 void httpd_wake(struct http_reply_state *st)
@@ -109,6 +132,7 @@ void httpd_wake(struct http_reply_state *st)
 	if (!is_wakeable(st))
 		return;
 	st->is_suspended = false;
+	list_del(&st->unwatched);
 	watch_stop(&st->hangup);
 	MHD_resume_connection(st->conn);
 	httpd_run_soon(st->req.httpd);
@@ -158,7 +182,7 @@ static enum MHD_Result take_head(
 	int status = httpd_head_check(st, line, &why);
 
 	st->has_head = true;
-	httpd_head_peer(st);
+	memcpy(st->req.peer, st->conn_link->peer, sizeof st->req.peer);
 	if (status) {
 		httpd_refuse(st, status, why);
 		st->conn_link->must_linger = true;
@@ -281,6 +305,7 @@ static struct http_reply_state *state_new(
 	assert(!st->conn_link->current);
 	st->conn_link->current = st;
 	st->hangup.fd = -1;
+	list_init(&st->unwatched);
 	st->headers_end = &st->headers;
 	buf_init(&st->body, h->opt.max_body_bytes);
 	list_add_tail(&h->by_id[st->req.id % HTTPD_BUCKETS], &st->link);
@@ -316,6 +341,7 @@ static void request_end(struct http_reply_state *st)
 {
 	struct httpd *h = st->req.httpd;
 
+	list_del(&st->unwatched);
 	watch_stop(&st->hangup);
 	timer_stop(&st->deadline);
 	st->is_gone = true;
@@ -366,6 +392,7 @@ static void connection_begin(
 	l->fd = info->connect_fd;
 	info =
 	    MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	httpd_peer_text(info->client_addr, l->peer, sizeof l->peer);
 	httpd_crowd_enter(h, l, info->client_addr);
 }
 
@@ -471,6 +498,7 @@ struct httpd *httpd_open(struct loop *l, int listen_fd,
 	h->cb = *cb;
 	h->watch.fd = -1;
 	list_init(&h->lingering);
+	list_init(&h->unwatched);
 	crowd_init(&h->crowd);
 	for (size_t i = 0; i < HTTPD_BUCKETS; i++)
 		list_init(&h->by_id[i]);
@@ -541,6 +569,7 @@ void httpd_close(struct httpd **hp)
 	watch_stop(&h->watch);
 	httpd_unlisten(h);
 	timer_stop(&h->timer);
+	timer_stop(&h->watch_later);
 	defer_cancel(&h->run_later);
 	if (h->daemon) {
 		resume_all(h);

@@ -85,6 +85,8 @@ size_t http_header_count(const struct http_req *req, const char *name);
 
 /* A header of the answer; repeated names repeat. CR, LF, NUL: assertion. */
 void http_set(struct http_req *req, const char *name, const char *value);
+/* In the place of all of that name; an empty value: none is sent. */
+void http_replace(struct http_req *req, const char *name, const char *value);
 /* Answer; the body is copied. HEAD and 204/304 send no body; with 304, give the
  * one that 200 would have: its length is sent. */
 void http_reply(struct http_req *req, int status, const void *body, size_t len);

@@ -177,38 +177,30 @@ int httpd_head_check(struct http_reply_state *st, const struct http_line *line,
 
 /* ---- the peer ----------------------------------------------------------- */
 
-static void put_ipv6(struct http_req *req, const struct in6_addr *a)
+static void put_address(int family, const void *raw, char *out, size_t cap)
 {
-	const char *text;
-
-	if (IN6_IS_ADDR_V4MAPPED(a))
-		text = inet_ntop(
-		    AF_INET, &a->s6_addr[12], req->peer, sizeof req->peer);
-	else
-		text = inet_ntop(AF_INET6, a, req->peer, sizeof req->peer);
-	if (!text)
-		req->peer[0] = '\0';
+	if (!inet_ntop(family, raw, out, (socklen_t)cap))
+		out[0] = '\0';
 }
 
-void httpd_head_peer(struct http_reply_state *st)
+void httpd_peer_text(const struct sockaddr *sa, char *out, size_t cap)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-	    st->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *sa = info ? info->client_addr : NULL;
 	struct sockaddr_in in4;
 	struct sockaddr_in6 in6;
 
-	st->req.peer[0] = '\0';
+	out[0] = '\0';
 	if (!sa)
 		return;
 	if (sa->sa_family == AF_INET) {
 		memcpy(&in4, sa, sizeof in4);
-		if (!inet_ntop(AF_INET, &in4.sin_addr, st->req.peer,
-			sizeof st->req.peer))
-			st->req.peer[0] = '\0';
+		put_address(AF_INET, &in4.sin_addr, out, cap);
 	} else if (sa->sa_family == AF_INET6) {
 		memcpy(&in6, sa, sizeof in6);
-		put_ipv6(&st->req, &in6.sin6_addr);
+		if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+			put_address(
+			    AF_INET, &in6.sin6_addr.s6_addr[12], out, cap);
+		else
+			put_address(AF_INET6, &in6.sin6_addr, out, cap);
 	}
 }
 

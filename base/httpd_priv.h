@@ -33,7 +33,9 @@ struct httpd {
 	char *server_name;
 	struct list by_id[HTTPD_BUCKETS];
 	struct list lingering;
-	struct crowd crowd; /* if it is shared */
+	struct list unwatched;    /* suspended a moment ago */
+	struct timer watch_later; /* runs while there are any */
+	struct crowd crowd;       /* if it is shared */
 	size_t n_connections, n_lingering;
 	uint64_t last_id;
 	bool is_running; /* inside MHD_run */
@@ -45,6 +47,7 @@ struct httpd {
 struct http_link {
 	struct http_reply_state *current; /* the request on it, or NULL */
 	int fd;
+	char peer[64]; /* as http_req has it */
 	struct crowd_member member;
 	bool must_linger; /* the client may still be sending what we refused */
 };
@@ -71,7 +74,8 @@ struct http_reply_state {
 	struct http_link *conn_link;
 	int fd;
 	struct timer deadline;
-	struct watch hangup; /* only while suspended */
+	struct list unwatched; /* suspended, and `hangup` not yet started */
+	struct watch hangup;   /* only while suspended */
 	struct buf body;
 	uint64_t n_discarded;
 
@@ -111,7 +115,8 @@ void httpd_cut(struct http_reply_state *st);
  */
 int httpd_head_check(struct http_reply_state *st, const struct http_line *line,
     const char **why_out);
-void httpd_head_peer(struct http_reply_state *st);
+/* sa may be NULL; out has room for struct http_link's. */
+void httpd_peer_text(const struct sockaddr *sa, char *out, size_t cap);
 
 /* ---- httpd_reply.c ---- */
 /* The server's own answer: headers of the application are dropped. */

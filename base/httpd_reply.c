@@ -37,6 +37,16 @@ void http_set(struct http_req *req, const char *name, const char *value)
 	add_header(req->state, name, value);
 }
 
+void http_replace(struct http_req *req, const char *name, const char *value)
+{
+	struct http_reply_state *st = req->state;
+
+	for (struct http_set_header *h = st->headers; h; h = h->next)
+		if (slice_ieq(slice_of(h->name), name))
+			h->value = "";
+	http_set(req, name, value);
+}
+
 static void drop_headers(struct http_reply_state *st)
 {
 	st->headers = NULL;

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/jsonw.h"
 #include "base/str.h"
 
@@ -85,6 +86,123 @@ int json_parse(const char *p, size_t len, json_t **out, struct err *err)
 		    problem.line, problem.column,
 		    problem_words(json_error_code(&problem)));
 	return 0;
+}
+
+/* ---- in parts ---- */
+
+void json_parts_init(struct json_parts *parts, const char *p, size_t len)
+{
+	*parts = (struct json_parts){ .rest = slice_make(p, len) };
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static void skip_blanks(struct slice *s)
+{
+	while (s->len > 0 && is_blank(*s->p))
+		*s = slice_make(s->p + 1, s->len - 1);
+}
+
+/* How many bytes up to the comma behind `max` members, or to the bracket that
+ * ends them; s.len when there is neither. */
+static size_t members_len(struct slice s, size_t max)
+{
+	size_t depth = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+
+		if (in_string) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+		} else if (c == '"') {
+			in_string = true;
+		} else if (c == '{' || c == '[') {
+			depth++;
+		} else if (depth == 0 && (c == '}' || c == ']')) {
+			return i;
+		} else if (c == '}' || c == ']') {
+			depth--;
+		} else if (c == ',' && depth == 0 && --max == 0) {
+			return i;
+		}
+	}
+	return s.len;
+}
+
+static int parse_members(struct slice text, json_t **out, struct err *err)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, text.len + 2);
+	buf_char(&b, '{');
+	buf_append(&b, text.p, text.len);
+	buf_char(&b, '}');
+	rc = json_parse(buf_view(&b), b.len, out, err);
+	buf_fini(&b);
+	return rc;
+}
+
+static int begin_parts(struct json_parts *parts, struct err *err)
+{
+	parts->is_begun = true;
+	skip_blanks(&parts->rest);
+	if (parts->rest.len == 0 || *parts->rest.p != '{')
+		return err_set(err, ERR_INVALID, "it is no JSON object");
+	parts->rest = slice_make(parts->rest.p + 1, parts->rest.len - 1);
+	skip_blanks(&parts->rest);
+	parts->is_over = parts->rest.len > 0 && *parts->rest.p == '}';
+	if (parts->is_over)
+		parts->rest =
+		    slice_make(parts->rest.p + 1, parts->rest.len - 1);
+	return 0;
+}
+
+/* Behind the members stands a comma, or the end of the object. */
+static int end_part(struct json_parts *parts, size_t len, struct err *err)
+{
+	const char *end = parts->rest.p + len;
+
+	if (len == parts->rest.len || *end == ']')
+		return err_set(
+		    err, ERR_INVALID, "JSON: the object does not end");
+	parts->is_over = *end == '}';
+	parts->rest = slice_make(end + 1, parts->rest.len - len - 1);
+	return 0;
+}
+
+int json_parts_next(
+    struct json_parts *parts, size_t max, json_t **out, struct err *err)
+{
+	size_t len;
+
+	*out = NULL;
+	if (!parts->is_begun && begin_parts(parts, err) < 0)
+		return -1;
+	if (parts->is_over) {
+		skip_blanks(&parts->rest);
+		if (parts->rest.len == 0)
+			return 0;
+		return err_set(
+		    err, ERR_INVALID, "JSON: more text after the value");
+	}
+	len = members_len(parts->rest, max);
+	if (parse_members(slice_make(parts->rest.p, len), out, err) < 0)
+		return -1;
+	if (json_object_size(*out) > 0 && end_part(parts, len, err) == 0)
+		return 1;
+	if (json_object_size(*out) == 0)
+		err_set(err, ERR_INVALID, "JSON: a member is missing");
+	json_decref(*out);
+	*out = NULL;
+	return -1;
 }
 
 char *json_text(const json_t *j, size_t *len_out)

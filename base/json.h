@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 #define JSON_DEPTH_MAX 32
 
@@ -20,6 +21,20 @@
  */
 int json_parse(
     const char *p, size_t len, json_t **out, struct err *err) MUST_CHECK;
+/*
+ * The members of a long object, some at a time: who parses all of it at once
+ * keeps the loop from everything else. The text is borrowed. 1 with *out, a new
+ * reference to an object of the next `max` members; 0: that was all; -1 as
+ * json_parse, also after some were given. A member that occurs twice is not
+ * found when it is not among the same ones.
+ */
+struct json_parts {
+	struct slice rest;
+	bool is_begun, is_over;
+};
+void json_parts_init(struct json_parts *parts, const char *p, size_t len);
+int json_parts_next(struct json_parts *parts, size_t max, json_t **out,
+    struct err *err) MUST_CHECK;
 /* Compact text, malloc'ed. */
 char *json_text(const json_t *j, size_t *len_out);
 

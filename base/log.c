@@ -153,28 +153,37 @@ static void emit(struct line *l)
 	errno = saved;
 }
 
-void log_write(enum log_level level, const struct log_ctx *ctx,
-    const char *event, const char *fmt, ...)
+/* The line's memory is touched only when somebody wants it. */
+static void write_line(enum log_level level, const struct log_ctx *ctx,
+    const char *event, const char *fmt, va_list ap)
 {
-	struct line l = { .len = 0 };
+	struct line l;
 	char facts[LINE_MAX_BYTES];
-	va_list ap;
 	int n;
 
-	if (!log_wants(level))
-		return;
+	l.len = 0;
 	add_head(&l, level, event);
 	if (ctx != NULL) {
 		add_fact(&l, "request", ctx->request);
 		add_fact(&l, "user", ctx->user);
 		add_fact(&l, "server", ctx->server);
 	}
-	va_start(ap, fmt);
 	n = vsnprintf(facts, sizeof facts, fmt, ap);
-	va_end(ap);
 	if (n > 0) {
 		add_str(&l, " ");
 		add_str(&l, facts);
 	}
 	emit(&l);
+}
+
+void log_write(enum log_level level, const struct log_ctx *ctx,
+    const char *event, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!log_wants(level))
+		return;
+	va_start(ap, fmt);
+	write_line(level, ctx, event, fmt, ap);
+	va_end(ap);
 }

@@ -101,16 +101,12 @@ static void run_finished(struct offload *o)
 	o->in_done = false;
 }
 
+/* Each write is an edge: the counter need not be read. */
 static void on_wake(struct watch *w, uint32_t events, void *arg)
 {
-	struct offload *o = arg;
-	uint64_t count;
-
 	(void)w;
 	(void)events;
-	/* EAGAIN: an earlier turn took the jobs already. */
-	(void)!read(o->wake_fd, &count, sizeof count);
-	run_finished(o);
+	run_finished(arg);
 }
 
 static _Noreturn void cannot(const char *what, int number)
@@ -149,8 +145,8 @@ struct offload *offload_new(struct loop *l, size_t n_threads, size_t max_queue)
 	o->n_threads = n_threads;
 	o->threads = xcalloc(n_threads, sizeof *o->threads);
 	o->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (o->wake_fd < 0 ||
-	    watch_start(l, &o->wake, o->wake_fd, EPOLLIN, on_wake, o, NULL) < 0)
+	if (o->wake_fd < 0 || watch_start(l, &o->wake, o->wake_fd,
+				  EPOLLIN | EPOLLET, on_wake, o, NULL) < 0)
 		cannot("watch the worker threads", errno);
 	start_threads(o);
 	return o;
@@ -192,12 +188,13 @@ int offload_submit(struct offload *o, offload_fn *work, offload_fn *done,
 		j->arg = arg;
 		list_add_tail(&o->queue, &j->link);
 		o->n_queued++;
-		pthread_cond_signal(&o->wanted);
 	}
 	pthread_mutex_unlock(&o->lock);
 	if (j == NULL)
 		return err_set(err, ERR_LIMIT,
 		    "too much work is waiting (%zu jobs): try again later",
 		    o->max_queue);
+	/* With the lock it would be woken only to wait for that. */
+	pthread_cond_signal(&o->wanted);
 	return 0;
 }

@@ -30,15 +30,25 @@ struct prom {
 
 /* ---- text ---------------------------------------------------------------- */
 
+static bool is_plain(char c)
+{
+	return c != '\0' && c != '\n' && c != '"' && c != '\\';
+}
+
 static void write_escaped(struct buf *out, const char *s)
 {
-	for (; *s; s++) {
-		if (*s == '\n')
-			buf_str(out, "\\n");
-		else if (*s == '"' || *s == '\\')
-			buf_printf(out, "\\%c", *s);
-		else
-			buf_char(out, *s);
+	while (*s) {
+		size_t n = 0;
+
+		while (is_plain(s[n]))
+			n++;
+		buf_append(out, s, n);
+		s += n;
+		if (!*s)
+			return;
+		buf_char(out, '\\');
+		buf_char(out, *s == '\n' ? 'n' : *s);
+		s++;
 	}
 }
 
@@ -87,8 +97,10 @@ static void labels_text(
 
 	for (size_t i = 0; rest.len > 0 && slice_split(&rest, ',', &name);
 	     i++) {
-		buf_printf(
-		    out, "%s%.*s=\"", i > 0 ? "," : "", (int)name.len, name.p);
+		if (i > 0)
+			buf_char(out, ',');
+		buf_append(out, name.p, name.len);
+		buf_str(out, "=\"");
 		write_escaped(out, values[i]);
 		buf_char(out, '"');
 	}

@@ -298,8 +298,8 @@ void db_close(struct db **dbp)
 	db_read_end(db);
 	db_durable_close(db);
 	db_statements_close(db);
-	sqlite3_finalize(db->read_begin);
-	sqlite3_finalize(db->read_end);
+	for (size_t i = 0; i < N_WORDS; i++)
+		sqlite3_finalize(db->words[i]);
 	if (sqlite3_close(db->h) != SQLITE_OK)
 		log_error(NULL, "database not closed in order", "file=%s: %s",
 		    db->path, sqlite3_errmsg(db->h));
@@ -322,23 +322,28 @@ int db_lost_error(const struct db *db, struct err *err)
 	    "database %s: the transaction was undone after an error", db->path);
 }
 
-static int run_word(sqlite3_stmt *st)
+static int run_word(struct db *db, enum db_word word, struct err *err)
 {
-	int rc = sqlite3_step(st);
+	static const char *const texts[N_WORDS] = {
+		[WORD_READ] = "BEGIN",
+		[WORD_WRITE] = "BEGIN IMMEDIATE",
+		[WORD_COMMIT] = "COMMIT",
+		[WORD_SAVE] = "SAVEPOINT s",
+		[WORD_RELEASE] = "RELEASE s",
+	};
+	sqlite3_stmt **st = &db->words[word];
+	int rc = SQLITE_OK;
 
-	sqlite3_reset(st);
-	return rc == SQLITE_DONE ? 0 : -1;
-}
-
-static bool prepare_words(struct db *db)
-{
-	return db->read_begin != NULL ||
-	       (sqlite3_prepare_v3(db->h, "COMMIT", -1,
-		    SQLITE_PREPARE_PERSISTENT, &db->read_end,
-		    NULL) == SQLITE_OK &&
-		   sqlite3_prepare_v3(db->h, "BEGIN", -1,
-		       SQLITE_PREPARE_PERSISTENT, &db->read_begin,
-		       NULL) == SQLITE_OK);
+	if (*st == NULL)
+		rc = sqlite3_prepare_v3(db->h, texts[word], -1,
+		    SQLITE_PREPARE_PERSISTENT, st, NULL);
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_step(*st);
+		sqlite3_reset(*st);
+	}
+	if (rc == SQLITE_DONE)
+		return 0;
+	return db_error(db->h, db->path, rc, "transaction", err);
 }
 
 static void at_turn_end(void *arg)
@@ -352,7 +357,7 @@ void db_read_begin(struct db *db)
 	    db->in_memory)
 		return;
 	/* Without it each statement reads for itself. */
-	if (!prepare_words(db) || run_word(db->read_begin) < 0)
+	if (run_word(db, WORD_READ, NULL) < 0)
 		return;
 	db->is_reading = true;
 	defer_call(db->loop, &db->turn_end, at_turn_end, db);
@@ -366,20 +371,19 @@ void db_read_end(struct db *db)
 		return;
 	db->is_reading = false;
 	defer_cancel(&db->turn_end);
-	if (run_word(db->read_end) < 0 && !sqlite3_get_autocommit(db->h) &&
+	if (run_word(db, WORD_COMMIT, NULL) < 0 &&
+	    !sqlite3_get_autocommit(db->h) &&
 	    db_exec(db->h, db->path, "ROLLBACK", &err) < 0)
 		log_error(NULL, "database cannot end a read", "%s", err.text);
 }
 
 int db_begin(struct db *db, struct err *err)
 {
-	const char *sql = db->depth == 0 ? "BEGIN IMMEDIATE" : "SAVEPOINT s";
-
 	assert(db->n_walking == 0);
 	db_read_end(db);
 	if (db_is_lost(db))
 		return db_lost_error(db, err);
-	if (db_exec(db->h, db->path, sql, err) < 0)
+	if (run_word(db, db->depth == 0 ? WORD_WRITE : WORD_SAVE, err) < 0)
 		return -1;
 	db->depth++;
 	return 0;
@@ -389,8 +393,7 @@ static int commit(struct db *db, struct err *err)
 {
 	if (db_is_lost(db))
 		return db_lost_error(db, err);
-	return db_exec(
-	    db->h, db->path, db->depth == 1 ? "COMMIT" : "RELEASE s", err);
+	return run_word(db, db->depth == 1 ? WORD_COMMIT : WORD_RELEASE, err);
 }
 
 int db_commit(struct db *db, struct err *err)

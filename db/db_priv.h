@@ -14,14 +14,24 @@
 #include "db/schema.h"
 
 #define DB_STATEMENTS       256 /* a power of two, far above what db/ has */
-/* Begin a checkpoint when the log is longer: about 4 MiB of pages. */
-#define DB_CHECKPOINT_PAGES 1000
+/* Begin a checkpoint when it has so many pages to look at: about 8 MiB. */
+#define DB_CHECKPOINT_PAGES 2000
 #define DB_BUSY_MS          2000
 
 struct db_cached {
 	const struct db_sql *sql;
 	sqlite3_stmt *st;
 	bool in_use;
+};
+
+/* What db.c says again and again, prepared once. */
+enum db_word {
+	WORD_READ,
+	WORD_WRITE,
+	WORD_COMMIT,
+	WORD_SAVE,
+	WORD_RELEASE,
+	N_WORDS,
 };
 
 struct db_sync;
@@ -41,7 +51,7 @@ struct db {
 	bool
 	    is_reading; /* a transaction that only reads, until the turn ends */
 	struct defer turn_end;
-	sqlite3_stmt *read_begin, *read_end;
+	sqlite3_stmt *words[N_WORDS];
 
 	/* share.c: most hubs share nothing, and every request asks. */
 	bool knows_shares, has_shares;
@@ -54,7 +64,8 @@ struct db {
 	struct db_sync *sync;        /* under way, or NULL */
 	struct defer start, tell;
 	struct db_checkpoint *checkpoint; /* second connection */
-	int checkpoint_pages; /* a log longer than this begins one */
+	int checkpoint_pages; /* so many new pages in the log begin one */
+	int64_t page_bytes, log_bytes; /* the size of the log's file */
 	db_sync_fn *sync_fn;
 	void *sync_arg;
 };

@@ -79,6 +79,10 @@ const char *db_text(struct db_stmt *q, int col, struct arena *a, size_t max);
 /* The same; NULL when the column is NULL. */
 const char *db_text_or_null(
     struct db_stmt *q, int col, struct arena *a, size_t max);
+/* All rows of a statement of one column, names of at most 255 bytes, in `a`;
+ * gives the statement back. */
+int db_names(struct db_stmt *q, struct arena *a, const char *const **out,
+    size_t *n_out, struct err *err) MUST_CHECK;
 /* Exactly n bytes. */
 void db_blob(struct db_stmt *q, int col, void *out, size_t n);
 

@@ -27,7 +27,14 @@
 
 /* Writers that never pause keep a checkpoint from the end of the log: beyond
  * this many pages one more runs in the loop, for the little that is left. */
-#define PAGES_MAX (4 * DB_CHECKPOINT_PAGES)
+#define PAGES_MAX  (2 * DB_CHECKPOINT_PAGES)
+#define PAGES_LEFT 200
+
+/* The log grows by so much at a time, and before its end is reached. */
+#define LOG_FRAME_BYTES 24 /* before each page */
+#define GROW_BYTES      (256 * 1024)
+#define ROOM_BYTES      (64 * 1024)
+#define ZERO_BYTES      (64 * 1024)
 
 /* A piece of work in base/offload that db_close can wait for, and that may be
  * called `done` after the database has gone. */
@@ -50,9 +57,10 @@ struct db_sync {
 struct db_checkpoint {
 	struct job job;
 	sqlite3 *h;
-	int rc;
+	int rc, n_copied; /* of the last run */
 	bool is_running;
-	int log_pages; /* after the last commit */
+	int log_pages;  /* after the last commit */
+	int done_pages; /* of them, those that are in the file */
 };
 
 static void job_init(struct job *j, struct db *db)
@@ -228,6 +236,60 @@ void db_set_sync(struct db *db, db_sync_fn *fn, void *arg)
 	db->sync_arg = arg;
 }
 
+/* ---- room in the log ---- */
+
+static int write_zeros(
+    sqlite3_file *f, sqlite3_int64 at, sqlite3_int64 len_bytes)
+{
+	static char zeros[ZERO_BYTES];
+	int rc = SQLITE_OK;
+
+	for (sqlite3_int64 n = 0; rc == SQLITE_OK && n < len_bytes;
+	     n += ZERO_BYTES)
+		rc = f->pMethods->xWrite(f, zeros, ZERO_BYTES, at + n);
+	return rc;
+}
+
+/* Behind the end of the file only, where nobody else writes now. */
+static void grow_locked(struct db *db, sqlite3_int64 end)
+{
+	sqlite3_file *f = NULL;
+	sqlite3_int64 size;
+
+	if (sqlite3_file_control(
+		db->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f) != SQLITE_OK ||
+	    f->pMethods == NULL ||
+	    f->pMethods->xFileSize(f, &size) != SQLITE_OK)
+		return;
+	if (size < end + ROOM_BYTES &&
+	    write_zeros(f, size, GROW_BYTES) == SQLITE_OK)
+		size += GROW_BYTES;
+	db->log_bytes = size;
+}
+
+/*
+ * An fdatasync of a file that has grown writes its inode too and waits for
+ * that: it takes twice the time of processors and disk. So the log gets room in
+ * pieces; zeros behind its last frame are no frame to SQLite. Under the
+ * writer's lock, so that another program's frames are safe. What fails here
+ * will be told by the commit that needs the room.
+ */
+static void grow_log(struct db *db)
+{
+	sqlite3_int64 end = (sqlite3_int64)db->checkpoint->log_pages *
+			    (db->page_bytes + LOG_FRAME_BYTES);
+
+	if (end + ROOM_BYTES <= db->log_bytes)
+		return;
+	/* Whoever has the lock is not waited for. */
+	sqlite3_busy_timeout(db->h, 0);
+	if (db_begin(db, NULL) == 0) {
+		grow_locked(db, end);
+		db_rollback(db);
+	}
+	sqlite3_busy_timeout(db->h, DB_BUSY_MS);
+}
+
 /* ---- checkpoints ---- */
 
 static void checkpoint_run(void *arg)
@@ -235,7 +297,7 @@ static void checkpoint_run(void *arg)
 	struct db_checkpoint *c = arg;
 
 	c->rc = sqlite3_wal_checkpoint_v2(
-	    c->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	    c->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, &c->n_copied);
 	job_ran(&c->job);
 }
 
@@ -244,6 +306,8 @@ static void checkpoint_result(struct db *db, struct db_checkpoint *c)
 	struct err err = { 0 };
 
 	c->is_running = false;
+	if (c->rc == SQLITE_OK)
+		c->done_pages = c->n_copied;
 	if (c->rc == SQLITE_OK || c->rc == SQLITE_BUSY)
 		return;
 	(void)db_error(c->h, db->path, c->rc, "checkpoint", &err);
@@ -286,12 +350,16 @@ static void checkpoint_now(struct db *db)
 static void checkpoint_begin(struct db *db)
 {
 	struct db_checkpoint *c = db->checkpoint;
+	int left = c->log_pages - c->done_pages;
+	bool is_long = c->log_pages >= PAGES_MAX;
 
-	if (c->log_pages >= PAGES_MAX) {
+	if (c->log_pages >= 2 * PAGES_MAX ||
+	    (is_long && !c->is_running && left < PAGES_LEFT)) {
 		checkpoint_now(db);
 		return;
 	}
-	if (c->is_running || c->log_pages < db->checkpoint_pages)
+	/* Not for less: a page that changes all the time is copied once. */
+	if (c->is_running || (!is_long && left < db->checkpoint_pages))
 		return;
 	c->is_running = true;
 	c->job.has_run = false;
@@ -310,6 +378,7 @@ static void at_end_of_turn(void *arg)
 
 	/* A reader would keep a checkpoint from beginning the log anew. */
 	db_read_end(db);
+	grow_log(db);
 	sync_begin(db);
 	checkpoint_begin(db);
 }
@@ -317,11 +386,15 @@ static void at_end_of_turn(void *arg)
 static int on_commit(void *arg, sqlite3 *h, const char *name, int log_pages)
 {
 	struct db *db = arg;
+	struct db_checkpoint *c = db->checkpoint;
 
 	(void)h;
 	(void)name;
 	db->committed++;
-	db->checkpoint->log_pages = log_pages;
+	/* All was in the file: the log began anew. */
+	if (log_pages <= c->done_pages)
+		c->done_pages = 0;
+	c->log_pages = log_pages;
 	if (db->loop != NULL)
 		defer_call(db->loop, &db->start, at_end_of_turn, db);
 	return SQLITE_OK;
@@ -376,6 +449,8 @@ int db_durable_open(struct db *db, struct err *err)
 	/* The first read after the change of mode makes the log's file. */
 	if (db_number(db->h, db->path, "SELECT count(*) FROM meta", &n, err) <
 		0 ||
+	    db_number(db->h, db->path, "PRAGMA page_size", &db->page_bytes,
+		err) < 0 ||
 	    open_log(db, err) < 0 || open_checkpoint(db, err) < 0)
 		return -1;
 	if (db->sync_fn == NULL)

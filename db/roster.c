@@ -73,6 +73,31 @@ static char *text_of(const struct roster_list *list)
 	return text;
 }
 
+int roster_leavers(struct db *db, struct arena *a,
+    const struct roster_list *list, int64_t now_us, const char *const **out,
+    size_t *n_out, struct err *err)
+{
+	static const struct db_sql sql = { "group_member",
+		"SELECT u.name FROM hub_group g"
+		" JOIN group_member m ON m.group_id = g.id"
+		" JOIN user u ON u.id = m.user_id WHERE g.name = ?2"
+		" AND u.name NOT IN (SELECT value FROM json_each(?1))"
+		" AND EXISTS (SELECT 1 FROM session s WHERE s.user_id = u.id"
+		" AND s.expires_us > ?3)" };
+	char *names = text_of(list);
+	struct db_stmt q;
+	int rc = -1;
+
+	if (db_query(db, &sql, &q, err) == 0) {
+		db_bind_text(&q, 1, names);
+		db_bind_text(&q, 2, list->group);
+		db_bind_int(&q, 3, now_us);
+		rc = db_names(&q, a, out, n_out, err);
+	}
+	free(names);
+	return rc;
+}
+
 int roster_write(struct db *db, const struct roster_list *list, int64_t now_us,
     struct roster_changes *out, struct err *err)
 {

@@ -151,6 +151,19 @@ CREATE TABLE password (
 	set_us  INTEGER NOT NULL CHECK (set_us >= 0)
 ) STRICT;
 
+-- Their second step: the secret of an authenticator app (RFC 6238), sealed
+-- (auth/sealer.h).
+CREATE TABLE totp (
+	user_id   INTEGER NOT NULL PRIMARY KEY
+	          REFERENCES user (id) ON DELETE CASCADE,
+	sealed    TEXT NOT NULL CHECK (length(sealed) BETWEEN 1 AND 255),
+	-- 0: no code has shown yet that the app has it; nothing asks for it
+	confirmed INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
+	-- time / 30 s of the last code that was taken: it works once
+	last_step INTEGER NOT NULL CHECK (last_step >= 0),
+	set_us    INTEGER NOT NULL CHECK (set_us >= 0)
+) STRICT;
+
 -- Who signed up and waits for an administrator. No user of the hub yet, or one
 -- without a password: the name alone says who they want to be.
 CREATE TABLE signup (
@@ -167,9 +180,11 @@ CREATE TABLE signup (
 CREATE INDEX signup_asked ON signup (asked_us);
 
 -- Logins of browsers. The cookie carries the secret, this row its digest; a
--- session that was ended is over whatever cookie is shown.
+-- session that was ended is over whatever cookie is shown. The id goes nowhere
+-- and may be used again: it is not AUTOINCREMENT, which would be one more page
+-- to write at each login.
 CREATE TABLE session (
-	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	id         INTEGER PRIMARY KEY,
 	user_id    INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
 	digest     BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
 	-- the cookie jupyterhub-session-id: names the session in tokens and
@@ -177,20 +192,15 @@ CREATE TABLE session (
 	public_id  TEXT NOT NULL CHECK (length(public_id) = 32),
 	created_us INTEGER NOT NULL CHECK (created_us >= 0),
 	used_us    INTEGER NOT NULL CHECK (used_us >= 0),
-	expires_us INTEGER NOT NULL CHECK (expires_us > 0)
+	expires_us INTEGER NOT NULL CHECK (expires_us > 0),
+	-- which shared secret the login came of, a digest under a key of this
+	-- hub (auth/origin.h): it ends when that is changed. NULL: of none
+	origin     BLOB CHECK (length(origin) = 32)
 ) STRICT;
 -- "log this person out everywhere", and the cascade from user
 CREATE INDEX session_user ON session (user_id);
 -- the hourly purge
 CREATE INDEX session_expires ON session (expires_us);
-
--- Which shared secret such a login came of: it ends when the secret is changed.
-CREATE TABLE session_origin (
-	session_id INTEGER NOT NULL PRIMARY KEY
-	           REFERENCES session (id) ON DELETE CASCADE,
-	-- a digest of it under a key of this hub (auth/origin.h)
-	origin     BLOB NOT NULL CHECK (length(origin) = 32)
-) STRICT;
 
 -- Notebook servers, one row per (user, name), made on the first start and kept
 -- when the server stops. What should be; the spawner says what is.
@@ -232,6 +242,17 @@ CREATE UNIQUE INDEX server_key ON server (key) WHERE key IS NOT NULL;
 CREATE INDEX server_removing ON server (id) WHERE removing = 1;
 -- who has one that runs: listings by state
 CREATE INDEX server_active ON server (user_id) WHERE key IS NOT NULL;
+
+-- Why the last start that failed did, of the servers that failed last.
+CREATE TABLE server_failure (
+	server_id INTEGER PRIMARY KEY
+	          REFERENCES server (id) ON DELETE CASCADE,
+	at_us     INTEGER NOT NULL CHECK (at_us >= 0),
+	-- a JSON object: reason, how the process ended, its last lines
+	told      TEXT NOT NULL CHECK (json_valid(told)
+	          AND length(CAST(told AS BLOB)) <= 65536)
+) STRICT;
+CREATE INDEX server_failure_at ON server_failure (at_us);
 
 -- Who else may do what with a server: a person, or whoever is in a group. The
 -- scopes have no filter: they hold for this server, whatever its name becomes.

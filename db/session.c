@@ -4,7 +4,9 @@
 #include "db/session.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
@@ -83,17 +85,20 @@ int session_find(struct db *db, const char *secret, int64_t now_us,
 	return db_done(&q, rc, err);
 }
 
-int session_touch(struct db *db, int64_t id, int64_t now_us, struct err *err)
+/* An id may be another session's by now: that one has another public id. */
+int session_touch(
+    struct db *db, const struct session *s, int64_t now_us, struct err *err)
 {
 	static const struct db_sql sql = { "session",
 		"UPDATE session SET used_us = ?2"
-		" WHERE id = ?1 AND used_us < ?2" };
+		" WHERE id = ?1 AND used_us < ?2 AND public_id = ?3" };
 	struct db_stmt q;
 
 	if (db_query(db, &sql, &q, err) < 0)
 		return -1;
-	db_bind_int(&q, 1, id);
+	db_bind_int(&q, 1, s->id);
 	db_bind_int(&q, 2, now_us);
+	db_bind_text(&q, 3, s->public_id);
 	return db_run(&q, NULL, err);
 }
 
@@ -119,12 +124,16 @@ static int end_with_all(struct db *db, const struct session *s, struct err *err)
 		"DELETE FROM oauth_code"
 		" WHERE session_id = ?1 AND user_id = ?2" };
 	static const struct db_sql self = { "session",
-		"DELETE FROM session WHERE id = ?1" };
+		"DELETE FROM session WHERE id = ?1 AND public_id = ?2" };
+	struct db_stmt q;
 
 	if (run_for_session(db, &tokens, s, err) < 0 ||
-	    run_for_session(db, &codes, s, err) < 0)
+	    run_for_session(db, &codes, s, err) < 0 ||
+	    db_query(db, &self, &q, err) < 0)
 		return -1;
-	return db_run_id(db, &self, s->id, err);
+	db_bind_int(&q, 1, s->id);
+	db_bind_text(&q, 2, s->public_id);
+	return db_run(&q, NULL, err);
 }
 
 int session_end(struct db *db, const struct session *s, struct err *err)
@@ -163,6 +172,34 @@ int session_end_all(struct db *db, int64_t user_id, struct err *err)
 		return -1;
 	}
 	return db_commit(db, err);
+}
+
+int session_people(struct db *db, struct arena *a, const char *const *names,
+    size_t n, int64_t now_us, const char *const **out, size_t *n_out,
+    struct err *err)
+{
+	static const struct db_sql sql = { "session",
+		"SELECT u.name FROM json_each(?1) j"
+		" JOIN user u ON u.name = j.value"
+		" WHERE EXISTS (SELECT 1 FROM session s WHERE s.user_id = u.id"
+		" AND s.expires_us > ?2)" };
+	json_t *list = json_array();
+	struct db_stmt q;
+	size_t len;
+	char *text;
+	int rc = -1;
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(names[i]));
+	text = json_text(list, &len);
+	json_decref(list);
+	if (db_query(db, &sql, &q, err) == 0) {
+		db_bind_text(&q, 1, text);
+		db_bind_int(&q, 2, now_us);
+		rc = db_names(&q, a, out, n_out, err);
+	}
+	free(text);
+	return rc;
 }
 
 int session_purge(struct db *db, int64_t now_us, struct err *err)

@@ -12,7 +12,7 @@
 #define SESSION_ID_LEN     32 /* jupyterhub-session-id: hex, not a secret */
 
 struct session {
-	int64_t id;
+	int64_t id; /* may be another's when this one is over */
 	int64_t user_id;
 	char public_id[SESSION_ID_LEN + 1]; /* stored with tokens it led to */
 	int64_t created_us, used_us, expires_us;
@@ -25,13 +25,17 @@ int session_create(struct db *db, int64_t user_id, const char *public_id,
 /* By the cookie's secret; expired ones are not found. 1/0/-1 */
 int session_find(struct db *db, const char *secret, int64_t now_us,
     struct session *out, struct err *err) MUST_CHECK;
-int session_touch(
-    struct db *db, int64_t id, int64_t now_us, struct err *err) MUST_CHECK;
+int session_touch(struct db *db, const struct session *s, int64_t now_us,
+    struct err *err) MUST_CHECK;
 /* Ends it and deletes the tokens and codes that it led to, in one transaction.
  */
 int session_end(
     struct db *db, const struct session *s, struct err *err) MUST_CHECK;
 int session_end_all(struct db *db, int64_t user_id, struct err *err) MUST_CHECK;
+/* Those of these people who are logged in somewhere, in `a`. */
+int session_people(struct db *db, struct arena *a, const char *const *names,
+    size_t n, int64_t now_us, const char *const **out, size_t *n_out,
+    struct err *err) MUST_CHECK;
 /* Expired ones, a bounded number; 1: there may be more, call again. */
 int session_purge(struct db *db, int64_t now_us, struct err *err) MUST_CHECK;
 

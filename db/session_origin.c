@@ -13,9 +13,8 @@
 int session_origin_put(struct db *db, const char *session_secret,
     const unsigned char origin[SESSION_ORIGIN_LEN], struct err *err)
 {
-	static const struct db_sql sql = { "session_origin",
-		"INSERT INTO session_origin (session_id, origin)"
-		" SELECT id, ?2 FROM session WHERE digest = ?1" };
+	static const struct db_sql sql = { "session",
+		"UPDATE session SET origin = ?2 WHERE digest = ?1" };
 	unsigned char digest[MAC_SHA256_LEN];
 	struct db_stmt q;
 
@@ -29,9 +28,8 @@ int session_origin_put(struct db *db, const char *session_secret,
 
 /* ?1: those that stay, a JSON list of hex digits. */
 #define OLD                                                                    \
-	" FROM session s JOIN session_origin o ON o.session_id = s.id"         \
-	" WHERE lower(hex(o.origin)) NOT IN"                                   \
-	" (SELECT value FROM json_each(?1))"
+	" FROM session WHERE origin IS NOT NULL"                               \
+	" AND lower(hex(origin)) NOT IN (SELECT value FROM json_each(?1))"
 
 static int run(struct db *db, const struct db_sql *sql, const char *keep,
     int64_t *n_out, struct err *err)
@@ -44,22 +42,45 @@ static int run(struct db *db, const struct db_sql *sql, const char *keep,
 	return db_run(&q, n_out, err);
 }
 
+/* All sessions are read for it; nearly always there is none. */
+static int has_old(struct db *db, const char *keep, struct err *err)
+{
+	static const struct db_sql sql = { "session",
+		"SELECT 1" OLD " LIMIT 1" };
+	struct db_stmt q;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_text(&q, 1, keep);
+	return db_done(&q, db_step(&q, err), err);
+}
+
 static int end_old(
     struct db *db, const char *keep, int64_t *n_out, struct err *err)
 {
 	static const struct db_sql tokens = { "token",
 		"DELETE FROM token WHERE (session_id, user_id) IN"
-		" (SELECT s.public_id, s.user_id" OLD ")" };
+		" (SELECT public_id, user_id" OLD ")" };
 	static const struct db_sql codes = { "oauth_code",
 		"DELETE FROM oauth_code WHERE (session_id, user_id) IN"
-		" (SELECT s.public_id, s.user_id" OLD ")" };
-	static const struct db_sql sessions = { "session",
-		"DELETE FROM session WHERE id IN (SELECT s.id" OLD ")" };
+		" (SELECT public_id, user_id" OLD ")" };
+	static const struct db_sql sessions = { "session", "DELETE" OLD };
 
 	if (run(db, &tokens, keep, NULL, err) < 0 ||
 	    run(db, &codes, keep, NULL, err) < 0)
 		return -1;
 	return run(db, &sessions, keep, n_out, err);
+}
+
+static int end_in_one(
+    struct db *db, const char *keep, int64_t *n_out, struct err *err)
+{
+	if (db_begin(db, err) < 0)
+		return -1;
+	if (end_old(db, keep, n_out, err) == 0)
+		return db_commit(db, err);
+	db_rollback(db);
+	return -1;
 }
 
 static char *list_of(const unsigned char (*keep)[SESSION_ORIGIN_LEN], size_t n)
@@ -82,17 +103,13 @@ int session_origin_keep(struct db *db,
     const unsigned char (*keep)[SESSION_ORIGIN_LEN], size_t n,
     int64_t *n_ended_out, struct err *err)
 {
-	char *list;
+	char *list = list_of(keep, n);
 	int rc;
 
 	*n_ended_out = 0;
-	if (db_begin(db, err) < 0)
-		return -1;
-	list = list_of(keep, n);
-	rc = end_old(db, list, n_ended_out, err);
+	rc = has_old(db, list, err);
+	if (rc == 1)
+		rc = end_in_one(db, list, n_ended_out, err);
 	free(list);
-	if (rc == 0)
-		return db_commit(db, err);
-	db_rollback(db);
-	return -1;
+	return rc;
 }

@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "db/db_priv.h"
 
+#define NAME_MAX_BYTES 255
+
 #define PURGE_ROWS 1000
 
 /* ---- from and to the cache ---- */
@@ -294,4 +296,28 @@ void db_blob(struct db_stmt *q, int col, void *out, size_t n)
 		return;
 	}
 	memcpy(out, p, n);
+}
+
+int db_names(struct db_stmt *q, struct arena *a, const char *const **out,
+    size_t *n_out, struct err *err)
+{
+	const char **names = NULL;
+	size_t n = 0, cap = 0;
+	int rc;
+
+	while ((rc = db_step(q, err)) == 1) {
+		if (n == cap) {
+			const char **more;
+
+			cap = cap == 0 ? 16 : 2 * cap;
+			more = arena_array(a, cap, sizeof *more);
+			if (n > 0)
+				memcpy(more, names, n * sizeof *more);
+			names = more;
+		}
+		names[n++] = db_text(q, 0, a, NAME_MAX_BYTES);
+	}
+	*out = names;
+	*n_out = n;
+	return db_done(q, rc, err);
 }

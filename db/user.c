@@ -9,6 +9,7 @@
 
 #define NAME_MAX_BYTES 255
 #define GROUPS_MAX     1024
+#define COMPARE_MAX    64
 
 #define COLUMNS "id, name, admin, created_us, last_activity_us"
 
@@ -118,28 +119,11 @@ int user_admins(struct db *db, struct arena *a, const char *const **out,
 {
 	static const struct db_sql sql = { "user",
 		"SELECT name FROM user WHERE admin = 1 ORDER BY name" };
-	const char **names = NULL;
-	size_t n = 0, cap = 0;
 	struct db_stmt q;
-	int rc;
 
 	if (db_query(db, &sql, &q, err) < 0)
 		return -1;
-	while ((rc = db_step(&q, err)) == 1) {
-		if (n == cap) {
-			const char **more;
-
-			cap = cap == 0 ? 16 : 2 * cap;
-			more = arena_array(a, cap, sizeof *more);
-			if (n > 0)
-				memcpy(more, names, n * sizeof *more);
-			names = more;
-		}
-		names[n++] = db_text(&q, 0, a, NAME_MAX_BYTES);
-	}
-	*out = names;
-	*n_out = n;
-	return db_done(&q, rc, err);
+	return db_names(&q, a, out, n_out, err);
 }
 
 static int set_name(
@@ -237,13 +221,46 @@ static int replace_groups(struct db *db, int64_t id, const char *const *groups,
 	return 0;
 }
 
+static bool is_among(const char *name, const char *const *groups, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(groups[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* As most logins find them. Many, or one that is named twice, are not compared
+ * but written again. */
+static int has_groups(struct db *db, int64_t id, const char *const *groups,
+    size_t n, bool *out, struct err *err)
+{
+	const char *const *have;
+	struct arena a;
+	size_t n_have;
+	int rc;
+
+	arena_init(&a);
+	rc = user_groups(db, &a, id, &have, &n_have, err);
+	*out = rc == 0 && n_have == n && n <= COMPARE_MAX;
+	for (size_t i = 0; *out && i < n; i++)
+		*out = is_among(have[i], groups, n);
+	arena_fini(&a);
+	return rc;
+}
+
 int user_set_groups(struct db *db, int64_t id, const char *const *groups,
     size_t n, struct err *err)
 {
+	bool is_same;
+
 	if (n > GROUPS_MAX)
 		return err_set(err, ERR_LIMIT,
 		    "%zu groups for one user, at most %d are kept", n,
 		    GROUPS_MAX);
+	if (has_groups(db, id, groups, n, &is_same, err) < 0)
+		return -1;
+	if (is_same)
+		return 0;
 	if (db_begin(db, err) < 0)
 		return -1;
 	if (replace_groups(db, id, groups, n, err) < 0) {

@@ -10,7 +10,7 @@ set -eu
 build="gcc make pkg-config libc6-dev
 libmicrohttpd-dev libidn2-dev libcurl4-openssl-dev libsqlite3-dev libjansson-dev
 libyaml-dev libpam0g-dev libcap-dev libssl-dev libldap-dev libcjose-dev
-libsodium-dev libnghttp2-dev libutf8proc-dev libcsv-dev"
+libsodium-dev liboath-dev libnghttp2-dev libutf8proc-dev libcsv-dev"
 notebook="jupyterhub jupyter-notebook python3-ipykernel"
 test_tools="libcmocka-dev clang libclang-rt-14-dev clang-format libpam-wrapper
 python3 python3-websocket python3-tornado python3-selenium chromium chromium-driver zsh

@@ -138,14 +138,17 @@ static bool may_see_lines(struct req *r, const char *user, const char *name)
 	       req_may(r, SCOPE_ADMIN_SERVER_STATE, user, name);
 }
 
-static json_t *failure_json(struct req *r, int64_t id, bool with_lines)
+/* NULL: err. */
+static json_t *failure_json(
+    struct req *r, int64_t id, bool with_lines, struct err *err)
 {
-	const json_t *known = server_failure_of(r->app, id);
 	json_t *told;
+	int found = server_failure_of(r->app, id, &told, err);
 
-	if (!known)
+	if (found < 0)
+		return NULL;
+	if (!found)
 		return json_null();
-	told = json_deep_copy(known);
 	if (!with_lines) {
 		json_object_set_new(told, "log", json_null());
 		json_object_set_new(told, "steps", json_array());
@@ -154,7 +157,7 @@ static json_t *failure_json(struct req *r, int64_t id, bool with_lines)
 }
 
 static json_t *server_json(
-    struct req *r, const char *user, const char *name, int64_t row_id)
+    struct req *r, const char *user, const char *name, json_t *failure)
 {
 	const struct server *s = server_by_name(r->app, user, name);
 	bool with_lines = may_see_lines(r, user, name);
@@ -165,9 +168,8 @@ static json_t *server_json(
 	    s ? server_state_name(server_state(s)) : "at rest", "ready",
 	    s && server_is_ready(s), "pending",
 	    pending ? json_string(pending) : json_null(), "started",
-	    model_time(s ? server_started_us(s) : 0), "failure",
-	    failure_json(r, row_id, with_lines), "steps",
-	    s && with_lines ? server_steps_json(s) : json_array());
+	    model_time(s ? server_started_us(s) : 0), "failure", failure,
+	    "steps", s && with_lines ? server_steps_json(s) : json_array());
 }
 
 void explain_server(struct req *r)
@@ -176,17 +178,23 @@ void explain_server(struct req *r)
 	struct server_row row = { .name = "" };
 	struct user user;
 	struct err err = { 0 };
+	json_t *failure;
 
 	if (req_user(r, &user) != 0)
 		return;
 	int found = server_row_find(
 	    r->app->db, &r->http->arena, user.id, name, &row, &err);
-	if (found < 0)
-		reply_err(r, &err);
-	else if (!found && *name)
+	if (found == 0 && *name) {
 		server_reply_unknown(r, &user);
+		return;
+	}
+	failure = found < 0 ? NULL
+			    : failure_json(r, row.id,
+				  may_see_lines(r, user.name, name), &err);
+	if (failure)
+		reply_json(r, 200, server_json(r, user.name, name, failure));
 	else
-		reply_json(r, 200, server_json(r, user.name, name, row.id));
+		reply_err(r, &err);
 }
 
 /* ---- roles --------------------------------------------------------- */

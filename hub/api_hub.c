@@ -32,13 +32,13 @@ void api_info(struct req *r)
 
 /* ---- shutdown ----------------------------------------------------- */
 
-/* 0 and 1 are meant as truth, as the reference has it. -1: answered. */
+/* 0 and 1 are meant as truth, as the reference has it; what is not said is as
+ * it was. -1: answered. */
 static int read_flag(
     struct req *r, const json_t *body, const char *name, bool *out)
 {
 	const json_t *v = json_object_get(body, name);
 
-	*out = false;
 	if (!v)
 		return 0;
 	if (json_is_boolean(v) ||
@@ -52,11 +52,11 @@ static int read_flag(
 	return -1;
 }
 
-/* The proxy is a program of its own: it is never ended from here, and says so
- * to people while the hub is away. */
+/* The proxy is a program of its own: it is never ended from here, tells people
+ * that the hub is away, and whoever wanted its end is told. */
 void api_shutdown(struct req *r)
 {
-	bool with_proxy, with_servers;
+	bool with_servers = r->app->cfg.cleanup_servers, with_proxy = false;
 	json_t *body;
 	int has = req_json(r, &body);
 
@@ -71,6 +71,10 @@ void api_shutdown(struct req *r)
 		return;
 	log_info(&(struct log_ctx){ .user = principal_name(&r->who) },
 	    "shutdown asked", "servers=%d", with_servers);
-	reply_json(r, 202, json_pack("{s:s}", "message", "Shutting down Hub"));
+	reply_json(r, 202,
+	    json_pack("{s:s}", "message",
+		with_proxy ? "Shutting down Hub. The proxy goes on: the hub "
+			     "did not start it and does not end it"
+			   : "Shutting down Hub"));
 	app_stop_soon(r->app, with_servers);
 }

@@ -17,6 +17,7 @@ struct asking {
 	struct req *r;
 	struct paging page;
 	uint64_t id;
+	json_t *routes; /* until now */
 };
 
 /* "/user/alice" is "/user/alice/" in the hub's words, and with a host in front
@@ -77,13 +78,19 @@ static void on_routes(const struct err *err, const json_t *routes, void *arg)
 	struct req *r = a->r;
 	int64_t total;
 
+	if (routes) {
+		json_object_update(a->routes, (json_t *)(uintptr_t)routes);
+		return;
+	}
 	r->on_gone = NULL;
 	if (err->code != ERR_NONE) {
+		json_decref(a->routes);
 		reply_error(r, 502, "The proxy does not tell its routes: %s",
 		    err->text);
 		return;
 	}
-	json_t *items = page_of(r, &a->page, routes, &total);
+	json_t *items = page_of(r, &a->page, a->routes, &total);
+	json_decref(a->routes);
 	paging_reply(r, &a->page, items, total);
 }
 
@@ -92,6 +99,7 @@ static void on_asking_gone(struct req *r)
 	const struct asking *a = r->state;
 
 	proxy_cancel(r->app->proxy, a->id);
+	json_decref(a->routes);
 }
 
 void api_proxy_get(struct req *r)
@@ -103,6 +111,7 @@ void api_proxy_get(struct req *r)
 		return;
 	r->state = a;
 	r->on_gone = on_asking_gone;
+	a->routes = json_object();
 	a->id = proxy_list(r->app->proxy, on_routes, a);
 }
 

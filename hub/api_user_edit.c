@@ -161,7 +161,7 @@ static int read_change(
 		    "user.roles cannot be changed here; roles are assigned in "
 		    "the configuration");
 	c->auth_state = json_object_get(body, "auth_state");
-	if (json_is_object(c->auth_state) && !r->app->sealer)
+	if (json_is_object(c->auth_state) && !r->app->cfg.enable_auth_state)
 		return refuse(r, 400,
 		    "user.auth_state cannot be stored: it is not enabled "
 		    "(auth.enable_auth_state)");
@@ -186,7 +186,7 @@ static int write_change(
 		return -1;
 	if (c->name && user_rename(db, u->id, c->name, err) != 0)
 		return -1;
-	if (!c->auth_state || !r->app->sealer)
+	if (!c->auth_state || !r->app->cfg.enable_auth_state)
 		return 0;
 	return login_state_set_sealed(db, u->id,
 	    auth_state_seal(r->app, &r->http->arena, u->id,

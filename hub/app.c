@@ -31,6 +31,7 @@
 #include "hub/providers.h"
 #include "hub/rbac.h"
 #include "hub/refresh.h"
+#include "hub/review.h"
 #include "hub/roster.h"
 #include "hub/route.h"
 #include "hub/server.h"
@@ -73,6 +74,18 @@ static bool is_public(struct app *app)
 		return true;
 	return !str_starts(u.host, "127.") && !str_eq(u.host, "::1") &&
 	       !str_eq(u.host, "localhost");
+}
+
+/* What people call us; NULL: they have no address of ours. */
+static const char *public_name(struct app *app)
+{
+	struct url u;
+	struct err err;
+
+	if (!*app->cfg.public_url ||
+	    url_parse(&app->config_arena, app->cfg.public_url, &u, &err) != 0)
+		return NULL;
+	return u.host;
 }
 
 /* By the configuration, or as an administrator once made them. */
@@ -125,6 +138,9 @@ static int open_authenticator(struct app *app, struct err *err)
 		.rules = app->rules,
 		.passwords = app->passwords,
 		.keys = &app->keys,
+		.sealer = auth_state_sealer,
+		.sealer_arg = app,
+		.public_name = public_name(app),
 		.options = app->cfg.auth_options,
 		.file = app->places.config_file,
 		.creates_accounts = app->cfg.create_system_users,
@@ -183,9 +199,9 @@ static int open_login(struct app *app, struct err *err)
 {
 	if (keys_load(app->places.keys_dir, &app->keys, err) != 0)
 		return err_wrap(err, "keys");
-	if (roster_load(app, err) != 0)
-		return -1;
 	rules_set_known(app->rules, is_known, app);
+	if (roster_load(app, err) != 0 || review_blocked(app, err) != 0)
+		return -1;
 	app->throttle =
 	    throttle_open(app->db, app->loop, &app->cfg.throttle, err);
 	if (!app->throttle)
@@ -210,11 +226,11 @@ static void close_login(struct app *app)
 	visitors_close(&app->visitors);
 	refresh_close(&app->refresh);
 	providers_close(&app->providers);
-	sealer_close(&app->sealer);
 	if (app->login)
 		login_free(&app->login);
 	if (app->auth)
 		app->auth_kind->close(&app->auth);
+	sealer_close(&app->sealer);
 	passwords_free(&app->passwords);
 	if (app->throttle)
 		throttle_close(&app->throttle);
@@ -518,6 +534,11 @@ static void on_ending(struct timer *t, void *arg)
 		app_stop(app);
 	else
 		timer_start(app->loop, t, STOP_STEP_MS, on_ending, app);
+}
+
+bool app_is_ending(const struct app *app)
+{
+	return app->stopping || timer_running(&app->ending_timer);
 }
 
 static void on_stop_soon(struct timer *t, void *arg)

@@ -87,7 +87,7 @@ struct app {
 	const struct authenticator_kind *auth_kind;
 	struct authenticator *auth;
 	struct providers *providers; /* hub/providers.h: logins elsewhere */
-	struct sealer *sealer;       /* auth_state; NULL: none is kept */
+	struct sealer *sealer;       /* auth_state, second steps; NULL: none */
 	struct refresh *refresh;     /* providers asked again; NULL: never */
 	struct httpd *http_proxy;    /* hub.sock: forwarded headers believed */
 	struct sock_name hub_socket; /* of http_proxy, unless it was passed */
@@ -129,6 +129,8 @@ void app_stop(struct app *app);
 /* The same once the answers under way have left; with_servers: once all servers
  * are at rest, or have had their time for it. */
 void app_stop_soon(struct app *app, bool with_servers);
+/* One of the two was asked for. */
+bool app_is_ending(const struct app *app);
 /* Something that the hub cannot live with (a disk that refuses): it says so,
  * and the program ends with status 1. */
 void app_fail(struct app *app, const struct err *err);

@@ -16,7 +16,7 @@ struct assets {
 	char version[ASSET_HASH_LEN + 1];
 };
 
-static const char *type_of(const char *name)
+const char *asset_type(const char *name)
 {
 	static const struct {
 		const char *suffix, *type;
@@ -26,6 +26,10 @@ static const char *type_of(const char *name)
 		{ ".svg", "image/svg+xml" },
 		{ ".ico", "image/x-icon" },
 		{ ".png", "image/png" },
+		{ ".jpg", "image/jpeg" },
+		{ ".jpeg", "image/jpeg" },
+		{ ".gif", "image/gif" },
+		{ ".webp", "image/webp" },
 		{ ".txt", "text/plain; charset=utf-8" },
 		{ ".html", "text/html; charset=utf-8" },
 	};
@@ -36,7 +40,7 @@ static const char *type_of(const char *name)
 	return "application/octet-stream";
 }
 
-static void hash_of(const void *p, size_t len, char out[ASSET_HASH_LEN + 1])
+void asset_hash(const void *p, size_t len, char out[ASSET_HASH_LEN + 1])
 {
 	char hex[65];
 
@@ -55,11 +59,11 @@ struct assets *assets_new(void)
 	for (size_t i = 0; i < n_asset_files; i++) {
 		struct asset *it = &a->items[i];
 		it->file = &asset_files[i];
-		it->content_type = type_of(it->file->name);
-		hash_of(it->file->data, it->file->len, it->hash);
+		it->content_type = asset_type(it->file->name);
+		asset_hash(it->file->data, it->file->len, it->hash);
 		buf_str(&all, it->hash);
 	}
-	hash_of(buf_view(&all), all.len, a->version);
+	asset_hash(buf_view(&all), all.len, a->version);
 	buf_fini(&all);
 	return a;
 }

@@ -33,5 +33,8 @@ void assets_free(struct assets **a);
 const struct asset *assets_find(const struct assets *a, const char *name);
 /* One hash over all files: ?v= of the pages' links. */
 const char *assets_version(const struct assets *a);
+/* Of a file by its name: "image/svg+xml". */
+const char *asset_type(const char *name);
+void asset_hash(const void *p, size_t len, char out[ASSET_HASH_LEN + 1]);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/jsonw.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rotate.h"
@@ -41,38 +42,45 @@ const char *audit_event_name(enum audit_event ev)
 
 /* ---- writing ------------------------------------------------------------- */
 
-static void add_text(json_t *line, const char *name, const char *value)
+static void add_text(struct jsonw *w, const char *name, const char *value)
 {
 	char text[AUDIT_VALUE_MAX];
 
 	if (!value)
 		return;
 	str_printable(text, sizeof text, value, strlen(value));
-	json_object_set_new(line, name, json_string(text));
+	jsonw_key(w, name);
+	jsonw_str(w, text);
+}
+
+static void add_number(struct jsonw *w, const char *name, int64_t value)
+{
+	if (value == 0)
+		return;
+	jsonw_key(w, name);
+	jsonw_int(w, value);
 }
 
 static char *json_of(const struct record *r, size_t *len)
 {
-	json_t *line = json_object();
+	struct jsonw w;
 	char now[CLOCK_ISO_MAX];
-	char *text;
 
+	jsonw_init(&w);
 	clock_format_iso(clock_wall_us(), now);
-	add_text(line, "time", now);
-	add_text(line, "event", audit_event_name(r->event));
-	add_text(line, "actor", r->actor);
-	add_text(line, "via", r->via);
-	if (r->token)
-		json_object_set_new(line, "token", json_integer(r->token));
-	add_text(line, "from", r->from);
-	add_text(line, "target", r->target);
-	add_text(line, "server", r->server);
-	if (r->status)
-		json_object_set_new(line, "status", json_integer(r->status));
-	add_text(line, "detail", r->detail);
-	text = json_text(line, len);
-	json_decref(line);
-	return text;
+	jsonw_open(&w, '{');
+	add_text(&w, "time", now);
+	add_text(&w, "event", audit_event_name(r->event));
+	add_text(&w, "actor", r->actor);
+	add_text(&w, "via", r->via);
+	add_number(&w, "token", r->token);
+	add_text(&w, "from", r->from);
+	add_text(&w, "target", r->target);
+	add_text(&w, "server", r->server);
+	add_number(&w, "status", r->status);
+	add_text(&w, "detail", r->detail);
+	jsonw_close(&w, '}');
+	return jsonw_steal(&w, len);
 }
 
 static const char *or_empty(const char *s)

@@ -16,19 +16,35 @@
 #define CONTEXT_MAX 48
 #define FILE_NAME   "auth_state.keys"
 
-int auth_state_open(struct app *app, struct err *err)
+const struct sealer *auth_state_sealer(void *arg, struct err *err)
 {
+	struct app *app = arg;
 	const char *path = app->cfg.auth_state_keys;
 	char *own = NULL;
 
-	if (!app->cfg.enable_auth_state)
-		return 0;
+	if (app->sealer)
+		return app->sealer;
 	if (!*path)
 		path = own =
 		    xasprintf("%s/%s", app->places.keys_dir, FILE_NAME);
 	app->sealer = sealer_open(path, own != NULL, err);
 	free(own);
-	return app->sealer ? 0 : err_wrap(err, "auth_state");
+	if (!app->sealer)
+		(void)err_wrap(err, "auth.auth_state_keys");
+	return app->sealer;
+}
+
+int auth_state_open(struct app *app, struct err *err)
+{
+	if (!app->cfg.enable_auth_state)
+		return 0;
+	return auth_state_sealer(app, err) ? 0 : err_wrap(err, "auth_state");
+}
+
+/* Others seal by it, too. */
+static bool is_kept(const struct app *app)
+{
+	return app->cfg.enable_auth_state && app->sealer;
 }
 
 /* What is sealed for one person opens for nobody else. */
@@ -49,7 +65,7 @@ const char *auth_state_seal(
 	size_t len;
 	char *text;
 
-	if (!app->sealer || !state)
+	if (!is_kept(app) || !state)
 		return NULL;
 	context_of(user_id, context);
 	text = json_text(state, &len);
@@ -68,7 +84,7 @@ json_t *auth_state_unseal(
 	struct arena a;
 	json_t *out = NULL;
 
-	if (!app->sealer || !row->sealed)
+	if (!is_kept(app) || !row->sealed)
 		return NULL;
 	context_of(user_id, context);
 	arena_init(&a);
@@ -91,7 +107,7 @@ int auth_state_get(
 	int found;
 
 	*out = NULL;
-	if (!app->sealer)
+	if (!is_kept(app))
 		return 0;
 	arena_init(&a);
 	found = login_state_find(app->db, &a, user_id, &row, err);

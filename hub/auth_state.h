@@ -13,8 +13,13 @@
 
 struct app;
 
-/* Wants app->cfg and places; app->sealer stays NULL when it is not enabled. */
+struct sealer;
+
+/* Wants app->cfg and places. */
 int auth_state_open(struct app *app, struct err *err) MUST_CHECK;
+
+/* For auth_env: app->sealer, opened when it is not yet. */
+const struct sealer *auth_state_sealer(void *arg, struct err *err);
 
 /* As a row keeps it; NULL: nothing is kept (state NULL, or not enabled). */
 const char *auth_state_seal(

@@ -12,6 +12,8 @@
 #include "base/str.h"
 #include "base/url.h"
 #include "hub/custom_scopes.h"
+#include "hub/own_pages.h"
+#include "hub/own_routes.h"
 #include "hub/rbac_conf.h"
 #include "hub/server_name.h"
 #include "hub/service_conf.h"
@@ -250,6 +252,109 @@ static void check_profiles(struct checker *c, const struct config *cfg)
 		    cfg->default_profile);
 }
 
+/* ---- pages --------------------------------------------------------------- */
+
+static bool is_link(const struct conf_node *n)
+{
+	const char *s = n->text;
+
+	return str_starts(s, "https://") || str_starts(s, "http://") ||
+	       (s[0] == '/' && s[1] != '/' && s[1] != '\\');
+}
+
+/* What our own pages print. */
+static void check_known_var(struct checker *c, const struct conf_node *var)
+{
+	bool is_terms = str_eq(var->key, "login_term_url");
+
+	if (!is_terms && !str_starts(var->key, "announcement"))
+		return;
+	if (var->kind != CONF_SCALAR && var->kind != CONF_NULL)
+		problem(c, var, "\"%s\" of hub.template_vars must be a text",
+		    var->key);
+	else if (is_terms && var->kind == CONF_SCALAR && !is_link(var))
+		problem(c, var,
+		    "\"login_term_url\" must begin with https://, http:// or "
+		    "one slash");
+}
+
+static void check_template_vars(struct checker *c, const struct conf_node *vars)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz0123456789_";
+
+	if (vars && vars->kind != CONF_MAP)
+		problem(c, vars,
+		    "\"hub.template_vars\" must be a section: its names stand "
+		    "below it, indented");
+	if (!vars || vars->kind != CONF_MAP)
+		return;
+	for (const struct conf_node *n = vars->child; n; n = n->next) {
+		if (strspn(n->key, letters) != strlen(n->key))
+			problem(c, n,
+			    "\"%.64s\" of hub.template_vars: a name has "
+			    "letters, digits and _ only",
+			    n->key);
+		check_known_var(c, n);
+	}
+}
+
+static void check_logo(struct checker *c, const char *path)
+{
+	const char *type;
+	struct err err;
+
+	if (*path && own_logo_type(path, &type, &err) != 0)
+		problem(c, node_at(c, "hub.logo_file"), "%s", err.text);
+}
+
+/* What follows from the answer itself, or would break the protocol. */
+static bool is_settable(const char *name)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char *const fixed[] = { "Content-Length", "Content-Type",
+		"Transfer-Encoding", "Connection", "Date", "ETag", "Location",
+		"Set-Cookie", "X-JupyterHub-Version" };
+
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		if (slice_ieq(slice_of(name), fixed[i]))
+			return false;
+	return *name && strspn(name, letters) == strlen(name);
+}
+
+static void check_headers(struct checker *c, const struct conf_pairs *headers)
+{
+	for (size_t i = 0; i < headers->n; i++) {
+		const struct conf_pair *h = &headers->items[i];
+
+		if (!is_settable(h->name))
+			problem(c, node_at(c, "hub.headers"),
+			    "\"%.64s\" of hub.headers cannot be set", h->name);
+		else if (str_has_control(h->value, strlen(h->value)))
+			problem(c, node_at(c, "hub.headers"),
+			    "\"%.64s\" of hub.headers has a value with a line "
+			    "break or another control character",
+			    h->name);
+	}
+}
+
+static void check_proxy_tls(struct checker *c, const struct config *cfg)
+{
+	bool has_files = *cfg->proxy_api_ca_file || *cfg->proxy_api_cert_file ||
+			 *cfg->proxy_api_key_file;
+
+	if (has_files && !str_starts(cfg->proxy_api_url, "https:"))
+		problem(c, node_at(c, "proxy.api_url"),
+		    "\"proxy.api_ca_file\", \"api_cert_file\" and "
+		    "\"api_key_file\" are for a \"proxy.api_url\" that "
+		    "begins with https://");
+	if (*cfg->proxy_api_key_file && !*cfg->proxy_api_cert_file)
+		problem(c, node_at(c, "proxy.api_key_file"),
+		    "\"proxy.api_key_file\" lacks its certificate, "
+		    "\"proxy.api_cert_file\"");
+}
+
 static void check_values(struct checker *c, const struct config *cfg)
 {
 	check_base_url(c, cfg->base_url);
@@ -266,6 +371,10 @@ static void check_values(struct checker *c, const struct config *cfg)
 	check_logout(c, cfg->logout_redirect_url);
 	check_default_name(c, cfg->default_name);
 	check_profiles(c, cfg);
+	check_template_vars(c, cfg->template_vars);
+	check_logo(c, cfg->logo_file);
+	check_headers(c, &cfg->headers);
+	check_proxy_tls(c, cfg);
 	if (cfg->throttle.max_s < cfg->throttle.first_s)
 		problem(c, node_at(c, "auth.throttle.longest_wait"),
 		    "\"auth.throttle.longest_wait\" must not be shorter than "
@@ -276,6 +385,19 @@ static void check_values(struct checker *c, const struct config *cfg)
 		    "below it, indented");
 }
 
+static void check_routes(struct checker *c, const struct config *cfg)
+{
+	const struct conf_pairs *extra = &cfg->proxy_extra_routes;
+	struct err err;
+
+	if (own_route_check(cfg, &err) != 0)
+		problem(c, node_at(c, "hub.routespec"), "%s", err.text);
+	for (size_t i = 0; i < extra->n; i++)
+		if (extra_route_check(cfg, &extra->items[i], &err) != 0)
+			problem(c, node_at(c, "proxy.extra_routes"), "%s",
+			    err.text);
+}
+
 /* After the values themselves: what follows from several of them. */
 static void derive(struct checker *c, struct config *cfg)
 {
@@ -283,6 +405,8 @@ static void derive(struct checker *c, struct config *cfg)
 
 	if (c->n == 0 && domain_open(c->arena, cfg, &err) != 0)
 		problem(c, node_at(c, "hub.subdomain_host"), "%s", err.text);
+	if (c->n == 0)
+		check_routes(c, cfg);
 }
 
 /* ---- all together -------------------------------------------------------- */
@@ -295,6 +419,25 @@ static int check(struct checker *c, struct err *err)
 		return err_set(err, ERR_INVALID, "%s", c->first.text);
 	return err_set(
 	    err, ERR_INVALID, "%s (%zu problems in all)", c->first.text, c->n);
+}
+
+static int check_client_scopes(struct arena *a, const char *file,
+    const struct config *cfg, struct buf *problems, struct err *err)
+{
+	const struct conf_strings *list = &cfg->server_client_scopes;
+	struct scope_set set;
+
+	scope_set_init(&set, a);
+	for (size_t i = 0; i < list->n; i++) {
+		if (scope_set_add(&set, list->items[i], err) == 0)
+			continue;
+		(void)err_wrap(
+		    err, "%s: server.oauth_client_allowed_scopes", file);
+		if (problems)
+			buf_printf(problems, "%s\n", err->text);
+		return -1;
+	}
+	return 0;
 }
 
 /* Roles and services may have scopes of this configuration, which is not in use
@@ -311,7 +454,9 @@ static int check_scopes(struct arena *a, const char *file, struct config *out,
 		a, out->custom_scopes, file, &out->customs, problems, err) != 0)
 		return -1;
 	before = scope_customs_use(out->customs);
-	rc = service_conf_read(a, out, file, &services, problems, err);
+	rc = check_client_scopes(a, file, out, problems, err);
+	if (rc == 0)
+		rc = service_conf_read(a, out, file, &services, problems, err);
 	if (rc == 0)
 		rc = rbac_read(a, out, file, &rbac, problems, err);
 	(void)scope_customs_use(before);

@@ -5,8 +5,10 @@
  */
 #include "auth/pam.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/fetch.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "db/db.h"
 #include "db/oauth.h"
 #include "db/session.h"
@@ -23,7 +25,10 @@
 #include "proxy/client.h"
 #include "spawner/client.h"
 
+#include <stdlib.h>
+
 #define FETCH_MAX         256
+#define PEM_MAX           ((size_t)1024 * 1024)
 #define PURGE_INTERVAL_MS (3600 * 1000)
 /* Nobody answered them. */
 #define SIGNUP_KEEP_US    (INT64_C(30) * 86400 * 1000000)
@@ -154,14 +159,47 @@ static void on_purge(struct timer *t, void *arg)
 
 /* ---- life ---------------------------------------------------------------- */
 
+static const char *or_null(const char *s)
+{
+	return *s ? s : NULL;
+}
+
+/* Said at the start, where a failed request would say less. */
+static int check_proxy_file(
+    const char *path, const char *option, struct err *err)
+{
+	char *text = NULL;
+	size_t len;
+
+	if (!*path)
+		return 0;
+	if (file_read_all(path, PEM_MAX, &text, &len, err) != 0)
+		return err_wrap(err, "%s", option);
+	mem_wipe(text, len);
+	free(text);
+	return 0;
+}
+
+static int check_proxy_files(const struct config *cfg, struct err *err)
+{
+	if (check_proxy_file(cfg->proxy_api_ca_file, "proxy.api_ca_file", err))
+		return -1;
+	if (check_proxy_file(
+		cfg->proxy_api_cert_file, "proxy.api_cert_file", err))
+		return -1;
+	return check_proxy_file(
+	    cfg->proxy_api_key_file, "proxy.api_key_file", err);
+}
+
 static struct proxy_client *open_proxy(struct app *app, const char *token)
 {
 	const struct proxy_client_options opt = {
 		.api_url = app->cfg.proxy_api_url,
-		.unix_socket = *app->cfg.proxy_api_socket
-				   ? app->cfg.proxy_api_socket
-				   : NULL,
+		.unix_socket = or_null(app->cfg.proxy_api_socket),
 		.token = token,
+		.ca_file = or_null(app->cfg.proxy_api_ca_file),
+		.cert_file = or_null(app->cfg.proxy_api_cert_file),
+		.key_file = or_null(app->cfg.proxy_api_key_file),
 	};
 
 	return proxy_client_new(app->loop, &opt);
@@ -174,6 +212,8 @@ int core_open(struct app *app, const char *token, struct err *err)
 		return err_wrap(err, "the database");
 	app->metrics = metrics_new(app, err);
 	if (!app->metrics)
+		return -1;
+	if (check_proxy_files(&app->cfg, err) != 0)
 		return -1;
 	app->fetcher = fetcher_new(app->loop, FETCH_MAX);
 	app->spawner = open_spawner(app);

@@ -307,6 +307,17 @@ int attempt_begin(struct req *r, const char *username, const char *password,
 	return 0;
 }
 
+/* Other logins failed while the person was asked: who has many of them open
+ * has no more tries than who has one. */
+static void must_wait(struct attempt *a, struct req *r)
+{
+	const struct attempt_ops *ops = a->ops;
+	const char *username = arena_strdup(&r->http->arena, a->username);
+
+	cancel(a);
+	ops->must_wait(r, username);
+}
+
 int attempt_answer(
     struct req *r, const char *attempt, const char *answer, struct err *err)
 {
@@ -316,6 +327,10 @@ int attempt_answer(
 	if (!a || a->waiting)
 		return err_set(err, ERR_NOT_FOUND,
 		    "This login is over. Please start again.");
+	if (page_login_wait_s(r, a->username) > 0) {
+		must_wait(a, r);
+		return 0;
+	}
 	wait_with(a, r);
 	app->auth_kind->reply(app->auth, a->id, answer);
 	return 0;

@@ -24,7 +24,9 @@
 #include "hub/providers.h"
 #include "hub/reference_manual.h"
 #include "hub/rest_manual.h"
+#include "hub/review.h"
 #include "hub/roster.h"
+#include "hub/web.h"
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -321,7 +323,8 @@ static int check_only(struct app *app, struct buf *problems, int rc)
 {
 	struct err err = { .code = ERR_NONE };
 
-	if (rc == 0 && app_check_auth(app, &err) != 0) {
+	if (rc == 0 && (app_check_auth(app, &err) != 0 ||
+			   web_check(&app->cfg, &err) != 0)) {
 		buf_printf(
 		    problems, "%s: %s\n", app->places.config_file, err.text);
 		rc = -1;
@@ -348,7 +351,10 @@ static void on_end_signal(int signo, void *arg)
 
 	log_info(NULL, "asked to end", "signal=%d", signo);
 	sysd_notify("STOPPING=1");
-	app_stop(app);
+	if (app->cfg.cleanup_servers && !app_is_ending(app))
+		app_stop_soon(app, true);
+	else
+		app_stop(app);
 }
 
 static void set_log_level(const struct config *cfg)
@@ -383,6 +389,10 @@ static void apply(struct app *app, const struct config *fresh)
 	    "changed=\"%s\" waits_for_restart=\"%s\"", buf_view(&applied),
 	    buf_view(&waiting));
 	audit_hub(app, AUDIT_CONFIG_CHANGED, buf_view(&applied));
+	if (rules_block_anew(app->rules, &err) != 0 ||
+	    review_blocked(app, &err) != 0)
+		log_error(NULL, "auth.blocked_users is not in force",
+		    "why=\"%s\"", err.text);
 	if (roster_load(app, &err) != 0)
 		log_error(NULL, "the rosters are as they were", "why=\"%s\"",
 		    err.text);

@@ -43,7 +43,7 @@ const struct route *match_table(size_t *n_out)
 /* The segment at *at, without slashes; moves behind it. */
 static struct slice segment(const char **at)
 {
-	size_t len = strcspn(*at, "/");
+	size_t len = (size_t)(strchrnul(*at, '/') - *at);
 	struct slice s = slice_make(*at, len);
 
 	*at += len;
@@ -70,10 +70,22 @@ static bool match_segment(
 	return true;
 }
 
+/* Nearly all patterns fail here, before their first parameter. */
+static bool may_match(const char *pattern, const char *path)
+{
+	while (*pattern == *path && *pattern != '\0') {
+		pattern++;
+		path++;
+	}
+	return *pattern == *path || *pattern == ':' || *pattern == '*';
+}
+
 static bool match_pattern(
     const char *pattern, const char *path, struct captures *c)
 {
 	*c = (struct captures){ 0 };
+	if (!may_match(pattern, path))
+		return false;
 	while (*pattern == '/' && *path == '/') {
 		pattern++;
 		path++;

@@ -4,8 +4,11 @@
 #include "hub/own.h"
 
 #include "auth/rules.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "db/signup.h"
+#include "hub/gate.h"
 
 const struct own_policy *own_page(struct req *r)
 {
@@ -51,6 +54,8 @@ void own_home_links(struct req *r, json_t *data)
 	if (!own_policy_of(r->app->auth))
 		return;
 	own = json_object();
+	if (own_second_step_of(r->app->auth))
+		json_object_set_new(own, "second_step", json_true());
 	if (principal_check(&r->who, r->app->db, SCOPE_ADMIN_USERS, &all) ==
 	    SCOPE_GRANTED) {
 		json_object_set_new(own, "decides", json_true());
@@ -83,6 +88,26 @@ void own_wait_over(struct own_wait *w)
 	w->job = NULL;
 	w->r->state = NULL;
 	w->r->on_gone = NULL;
+}
+
+/* ---- logged in anew ------------------------------------------------------ */
+
+int own_session_renew(struct req *r, struct own_session *out, struct err *err)
+{
+	struct db *db = r->app->db;
+	int64_t now = clock_wall_us();
+
+	session_id_new(out->id);
+	if (session_end_all(db, r->who.user_id, err) != 0)
+		return -1;
+	return session_create(db, r->who.user_id, out->id, now,
+	    now + r->app->cfg.cookie_max_age_s * 1000000, out->secret, err);
+}
+
+void own_session_give(struct req *r, struct own_session *s)
+{
+	gate_set_login(r, s->secret, s->id);
+	mem_wipe(s, sizeof *s);
 }
 
 /* ---- administrators ------------------------------------------------------ */

@@ -7,6 +7,7 @@
 
 #include "auth/own_login.h"
 #include "auth/passwords.h"
+#include "db/session.h"
 #include "hub/route.h"
 
 /* NULL: the hub has no passwords of its own, and 404 was answered. */
@@ -27,6 +28,18 @@ struct own_wait {
 int own_wait(struct own_wait *w, struct passwords_job *job) MUST_CHECK;
 /* The answer is here: the request is free to be answered. */
 void own_wait_over(struct own_wait *w);
+
+/* A login for the browser that asks, and the end of all others of its person:
+ * their password or second step is another one. */
+struct own_session {
+	char secret[SESSION_SECRET_LEN + 1];
+	char id[SESSION_ID_LEN + 1];
+};
+/* In a transaction of the caller's. */
+int own_session_renew(
+    struct req *r, struct own_session *out, struct err *err) MUST_CHECK;
+/* The cookie; wipes it here. */
+void own_session_give(struct req *r, struct own_session *s);
 
 /* May this person's row be changed by who asks? Only administrators touch
  * administrators, those who are named one and have never come in included. */

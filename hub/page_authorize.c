@@ -1,6 +1,6 @@
 /*
- * The administrators' page of accounts: who signed up and waits, and passwords
- * that were forgotten.
+ * The administrators' page of accounts: who signed up and waits, passwords
+ * that were forgotten, and second steps whose device was lost.
  */
 #include "auth/rules.h"
 #include "base/clock.h"
@@ -47,6 +47,22 @@ static json_t *one(struct req *r, const struct signup *s)
 	return j;
 }
 
+/* `dropped` is whose was taken away just now; the page shows it there. */
+static void add_second_step(struct req *r, json_t *data)
+{
+	const struct second_step *s = own_second_step_of(r->app->auth);
+	json_t *dropped = json_object_get(data, "dropped"), *part;
+
+	if (!s)
+		return;
+	part = json_object();
+	if (dropped)
+		json_object_set(part, "dropped", dropped);
+	if (second_step_is_required(s))
+		json_object_set_new(part, "required", json_true());
+	json_object_set_new(data, "second_step", part);
+}
+
 static void show(struct req *r, int status, const char *problem, json_t *more)
 {
 	struct signup *list;
@@ -72,6 +88,7 @@ static void show(struct req *r, int status, const char *problem, json_t *more)
 		    data, "n_more", json_integer(total - (int64_t)n));
 	if (own_policy_of(r->app->auth)->takes_first)
 		json_object_set_new(data, "first_use", json_true());
+	add_second_step(r, data);
 	if (problem)
 		json_object_set_new(data, "problem", json_string(problem));
 	reply_page(r, status, "authorize", data);
@@ -250,6 +267,30 @@ static void reset(struct req *r, const char *typed)
 		make_new(s);
 }
 
+/* ---- a device that was lost ---------------------------------------------- */
+
+static void drop_second_step(struct req *r, const char *typed)
+{
+	const struct second_step *s = own_second_step_of(r->app->auth);
+	struct user user;
+	struct err err = { 0 };
+	int rc = s ? find_person(r, typed, &user, &err)
+		   : err_set(&err, ERR_NOT_FOUND,
+			 "This hub has no second steps of its own.");
+
+	if (rc == 0)
+		rc = second_step_forget(s, user.id, &err);
+	if (rc == 0)
+		rc = err_set(
+		    &err, ERR_NOT_FOUND, "%s has no second step.", user.name);
+	if (rc < 0) {
+		refuse(r, &err);
+		return;
+	}
+	told(r, user.name, "drop-second-step");
+	show(r, 200, NULL, json_pack("{s:s}", "dropped", user.name));
+}
+
 /* ---- a form comes -------------------------------------------------------- */
 
 void page_authorize_post(struct req *r)
@@ -267,6 +308,8 @@ void page_authorize_post(struct req *r)
 		decide(r, name, false);
 	else if (str_eq(deed, "reset"))
 		reset(r, name);
+	else if (str_eq(deed, "drop-second-step"))
+		drop_second_step(r, name);
 	else
 		reply_page_error(r, 400, "The form says nothing to do.");
 }

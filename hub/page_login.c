@@ -32,7 +32,7 @@
 #include "hub/web.h"
 
 #define USERNAME_MAX 255
-#define PROMPT_MAX   512
+#define PROMPT_MAX   1024
 
 #define TEXT_DENIED  "Invalid username or password"
 #define TEXT_EXPIRED "Login form invalid or expired. Try again."
@@ -285,8 +285,9 @@ static void let_in(struct req *r, const struct auth_identity *id,
 	audit_login(r, AUDIT_LOGIN, d->name, rules_reason_name(d->reason));
 	measure(r, METRIC_LOGIN, "LoginStatus.success");
 	if (id->has_new_secret)
-		audit_login_ended(
-		    r->app, d->name, "the password was changed at a login");
+		audit_login_ended(r->app, d->name,
+		    "the password or second step was changed at "
+		    "a login");
 	refresh_forget(r->app->refresh, v->user.id);
 	gate_set_login(r, v->secret, v->session_id);
 	mem_wipe(v->secret, sizeof v->secret);
@@ -368,10 +369,11 @@ void page_login_note_failure(struct req *r, const char *username)
 	    r->app->throttle, page_login_throttle_name(r, username), r->client);
 }
 
-static void denied(struct req *r, const char *username)
+/* A text of its own: the password was right, which the person saw. */
+static void denied(struct req *r, const char *username, const char *said)
 {
 	page_login_note_failure(r, username);
-	show_form(r, 403, username, TEXT_DENIED);
+	show_form(r, 403, username, said ? said : TEXT_DENIED);
 }
 
 void page_login_ended(struct req *r, const char *username, enum auth_result res,
@@ -386,7 +388,7 @@ void page_login_ended(struct req *r, const char *username, enum auth_result res,
 		succeeded(r, username, id);
 		return;
 	case AUTH_RES_DENIED:
-		denied(r, username);
+		denied(r, username, said);
 		return;
 	case AUTH_RES_EXPIRED:
 		show_form(r, 403, username,

@@ -10,6 +10,7 @@
 #include "hub/attempt.h"
 #include "hub/handlers.h"
 #include "hub/providers.h"
+#include "hub/reply.h"
 
 #define AGAIN_MAX 8192
 
@@ -137,6 +138,18 @@ void page_lti13_config(struct req *r)
 	else
 		reply_error(
 		    r, 404, "No learning platform (LTI 1.3) is set up here.");
+}
+
+void page_lti11_config(struct req *r)
+{
+	const char *tool =
+	    providers_lti11_tool(r->app->providers, &r->http->arena);
+
+	if (tool)
+		reply_text(r, 200, "application/xml", tool);
+	else
+		reply_error(
+		    r, 404, "No learning platform (LTI 1.1) is set up here.");
 }
 
 /* Some platforms want the address of a key set, though nothing here is signed

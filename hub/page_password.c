@@ -7,19 +7,15 @@
 #include "auth/throttle.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "db/password.h"
-#include "db/session.h"
 #include "hub/audit.h"
-#include "hub/gate.h"
 #include "hub/handlers.h"
 #include "hub/own.h"
 
 struct change {
 	struct own_wait wait;
 	const char *password; /* the new one, in the form */
-	char secret[SESSION_SECRET_LEN + 1];
-	char session_id[SESSION_ID_LEN + 1];
+	struct own_session session;
 };
 
 static void show(struct req *r, int status, const char *problem)
@@ -47,15 +43,12 @@ static int write_all(struct change *c, const char *hash, struct err *err)
 {
 	struct req *r = c->wait.r;
 	struct db *db = r->app->db;
-	int64_t now = clock_wall_us();
 
 	if (db_begin(db, err) != 0)
 		return -1;
-	session_id_new(c->session_id);
-	if (password_change(db, r->who.user_id, hash, now, err) == 0 &&
-	    session_create(db, r->who.user_id, c->session_id, now,
-		now + r->app->cfg.cookie_max_age_s * 1000000, c->secret,
-		err) == 0)
+	if (password_change(db, r->who.user_id, hash, clock_wall_us(), err) ==
+		0 &&
+	    own_session_renew(r, &c->session, err) == 0)
 		return db_commit(db, err);
 	db_rollback(db);
 	return -1;
@@ -79,8 +72,7 @@ static void on_made(const struct passwords_answer *ans, void *arg)
 	log_info(&(struct log_ctx){ .user = r->who.user_name },
 	    "password changed", "from=%s", r->client);
 	audit_person(r, AUDIT_PASSWORD, r->who.user_name, NULL);
-	gate_set_login(r, c->secret, c->session_id);
-	mem_wipe(c->secret, sizeof c->secret);
+	own_session_give(r, &c->session);
 	reply_redirect(r, 303, req_hub(r, "change-password?done=1"));
 }
 

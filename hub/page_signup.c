@@ -75,13 +75,6 @@ static void show_done(struct req *r, bool waits)
 
 /* ---- who may ------------------------------------------------------------- */
 
-/* Strangers fill a table of ours: each name counts as a failure of the address,
- * so that a class has room and a flood has not. */
-static const char *throttle_name(struct req *r, const char *name)
-{
-	return arena_printf(&r->http->arena, "signup %s", name);
-}
-
 /* 1: the name means something here, 0: it does not; -1. ERR_EXISTS: nobody else
  * can have it. */
 static int look_up(struct req *r, const char *name, struct err *err)
@@ -241,16 +234,19 @@ static const char *account_of(struct req *r, const char *name)
 static void begin(struct req *r, struct joining *j)
 {
 	const char *password = url_pair_get(&r->form, "password");
-	const char *counted = throttle_name(r, j->name);
-	char text[160];
-	int64_t wait_s = throttle_wait_s(r->app->throttle, counted, r->client);
+	/* Strangers fill a table of ours: a class has room, a flood has not. */
+	int64_t wait_s =
+	    throttle_newcomer_wait_s(r->app->throttle, "signup", r->client);
 
 	if (wait_s > 0) {
-		throttle_text(wait_s, text, sizeof text);
-		show(r, 429, text);
+		show(r, 429,
+		    arena_printf(&r->http->arena,
+			"Many people signed up from your address just now. Try "
+			"again in %lld seconds.",
+			(long long)wait_s));
 		return;
 	}
-	throttle_failed(r->app->throttle, counted, r->client);
+	throttle_newcomer(r->app->throttle, "signup", r->client);
 	if (own_wait(&j->wait, passwords_make(r->app->passwords, password,
 				   account_of(r, j->name), on_made, j)) != 0)
 		show(r, 503, OWN_TEXT_BUSY);

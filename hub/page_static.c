@@ -28,8 +28,9 @@ void page_static(struct req *r)
 
 void page_logo(struct req *r)
 {
-	reply_file(
-	    r, assets_find(r->app->web->assets, "static/logo.svg"), false);
+	const struct asset *logo = r->app->web->logo;
+
+	reply_file(r, logo, str_eq(url_pair_get(&r->query, "v"), logo->hash));
 }
 
 void api_health(struct req *r)

@@ -413,6 +413,15 @@ json_t *providers_lti_tool(const struct providers *p)
 	return NULL;
 }
 
+const char *providers_lti11_tool(const struct providers *p, struct arena *a)
+{
+	for (size_t i = 0; p && i < p->n; i++) {
+		if (p->items[i]->kind == &authenticator_lti11)
+			return lti11_tool(p->items[i], a);
+	}
+	return NULL;
+}
+
 /* ---- asking again, logging out ------------------------------------- */
 
 bool providers_has(const struct providers *p, const char *name)

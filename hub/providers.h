@@ -67,6 +67,8 @@ int providers_launch_lti11(
 /* A new reference: what the first of LTI 1.3 says about this hub; NULL: none.
  * p may be NULL. */
 json_t *providers_lti_tool(const struct providers *p);
+/* The same of LTI 1.1, as XML in `a`. */
+const char *providers_lti11_tool(const struct providers *p, struct arena *a);
 
 /* ---- asking again (hub/refresh.c) ------------------------------------------
  */

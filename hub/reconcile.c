@@ -13,6 +13,7 @@
 #include "hub/activity.h"
 #include "hub/app.h"
 #include "hub/metrics.h"
+#include "hub/own_routes.h"
 #include "hub/routing.h"
 #include "hub/server_remove.h"
 #include "hub/server_turn.h"
@@ -37,6 +38,8 @@ struct reconcile {
 	int64_t soon_ms; /* doubles as long as there is something to repair */
 	struct timer routes_timer;
 	uint64_t routes_round; /* how many listings were asked for */
+	size_t n_routes;       /* of the present one, until now */
+	bool merges_activity;  /* of the present one */
 	struct list watches;
 	int64_t activity_due_ms;
 };
@@ -252,6 +255,7 @@ static int64_t next_soon_ms(struct reconcile *r)
 static void note_listed(struct server *s, const char *target)
 {
 	server_object_set_text(&s->listed_target, target);
+	s->listed_round = s->app->reconcile->routes_round;
 	/* It runs elsewhere: the route may lead to somebody else's server. */
 	if (s->seen_round > 0 && s->is_listening && s->address &&
 	    s->is_wanted && !server_route_is_listed(s))
@@ -274,21 +278,15 @@ static bool is_stray(
 	return false;
 }
 
-static void forget_listed(struct app *app)
+/* What the present list did not say. */
+static void forget_listed(struct reconcile *r)
 {
-	list_for_each (it, &app->servers->all)
-		server_object_set_text(
-		    &LIST_ITEM(it, struct server, all)->listed_target, NULL);
-}
+	list_for_each (it, &r->app->servers->all) {
+		struct server *s = LIST_ITEM(it, struct server, all);
 
-static void merge_activity(struct reconcile *r, const json_t *routes)
-{
-	int64_t now = loop_now_ms(r->app->loop);
-
-	if (now < r->activity_due_ms)
-		return;
-	activity_merge(r->app, routes);
-	r->activity_due_ms = now + r->app->cfg.activity_interval_s * 1000;
+		if (s->listed_round != r->routes_round)
+			server_object_set_text(&s->listed_target, NULL);
+	}
 }
 
 static struct reconcile_watch *due_watch(struct reconcile *r, uint64_t round)
@@ -320,10 +318,22 @@ static int64_t since_us(const struct reconcile *r)
 	return clock_mono_us() - r->routes_asked_us;
 }
 
+static void on_some_routes(struct reconcile *r, const json_t *routes)
+{
+	r->n_routes += json_object_size(routes);
+	routing_compare_part(r->app, routes, is_stray);
+	if (r->merges_activity)
+		activity_merge(r->app, routes);
+}
+
 static void on_routes(const struct err *err, const json_t *routes, void *arg)
 {
 	struct reconcile *r = arg;
 
+	if (routes) {
+		on_some_routes(r, routes);
+		return;
+	}
 	r->routes_request = 0;
 	if (err->code != ERR_NONE) {
 		if (!r->proxy_is_away)
@@ -336,13 +346,15 @@ static void on_routes(const struct err *err, const json_t *routes, void *arg)
 	}
 	if (r->proxy_is_away)
 		log_info(NULL, "the proxy is there again", "routes=%zu",
-		    json_object_size(routes));
+		    r->n_routes);
 	r->proxy_is_away = false;
 	metrics_took(r->app, METRIC_PROXY_POLL, since_us(r), NULL, NULL);
-	forget_listed(r->app);
-	routing_compare(r->app, routes, is_stray);
+	forget_listed(r);
+	routing_compare_end(r->app);
 	r->knows_routes = true;
-	merge_activity(r, routes);
+	if (r->merges_activity)
+		r->activity_due_ms = loop_now_ms(r->app->loop) +
+				     r->app->cfg.activity_interval_s * 1000;
 	metrics_took(r->app, METRIC_CHECK_ROUTES, since_us(r), NULL, NULL);
 	/* Nothing had to be repaired. */
 	if (routing_count_busy(r->app) == 0) {
@@ -360,9 +372,14 @@ static void on_routes(const struct err *err, const json_t *routes, void *arg)
 
 static void ask_for_routes(struct reconcile *r)
 {
+	int64_t now = loop_now_ms(r->app->loop);
+
 	if (r->routes_request)
 		return;
 	r->routes_round++;
+	r->n_routes = 0;
+	r->merges_activity = now >= r->activity_due_ms;
+	routing_compare_begin(r->app);
 	r->routes_asked_us = clock_mono_us();
 	r->routes_request = proxy_list(r->app->proxy, on_routes, r);
 }
@@ -392,43 +409,6 @@ void reconcile_routes_unwatch(struct reconcile_watch *w)
 {
 	if (w->link.next)
 		list_del(&w->link);
-}
-
-/* ---- the hub's own route ------------------------------------------------- */
-
-static const char *own_target(struct app *app, struct arena *a)
-{
-	const char *host = app->cfg.hub_host;
-
-	if (app->cfg.proxy_unix_targets)
-		return arena_printf(a, "http+unix://%s",
-		    url_quote(a, app->places.hub_socket, false));
-	if (*app->cfg.connect_url)
-		return app->cfg.connect_url;
-	return arena_printf(a, "%s://%s:%d",
-	    app->cfg.internal_tls ? "https" : "http",
-	    str_eq(host, "0.0.0.0") ? "127.0.0.1" : host,
-	    (int)app->cfg.hub_port);
-}
-
-static void ensure_own_route(struct app *app)
-{
-	const char *base = app->cfg.base_url;
-	size_t len = strlen(base);
-	json_t *data = json_object();
-	const char *path;
-	struct arena a;
-
-	arena_init(&a);
-	json_object_set_new(data, "hub", json_true());
-	/* A path would be a host's; all that nobody else has is ours. */
-	if (len == 1 || domain_is_used(&app->cfg))
-		path = "/";
-	else
-		path = arena_strndup(&a, base, len - 1);
-	routing_want(app, path, own_target(app, &a), data, 0, NULL);
-	json_decref(data);
-	arena_fini(&a);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -467,7 +447,7 @@ void reconcile_begin(struct app *app)
 	r->is_init_timed = true;
 	adopt_rows(app);
 	server_removals_resume(app);
-	ensure_own_route(app);
+	own_routes_want(app);
 	ask_for_routes(r);
 	ask_for_list(r);
 }

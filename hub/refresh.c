@@ -408,7 +408,7 @@ struct refresh *refresh_open(struct app *app)
 {
 	struct refresh *rf;
 
-	if (!app->sealer || !app->providers)
+	if (!app->cfg.enable_auth_state || !app->providers)
 		return NULL;
 	rf = xcalloc(1, sizeof *rf);
 	rf->app = app;

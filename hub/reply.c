@@ -13,6 +13,7 @@
 #include "hub/assets.h"
 #include "hub/gate.h"
 #include "hub/model_service.h"
+#include "hub/own_pages.h"
 #include "hub/redirect.h"
 #include "hub/reply.h"
 #include "hub/route.h"
@@ -107,6 +108,16 @@ void reply_release(struct req *r)
 	r->held = NULL;
 }
 
+/* What the administrator wants to be said (hub.headers). */
+static void set_configured(struct req *r)
+{
+	const struct conf_pairs *more = &r->app->cfg.headers;
+
+	for (size_t i = 0; i < more->n; i++)
+		http_replace(
+		    r->http, more->items[i].name, more->items[i].value);
+}
+
 /* `body` is malloc'ed and taken. When all is on disk nobody waits. */
 static void deliver(struct req *r, int status, char *body, size_t len)
 {
@@ -117,6 +128,7 @@ static void deliver(struct req *r, int status, char *body, size_t len)
 	}
 	r->held = arena_alloc(&r->http->arena, sizeof *r->held);
 	*r->held = (struct held_reply){ status, body, len };
+	set_configured(r);
 	if (db_is_durable(r->app->db))
 		send_held(r);
 	else
@@ -216,6 +228,13 @@ static int status_of(enum err_code code)
 	return 500;
 }
 
+/* Not by JSON. */
+static bool is_refused_by_page(const struct req *r)
+{
+	return r->gate != GATE_API && r->gate != GATE_OAUTH &&
+	       !(r->gate == GATE_PUBLIC && r->is_api);
+}
+
 void reply_err(struct req *r, const struct err *err)
 {
 	int status = status_of(err->code);
@@ -232,8 +251,7 @@ void reply_err(struct req *r, const struct err *err)
 	    &(struct log_ctx){ .request = id, .user = principal_name(&r->who) },
 	    "request failed", "code=%s why=%s", err_code_name(err->code),
 	    err->text);
-	if (r->gate == GATE_PAGE || r->gate == GATE_OPEN ||
-	    r->gate == GATE_LAUNCH)
+	if (is_refused_by_page(r))
 		reply_page_error(r, 500,
 		    "The hub could not do this. Try again in a moment; if it "
 		    "stays so, tell its administrator: the reason stands in "
@@ -265,6 +283,7 @@ void reply_set_stream(struct req *r, const char *content_type)
 {
 	set_plain(r, "no-cache");
 	set(r, "Content-Type", content_type);
+	set_configured(r);
 }
 
 void reply_text(struct req *r, int status, const char *type, const char *text)
@@ -304,12 +323,14 @@ static bool may_administer(const struct req *r)
 }
 
 /* What every template may use; docs/adding.md lists it. */
-static json_t *common(struct req *r)
+static json_t *common(struct req *r, const char *page)
 {
 	const struct web *w = r->app->web;
-	json_t *c = json_pack("{s:s, s:s, s:s, s:s*}", "hub", w->hub, "base",
-	    w->base, "version", assets_version(w->assets), "xsrf", r->xsrf);
+	json_t *c = json_pack("{s:s, s:s, s:s, s:s, s:s*}", "hub", w->hub,
+	    "base", w->base, "version", assets_version(w->assets), "logo",
+	    w->logo->hash, "xsrf", r->xsrf);
 
+	own_vars_add(c, &r->app->cfg, page);
 	if (r->who.kind == PRINCIPAL_USER)
 		json_object_set_new(c, "services", model_services_shown(r));
 	if (r->who.kind == PRINCIPAL_USER)
@@ -324,7 +345,7 @@ static void render(struct req *r, int status, const char *page, json_t *take)
 {
 	struct err err = { 0 };
 	struct buf out;
-	json_t *shared = common(r);
+	json_t *shared = common(r, page);
 
 	buf_init(&out, PAGE_MAX);
 	if (tmpl_render(r->app->web->pages, page, take, shared, &out, &err) !=
@@ -409,12 +430,12 @@ void reply_refusal(struct req *r, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	const char *text = arena_vprintf(&r->http->arena, fmt, ap);
 	va_end(ap);
-	if (r->gate == GATE_API || (r->gate == GATE_PUBLIC && r->is_api))
-		error_text(r, status, text);
+	if (is_refused_by_page(r))
+		page_error_text(r, status, text);
 	else if (r->gate == GATE_OAUTH)
 		oauth_error_text(r, status, text);
 	else
-		page_error_text(r, status, text);
+		error_text(r, status, text);
 }
 
 void reply_no_access(struct req *r)

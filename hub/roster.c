@@ -14,6 +14,7 @@
 #include "db/group.h"
 #include "db/roster.h"
 #include "hub/app.h"
+#include "hub/review.h"
 
 #define LISTS_MAX 64
 
@@ -159,7 +160,15 @@ int roster_check(const struct config *cfg, const struct auth_rules *rules,
 
 /* ---- into the database --------------------------------------------------- */
 
-static int write_one(struct app *app, const struct listed *l, struct err *err)
+/* Who was struck off and is logged in, of all lists. */
+struct leavers {
+	struct arena *a;
+	const char *const *names[LISTS_MAX];
+	size_t n[LISTS_MAX];
+};
+
+static int write_one(struct app *app, const struct listed *l,
+    struct leavers *out, size_t i, struct err *err)
 {
 	const struct roster_list list = {
 		.group = l->group,
@@ -169,7 +178,9 @@ static int write_one(struct app *app, const struct listed *l, struct err *err)
 	};
 	struct roster_changes c;
 
-	if (roster_write(app->db, &list, clock_wall_us(), &c, err) < 0)
+	if (roster_leavers(app->db, out->a, &list, clock_wall_us(),
+		&out->names[i], &out->n[i], err) < 0 ||
+	    roster_write(app->db, &list, clock_wall_us(), &c, err) < 0)
 		return err_wrap(err, "auth.roster: group %s", l->group);
 	log_info(NULL, "roster read",
 	    "file=%.255s group=%.255s people=%zu created=%lld joined=%lld "
@@ -179,32 +190,55 @@ static int write_one(struct app *app, const struct listed *l, struct err *err)
 	return 0;
 }
 
-static int write_all(struct app *app, const struct roster *ro, struct err *err)
+/* They are looked at when all lists are written: one may have joined another.
+ */
+static int write_lists(struct app *app, struct arena *a, struct err *err)
 {
+	const struct roster *ro = app->roster;
+	struct leavers left = { .a = a };
+
+	for (size_t i = 0; i < ro->n; i++) {
+		if (write_one(app, &ro->lists[i], &left, i, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ro->n; i++) {
+		if (review_people(app, left.names[i], left.n[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_all(struct app *app, struct err *err)
+{
+	struct arena a;
+	int rc;
+
 	if (db_begin(app->db, err) < 0)
 		return -1;
-	for (size_t i = 0; i < ro->n; i++) {
-		if (write_one(app, &ro->lists[i], err) < 0) {
-			db_rollback(app->db);
-			return -1;
-		}
-	}
-	return db_commit(app->db, err);
+	arena_init(&a);
+	rc = write_lists(app, &a, err);
+	arena_fini(&a);
+	if (rc == 0)
+		return db_commit(app->db, err);
+	db_rollback(app->db);
+	return -1;
 }
 
 int roster_load(struct app *app, struct err *err)
 {
+	struct roster *old = app->roster;
 	struct roster *fresh =
 	    roster_read(&app->cfg, app->rules, app->places.config_file, err);
 
 	if (!fresh)
 		return -1;
-	if (write_all(app, fresh, err) < 0) {
+	app->roster = fresh;
+	if (write_all(app, err) < 0) {
+		app->roster = old;
 		roster_free(&fresh);
 		return -1;
 	}
-	roster_free(&app->roster);
-	app->roster = fresh;
+	roster_free(&old);
 	return 0;
 }
 
@@ -223,18 +257,15 @@ static const struct listed *next_of(
 	return NULL;
 }
 
-const struct auth_identity *roster_identity(
-    const struct app *app, struct arena *a, const struct auth_identity *id)
+/* `name` is a normal one. */
+static const struct auth_identity *with_groups(const struct app *app,
+    struct arena *a, const struct auth_identity *id, const char *name)
 {
-	char name[RULES_NAME_MAX + 1];
 	struct auth_identity *more;
 	const struct listed *l;
 	const char **groups;
 	size_t pos = 0;
 
-	if (!app->roster || app->roster->n == 0 || !id->name ||
-	    rules_normalise(app->rules, id->name, name, NULL) < 0)
-		return id;
 	more = arena_memdup(a, id, sizeof *id);
 	groups = arena_array(a, id->n_groups + app->roster->n, sizeof *groups);
 	if (id->n_groups > 0)
@@ -243,6 +274,36 @@ const struct auth_identity *roster_identity(
 		groups[more->n_groups++] = arena_strdup(a, l->group);
 	more->groups = groups;
 	return more;
+}
+
+const struct auth_identity *roster_identity(
+    const struct app *app, struct arena *a, const struct auth_identity *id)
+{
+	char name[RULES_NAME_MAX + 1];
+
+	if (!app->roster || app->roster->n == 0 || !id->name ||
+	    rules_normalise(app->rules, id->name, name, NULL) < 0)
+		return id;
+	return with_groups(app, a, id, name);
+}
+
+const struct auth_identity *roster_identity_known(
+    const struct app *app, struct arena *a, const struct auth_identity *id)
+{
+	if (!app->roster || app->roster->n == 0)
+		return id;
+	return with_groups(app, a, id, id->name);
+}
+
+bool roster_has_group(const struct app *app, const char *group)
+{
+	const struct roster *ro = app->roster;
+
+	for (size_t i = 0; ro && i < ro->n; i++) {
+		if (str_eq(ro->lists[i].group, group))
+			return true;
+	}
+	return false;
 }
 
 int roster_enter(

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/multipart.h"
 #include "base/num.h"
 #include "hub/audit.h"
 #include "hub/gate.h"
@@ -133,8 +134,15 @@ static bool has_form(const struct req *r)
 		   slice_trim(first), "application/x-www-form-urlencoded");
 }
 
+/* Where browsers send forms. */
+static bool is_page(const struct req *r)
+{
+	return r->gate == GATE_PAGE || r->gate == GATE_OPEN;
+}
+
 static int read_args(struct req *r, struct err *err)
 {
+	const char *type = http_header(r->http, "Content-Type");
 	struct arena *a = &r->http->arena;
 
 	if (r->http->query && url_parse_pairs(a, slice_of(r->http->query),
@@ -143,6 +151,9 @@ static int read_args(struct req *r, struct err *err)
 	if (r->http->body.len > 0 && has_form(r) &&
 	    url_parse_pairs(a, r->http->body, ARGS_MAX, &r->form, err) != 0)
 		return err_wrap(err, "form");
+	if (r->http->body.len > 0 && multipart_is_meant(type) && is_page(r))
+		return multipart_parse(
+		    a, type, r->http->body, ARGS_MAX, &r->form, err);
 	return 0;
 }
 

@@ -84,7 +84,7 @@ struct req {
 	const char *user_param, *server_param, *group_param, *service_param;
 	const char *tail;       /* what '*' matched, raw; NULL: none */
 	struct url_pairs query; /* decoded */
-	struct url_pairs form;  /* urlencoded body, decoded */
+	struct url_pairs form;  /* the body of a form, decoded */
 	const char *next;       /* instead of the query's or form's; NULL */
 	const char *login_via;  /* the provider that a login came by; NULL */
 	bool is_refreshed;      /* the provider was asked; not again */

@@ -31,7 +31,7 @@ struct wish {
 	int64_t asked_us; /* monotonic */
 	bool is_stale;    /* the request under way carries an older wish */
 	bool in_force;    /* the proxy said so */
-	bool is_listed;   /* during routing_compare */
+	bool is_listed;   /* or newer than the list that is compared */
 	struct defer tell;
 };
 
@@ -41,6 +41,7 @@ struct routing {
 	size_t n_busy;
 	bool is_misled; /* the proxy looks at hosts and must not, or the reverse
 			 */
+	bool is_misled_now; /* the same, of the list that is compared */
 };
 
 static void issue(struct wish *w);
@@ -154,6 +155,7 @@ static void issue(struct wish *w)
 
 	w->is_stale = false;
 	w->in_force = false;
+	w->is_listed = true;
 	w->app->routing->n_busy++;
 	w->is_adding = w->target != NULL;
 	w->asked_us = clock_mono_us();
@@ -261,9 +263,9 @@ static void compare_wish(struct wish *w, const json_t *route)
 	const char *target =
 	    json_string_value(json_object_get(route, "target"));
 
-	w->is_listed = true;
-	if (!w->target || w->request)
+	if (w->is_listed || !w->target || w->request)
 		return;
+	w->is_listed = true;
 	if (target && same_target(target, w->target) &&
 	    same_data(w->data, route))
 		w->in_force = true;
@@ -283,9 +285,13 @@ static void compare_stray(struct app *app, const char *path,
 	const char *service =
 	    json_string_value(json_object_get(route, "service"));
 
-	if (service ? service_owns_route(app, service)
-		    : !user || !stray(app, user, name ? name : "",
-				   target ? target : ""))
+	/* What the configuration does not name any more. */
+	bool was_ours = json_is_true(json_object_get(route, "hub")) ||
+			json_is_true(json_object_get(route, "extra"));
+
+	if (!was_ours && (service ? service_owns_route(app, service)
+				  : !user || !stray(app, user, name ? name : "",
+						 target ? target : "")))
 		return;
 	log_info(NULL, "route of nobody is deleted", "path=%.200s", path);
 	routing_unwant(app, path, 0, NULL);
@@ -321,10 +327,9 @@ static void check_hosts(struct app *app, const json_t *routes)
 			continue;
 		if (!app->routing->is_misled)
 			warn_hosts(key, wanted);
-		app->routing->is_misled = true;
+		app->routing->is_misled = app->routing->is_misled_now = true;
 		return;
 	}
-	app->routing->is_misled = false;
 }
 
 static void compare_one(struct app *app, struct arena *a, const char *key,
@@ -352,11 +357,21 @@ static void add_missing(struct app *app)
 
 		if (w->target && !w->is_listed && !w->request)
 			repair(w, "the proxy had none");
-		w->is_listed = false;
 	}
 }
 
-void routing_compare(
+void routing_compare_begin(struct app *app)
+{
+	const char *path;
+	size_t pos = 0;
+	void *value;
+
+	while (map_next(app->routing->wishes, &pos, &path, &value))
+		((struct wish *)value)->is_listed = false;
+	app->routing->is_misled_now = false;
+}
+
+void routing_compare_part(
     struct app *app, const json_t *routes, routing_stray_fn *stray)
 {
 	const char *key;
@@ -368,6 +383,11 @@ void routing_compare(
 	json_object_foreach ((json_t *)routes, key, route)
 		compare_one(app, &a, key, route, stray);
 	arena_fini(&a);
+}
+
+void routing_compare_end(struct app *app)
+{
+	app->routing->is_misled = app->routing->is_misled_now;
 	add_missing(app);
 }
 

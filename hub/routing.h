@@ -41,14 +41,19 @@ void routing_hold(struct app *app, const char *path, const char *target,
 void routing_forget(struct app *app, const char *path);
 
 /*
- * Compare with what the proxy listed (proxy_list): what is missing or wrong is
- * sent again. A person's route (member "user") without a wish is shown to
- * `stray`, which says whether it may be deleted.
+ * Compare with what the proxy lists (proxy_list): what is missing or wrong is
+ * sent again. `begin` as it is asked, `part` for each part of its answer, `end`
+ * when all were told; a new `begin` forgets the one before. What was sent to
+ * the proxy since `begin` is newer than the list. A person's route (member
+ * "user") without a wish is shown to `stray`, which says whether it may be
+ * deleted; what was once the hub's own (members "hub", "extra") is.
  */
 typedef bool routing_stray_fn(struct app *app, const char *user,
     const char *server_name, const char *target);
-void routing_compare(
+void routing_compare_begin(struct app *app);
+void routing_compare_part(
     struct app *app, const json_t *routes, routing_stray_fn *stray);
+void routing_compare_end(struct app *app);
 /* Requests under way. */
 size_t routing_count_busy(const struct app *app);
 

@@ -127,6 +127,10 @@ int server_stop(struct app *app, struct server *s, struct err *err)
 	struct server_cause c = { .err = err };
 
 	(void)app;
+	/* What is answered outlives the hub: a later one does not take it up.
+	 */
+	if (server_unwant_row(s, err) != 0)
+		return -1;
 	server_event(s, EV_STOP, &c);
 	return c.result;
 }

@@ -79,7 +79,8 @@ void servers_free(struct servers **s);
  */
 int server_start(struct app *app, const struct server_start_args *a,
     struct server **out, struct err *err) MUST_CHECK;
-/* 0: stopping or at rest already. A pending start is cancelled. */
+/* 0: stopping or at rest already. A pending start is cancelled. -1: the
+ * database refused, and it goes on. */
 int server_stop(struct app *app, struct server *s, struct err *err) MUST_CHECK;
 /* Ask each one to stop. */
 void servers_stop_all(struct app *app);

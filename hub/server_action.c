@@ -82,15 +82,20 @@ static void forget_process(struct server *s)
 	s->is_stop_sent = false;
 }
 
+int server_unwant_row(struct server *s, struct err *err)
+{
+	if (s->is_wanted && server_row_unwant(s->app->db, s->id, err) != 0)
+		return -1;
+	s->is_wanted = false;
+	return 0;
+}
+
 void server_unwant(struct server *s)
 {
 	struct err err;
 
-	if (!s->is_wanted)
-		return;
-	s->is_wanted = false;
-	log_db(s, "note that the server shall stop",
-	    server_row_unwant(s->app->db, s->id, &err), &err);
+	log_db(s, "note that the server shall stop", server_unwant_row(s, &err),
+	    &err);
 }
 
 /* The first reason is the real one. */

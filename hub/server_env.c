@@ -6,12 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "base/url.h"
 
+/* With its '-' escaped, too: else the server "lab" of alice and the server of
+ * alice-lab would be one client, and whichever starts takes it from the other.
+ */
+static const char *quote_owner(struct arena *a, const char *user)
+{
+	const char *quoted = url_quote(a, user, true);
+	struct buf b;
+
+	buf_init(&b, 3 * strlen(quoted) + 1);
+	for (; *quoted; quoted++) {
+		if (*quoted == '-')
+			buf_str(&b, "%2D");
+		else
+			buf_char(&b, *quoted);
+	}
+	const char *out = arena_strdup(a, buf_view(&b));
+	buf_fini(&b);
+	return out;
+}
+
 const char *server_env_client_id(struct arena *a, const struct server_env *e)
 {
-	const char *user = url_quote(a, e->user, true);
+	const char *user = quote_owner(a, e->user);
 
 	if (!*e->name)
 		return arena_printf(a, "jupyterhub-user-%s", user);
@@ -60,10 +81,20 @@ const char *server_env_token_scopes(struct arena *a, const struct server_env *e)
 	return list_text(a, list);
 }
 
+static json_t *configured_scopes(const struct server_env *e)
+{
+	const struct conf_strings *more = &e->cfg->server_client_scopes;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < more->n; i++)
+		add_scope(list, more->items[i]);
+	return list;
+}
+
 const char *server_env_client_scopes(
     struct arena *a, const struct server_env *e)
 {
-	json_t *list = json_array();
+	json_t *list = configured_scopes(e);
 
 	add_scope(list, access_scope(a, e));
 	return list_text(a, list);
@@ -117,17 +148,22 @@ static void set(json_t *env, const char *name, const char *value)
 	json_object_set_new(env, name, json_string(value));
 }
 
-/* {username} replaced; other braces stay. */
+/* {username} and {base_url} replaced; other braces stay. */
 static const char *fill_in(
-    struct arena *a, const char *template, const char *user)
+    struct arena *a, const char *template, const struct server_env *e)
 {
-	const char *mark = "{username}", *at;
-	const char *out = "";
+	const char *out = "", *at;
 
-	while ((at = strstr(template, mark)) != NULL) {
-		out = arena_printf(
-		    a, "%s%.*s%s", out, (int)(at - template), template, user);
-		template = at + strlen(mark);
+	while ((at = strchr(template, '{')) != NULL) {
+		const bool is_user = str_starts(at, "{username}");
+		const bool is_path = str_starts(at, "{base_url}");
+
+		out = arena_printf(a, "%s%.*s%s", out, (int)(at - template),
+		    template,
+		    is_user   ? e->user
+		    : is_path ? e->path
+			      : "{");
+		template = is_user || is_path ? strchr(at, '}') + 1 : at + 1;
 	}
 	return arena_printf(a, "%s%s", out, template);
 }
@@ -138,11 +174,10 @@ static void set_choices(
 	const struct config *cfg = e->cfg;
 
 	if (*cfg->root_dir)
-		set(env, "JUPYTERHUB_ROOT_DIR",
-		    fill_in(a, cfg->root_dir, e->user));
+		set(env, "JUPYTERHUB_ROOT_DIR", fill_in(a, cfg->root_dir, e));
 	if (*cfg->server_default_url)
 		set(env, "JUPYTERHUB_DEFAULT_URL",
-		    fill_in(a, cfg->server_default_url, e->user));
+		    fill_in(a, cfg->server_default_url, e));
 }
 
 static void set_addresses(
@@ -179,7 +214,8 @@ json_t *server_env_build(
 	set(env, "JUPYTERHUB_OAUTH_CALLBACK_URL", server_env_callback(a, e));
 	set(env, "JUPYTERHUB_OAUTH_ACCESS_SCOPES", scopes);
 	set(env, "JUPYTERHUB_OAUTH_SCOPES", scopes);
-	set(env, "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES", "[]");
+	set(env, "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES",
+	    list_text(a, configured_scopes(e)));
 	set(env, "JUPYTERHUB_USER", e->user);
 	set(env, "JUPYTERHUB_SERVER_NAME", e->name);
 	set(env, "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED",

@@ -16,7 +16,8 @@ struct server_env {
 	const char *path;        /* "/user/alice/" */
 };
 
-/* "jupyterhub-user-alice", "jupyterhub-user-alice-lab" */
+/* "jupyterhub-user-alice", "jupyterhub-user-alice-lab"; no two servers have the
+ * same. */
 const char *server_env_client_id(struct arena *a, const struct server_env *e);
 /* "/user/alice/oauth_callback"; absolute when people have their own hosts */
 const char *server_env_callback(struct arena *a, const struct server_env *e);

@@ -65,7 +65,8 @@ void server_deadline_start(struct server *s, enum server_state st);
 void server_reset(struct server *s);
 void server_set_failure(
     struct server *s, const char *tail, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void server_unwant(struct server *s);
+int server_unwant_row(struct server *s, struct err *err) MUST_CHECK;
+void server_unwant(struct server *s); /* a refusal is logged */
 void server_take_address(struct server *s, const struct spawner_server *p);
 enum server_state server_become_ready(struct server *s);
 

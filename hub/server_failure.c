@@ -6,53 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
-#include "base/mem.h"
+#include "base/log.h"
+#include "db/failure.h"
 #include "hub/app.h"
 #include "hub/server_priv.h"
 
-struct failure {
-	struct list link;
-	int64_t id;
-	json_t *told;
-};
-
-static void drop(struct failure *f)
-{
-	list_del(&f->link);
-	json_decref(f->told);
-	free(f);
-}
-
-void server_failures_init(struct servers *all)
-{
-	list_init(&all->failures);
-}
-
-void server_failures_fini(struct servers *all)
-{
-	while (!list_empty(&all->failures))
-		drop(LIST_ITEM(all->failures.next, struct failure, link));
-}
-
-static struct failure *find(struct servers *all, int64_t id)
-{
-	list_for_each (it, &all->failures) {
-		struct failure *f = LIST_ITEM(it, struct failure, link);
-		if (f->id == id)
-			return f;
-	}
-	return NULL;
-}
-
-static size_t count(struct servers *all)
-{
-	size_t n = 0;
-
-	list_for_each (it, &all->failures)
-		n++;
-	return n;
-}
+#define LETTERS    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS     "0123456789"
+#define SECRET_MIN 30 /* the shortest of the hub's own */
 
 /* ---- what is told -------------------------------------------------------- */
 
@@ -100,6 +63,30 @@ static const char *bounded_tail(const char *tail)
 	return tail;
 }
 
+/* Long words of letters and digits may be tokens: they are not kept. */
+static json_t *without_secrets(const char *lines)
+{
+	struct buf out;
+	json_t *value;
+
+	buf_init(&out, 2 * SERVER_FAILURE_TAIL_MAX);
+	while (*lines) {
+		size_t n = strspn(lines, LETTERS DIGITS);
+		bool is_long = n >= SECRET_MIN && strcspn(lines, DIGITS) < n;
+
+		if (is_long)
+			buf_str(&out, "(hidden)");
+		else
+			buf_slice(&out, slice_make(lines, n));
+		lines += n;
+		if (*lines)
+			buf_char(&out, *lines++);
+	}
+	value = json_string(buf_view(&out));
+	buf_fini(&out);
+	return value ? value : json_string("(no UTF-8)");
+}
+
 static const char *hint(const struct server_end *end)
 {
 	if (!end->is_known)
@@ -139,33 +126,39 @@ static json_t *end_json(const struct server_end *end)
 static json_t *tell(const struct server *s)
 {
 	const char *tail = s->tail ? bounded_tail(s->tail) : "";
-	json_t *lines = json_string(tail);
 
 	return json_pack("{s:o, s:s, s:o, s:s, s:o, s:o}", "at",
 	    time_json(clock_wall_us()), "reason", s->failure, "exit",
 	    end_json(&s->end), "hint", hint(&s->end), "log",
-	    lines ? lines : json_string("(no UTF-8)"), "steps",
-	    server_steps_json(s));
+	    without_secrets(tail), "steps", server_steps_json(s));
 }
 
+/* On disk by the next sync; nobody waits for it. */
 void server_failure_note(struct server *s)
 {
-	struct servers *all = s->app->servers;
-	struct failure *f = find(all, s->id);
+	struct err err = { 0 };
+	json_t *told = tell(s);
+	char *text = json_text(told, NULL);
 
-	if (f)
-		drop(f);
-	if (count(all) == SERVER_FAILURES_MAX)
-		drop(LIST_ITEM(all->failures.prev, struct failure, link));
-	f = xcalloc(1, sizeof *f);
-	f->id = s->id;
-	f->told = tell(s);
-	list_add_head(&all->failures, &f->link);
+	if (failure_put(s->app->db, s->id, clock_wall_us(), text, &err) != 0)
+		log_warn(NULL, "why a start failed is not kept",
+		    "id=%lld why=\"%s\"", (long long)s->id, err.text);
+	free(text);
+	json_decref(told);
 }
 
-const json_t *server_failure_of(struct app *app, int64_t id)
+int server_failure_of(
+    struct app *app, int64_t id, json_t **out, struct err *err)
 {
-	const struct failure *f = find(app->servers, id);
+	const char *text = NULL;
+	struct arena a;
+	int found;
 
-	return f ? f->told : NULL;
+	*out = NULL;
+	arena_init(&a);
+	found = failure_find(app->db, &a, id, &text, err);
+	if (found == 1 && json_parse(text, strlen(text), out, err) != 0)
+		found = -1;
+	arena_fini(&a);
+	return found;
 }

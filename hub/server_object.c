@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/url.h"
 #include "hub/app.h"
-#include "hub/server_failure.h"
 #include "hub/server_turn.h"
 
 static struct slice id_key(const int64_t *id)
@@ -227,7 +226,6 @@ struct servers *servers_new(struct app *app)
 	all->by_user = map_new();
 	list_init(&all->all);
 	list_init(&all->graves);
-	server_failures_init(all);
 	turn_pool_init(&all->starts, true);
 	turn_pool_init(&all->checks, false);
 	return all;
@@ -246,7 +244,6 @@ void servers_free(struct servers **sp)
 		server_object_free(LIST_ITEM(it, struct server, all));
 	/* The last turns that ended have asked for a pump. */
 	server_turn_stop(all);
-	server_failures_fini(all);
 	map_free(&all->by_id);
 	map_free(&all->by_key);
 	map_free(&all->by_name);

@@ -59,6 +59,7 @@ struct server {
 	int64_t refused_since_ms;  /* the spawner had no room; 0: it had */
 	char *address;             /* "127.0.0.1:40123"; NULL: not known */
 	char *listed_target;       /* what the proxy's list said last */
+	uint64_t listed_round;     /* which list that was */
 	char version[32];          /* the server's X-JupyterHub-Version */
 	json_t *options;           /* the person's choices */
 	char token[TOKEN_LEN + 1]; /* until the process runs */
@@ -83,7 +84,6 @@ struct servers {
 	struct list all, graves;
 	size_t n_active;
 	struct turn_pool starts, checks;
-	struct list failures; /* newest first */
 	struct defer bury, pump;
 	struct timer retry, places;
 };

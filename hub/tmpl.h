@@ -32,9 +32,10 @@ struct tmpl_source {
 	const char *name;
 	const char *text;
 	size_t len;
+	const char *file; /* for messages; NULL: the name */
 };
 
-/* ERR_INVALID: "page/x.html:12: ...". */
+/* ERR_INVALID: "page/x.html:12: ...". `src` lives as long as the set. */
 struct tmpl_set *tmpl_open(
     const struct tmpl_source *src, size_t n, struct err *err);
 void tmpl_free(struct tmpl_set **set);

@@ -35,10 +35,15 @@ static unsigned line_of(const struct compiler *c)
 	return n;
 }
 
+static const char *file_of(const struct tmpl *t)
+{
+	return t->src->file ? t->src->file : t->src->name;
+}
+
 static int fail(struct compiler *c, const char *what, struct slice name)
 {
 	return err_set(c->err, ERR_INVALID, "%s:%u: %s: {{%.*s}}",
-	    c->t->src->name, line_of(c), what,
+	    file_of(c->t), line_of(c), what,
 	    (int)(name.len < 60 ? name.len : 60), name.p);
 }
 
@@ -228,7 +233,7 @@ static int check_heights(struct tmpl_set *set, struct err *err)
 		if (height_of(t, TMPL_DEPTH_MAX) < 0)
 			return err_set(err, ERR_INVALID,
 			    "%s: sections and parts are nested deeper than %d",
-			    t->src->name, TMPL_DEPTH_MAX);
+			    file_of(t), TMPL_DEPTH_MAX);
 	}
 	return 0;
 }

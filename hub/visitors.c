@@ -33,14 +33,14 @@ bool visitors_are_taken(const struct app *app)
 	return app->auth_kind == &authenticator_tmp;
 }
 
-/* Each counts as a failure of the address, so that one browser without cookies
- * does not take all places. */
-static int64_t wait_s(struct req *r, const char *name)
+/* One browser without cookies does not take all places. */
+static int64_t wait_s(struct req *r)
 {
-	int64_t wait = throttle_wait_s(r->app->throttle, name, r->client);
+	int64_t wait =
+	    throttle_newcomer_wait_s(r->app->throttle, "visit", r->client);
 
 	if (wait == 0)
-		throttle_failed(r->app->throttle, name, r->client);
+		throttle_newcomer(r->app->throttle, "visit", r->client);
 	return wait;
 }
 
@@ -77,7 +77,7 @@ void visitor_login(struct req *r)
 		    "All places are taken at the moment. Try again later.");
 		return;
 	}
-	wait = wait_s(r, name);
+	wait = wait_s(r);
 	if (wait > 0)
 		refuse_wait(r, wait);
 	else

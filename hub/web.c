@@ -10,6 +10,7 @@
 #include "base/url.h"
 #include "hub/app.h"
 #include "hub/assets.h"
+#include "hub/own_pages.h"
 #include "hub/tmpl.h"
 
 static int read_places(struct web *w, const struct config *cfg, struct err *err)
@@ -27,34 +28,62 @@ static int read_places(struct web *w, const struct config *cfg, struct err *err)
 	return 0;
 }
 
-static int compile_pages(struct web *w, struct err *err)
+static int compile_pages(
+    struct web *w, const struct config *cfg, struct err *err)
 {
+	struct tmpl_source *ours =
+	    arena_array(&w->arena, n_asset_files + 1, sizeof *ours);
 	size_t n = 0;
 
-	w->sources =
-	    arena_array(&w->arena, n_asset_files + 1, sizeof *w->sources);
 	for (size_t i = 0; i < n_asset_files; i++) {
 		const struct asset_file *f = &asset_files[i];
 		if (str_ends(f->name, ".html"))
-			w->sources[n++] = (struct tmpl_source){
+			ours[n++] = (struct tmpl_source){
 				.name = f->name,
 				.text = (const char *)f->data,
 				.len = f->len,
 			};
 	}
+	if (own_pages_read(&w->arena, cfg, ours, n, &w->sources, &n, err) != 0)
+		return -1;
 	w->pages = tmpl_open(w->sources, n, err);
 	return w->pages ? 0 : -1;
 }
 
-struct web *web_open(struct app *app, struct err *err)
+static int find_logo(struct web *w, const struct config *cfg, struct err *err)
+{
+	if (own_logo_read(&w->arena, cfg, &w->logo, err) != 0)
+		return -1;
+	if (!w->logo)
+		w->logo = assets_find(w->assets, "static/logo.svg");
+	return 0;
+}
+
+static struct web *open_for(const struct config *cfg, struct err *err)
 {
 	struct web *w = xcalloc(1, sizeof *w);
 
 	arena_init(&w->arena);
 	w->assets = assets_new();
-	if (read_places(w, &app->cfg, err) != 0 || compile_pages(w, err) != 0)
+	if (read_places(w, cfg, err) != 0 || compile_pages(w, cfg, err) != 0 ||
+	    find_logo(w, cfg, err) != 0)
 		web_close(&w);
 	return w;
+}
+
+struct web *web_open(struct app *app, struct err *err)
+{
+	return open_for(&app->cfg, err);
+}
+
+int web_check(const struct config *cfg, struct err *err)
+{
+	struct web *w = open_for(cfg, err);
+
+	if (!w)
+		return -1;
+	web_close(&w);
+	return 0;
 }
 
 void web_close(struct web **w)

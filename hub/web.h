@@ -15,6 +15,8 @@
 #include "base/err.h"
 
 struct app;
+struct config;
+struct asset;
 struct assets;
 struct tmpl_set;
 struct tmpl_source;
@@ -27,6 +29,7 @@ struct web {
 	    *public_origin;      /* "https://lab.example.org"; NULL: unknown */
 	const char *form_action; /* CSP of pages, unless they say another */
 	struct assets *assets;
+	const struct asset *logo; /* hub.logo_file, or ours */
 	struct tmpl_source *sources;
 	struct tmpl_set *pages;
 	char *openapi; /* hub/openapi.c; NULL: nobody has asked yet */
@@ -34,6 +37,9 @@ struct web {
 
 /* Reads app->cfg. The text of an error names file and line of a template. */
 struct web *web_open(struct app *app, struct err *err);
+/* Would it open with this configuration? Of an administrator's own templates
+ * and logo. */
+int web_check(const struct config *cfg, struct err *err) MUST_CHECK;
 void web_close(struct web **w);
 
 #endif

@@ -71,7 +71,7 @@ static int send_piece(struct exchange *ex, struct slice payload, bool is_last)
 	ex->head_is_out = true;
 	piece_body(&p, payload, ex->re_chunks, is_last, &ex->response);
 	if (is_last && ex->conn->stream != NULL)
-		h2_stream_trail(ex->conn->stream, ex->response.trailers);
+		h2_stream_last(ex->conn->stream, ex->response.trailers);
 	if (p.n == 0)
 		return 0;
 	metric_add(&w->metrics.bytes_out, p.len);

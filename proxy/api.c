@@ -27,6 +27,9 @@
 #define HOLDINGS_PATH   "/api/holdings"
 #define HOLDERS_SHOWN   20
 #define BODY_MAX        262144
+/* A key of ROUTE_KEY_MAX bytes, all of them escaped, and fields. libmicrohttpd
+ * zeroes a multiple of this after each call. */
+#define HEAD_MAX        16384
 #define LISTING_MAX     ((size_t)1 << 30)
 #define METRICS_MAX     ((size_t)1 << 20)
 #define QUERY_MAX       32
@@ -46,7 +49,7 @@ struct api {
 /* What a call is about, kept in req->user. */
 struct call {
 	struct api *api;
-	char key[ROUTE_KEY_MAX + 1];
+	const char *key;
 	bool is_all; /* "/api/routes" and "/api/routes/" */
 	bool is_waiting;
 	struct holdings *holdings; /* on their way */
@@ -164,6 +167,19 @@ static int parse_with(const char *text, const char *format, int64_t *out)
 	return 0;
 }
 
+/* ISO 8601 down to the minute, which JavaScript takes: with seconds. */
+static int parse_minutes(const char *text, int64_t *us, struct err *err)
+{
+	const size_t n = strlen("2026-01-02T03:04");
+	char full[48];
+
+	if (strlen(text) < n || text[n] == ':' ||
+	    str_format(full, sizeof full, "%.*s:00%s", (int)n, text, text + n) <
+		0)
+		return -1;
+	return clock_parse_iso(full, us, err);
+}
+
 int api_parse_date(const char *text, int64_t *out, struct err *err)
 {
 	static const char *const formats[] = { "%Y-%m-%d", "%Y-%m", "%Y",
@@ -171,7 +187,8 @@ int api_parse_date(const char *text, int64_t *out, struct err *err)
 		"%d %b %Y", "%b %d, %Y", "%Y/%m/%d" };
 	int64_t us;
 
-	if (clock_parse_iso(text, &us, err) == 0) {
+	if (clock_parse_iso(text, &us, err) == 0 ||
+	    parse_minutes(text, &us, err) == 0) {
 		*out = us / 1000;
 		return 0;
 	}
@@ -179,7 +196,8 @@ int api_parse_date(const char *text, int64_t *out, struct err *err)
 		if (parse_with(text, formats[i], out) == 0)
 			return 0;
 	return err_set(err, ERR_INVALID,
-	    "inactive_since is no date such as 2026-01-02T03:04:05Z");
+	    "inactive_since is no date such as 2026-01-02T03:04:05Z "
+	    "(a + in it has to be written %%2B)");
 }
 
 static int read_query(
@@ -365,6 +383,7 @@ static void on_request(struct http_req *req, void *arg)
 {
 	struct call *call = arena_alloc(&req->arena, sizeof *call);
 	const char *rest = req->path + strlen(BASE_PATH);
+	char key[ROUTE_KEY_MAX + 1];
 	struct err err;
 
 	*call = (struct call){ .api = arg };
@@ -374,10 +393,11 @@ static void on_request(struct http_req *req, void *arg)
 		return;
 	}
 	call->is_all = rest[0] == '\0' || str_eq(rest, "/");
-	if (route_key_clean(slice_of(rest), call->key, &err) < 0) {
+	if (route_key_clean(slice_of(rest), key, &err) < 0) {
 		answer_text(req, 400, err.text);
 		return;
 	}
+	call->key = arena_strdup(&req->arena, key);
 	if (str_eq(req->method, "POST"))
 		set_route(req, call);
 	else if (str_eq(req->method, "DELETE"))
@@ -404,6 +424,8 @@ static void on_done(struct http_req *req, int status, void *arg)
 	if (status <= 0 || status >= METRICS_STATUSES)
 		return;
 	metric_add(&a->own.requests_api[status], 1);
+	if (!log_wants(level))
+		return;
 	str_printable(shown, sizeof shown, req->path, strlen(req->path));
 	log_write(level, NULL, "api", "status=%d method=%.16s path=%s", status,
 	    req->method, shown);
@@ -467,7 +489,7 @@ static int open_httpd(struct api *a, int fd, struct httpd **out,
 		.max_connections =
 		    fd >= 0 ? CONNECTIONS_MAX : CONNECTIONS_MAX * 2,
 		.is_shared = fd >= 0,
-		.max_head_bytes = 32768,
+		.max_head_bytes = HEAD_MAX,
 		.max_body_bytes = BODY_MAX,
 		.deadline_ms = 30000,
 		.server_name = "carrel-proxy/" CARREL_VERSION,
@@ -513,6 +535,17 @@ int api_listen_metrics(struct api *a, int fd, struct err *err)
 		.arg = a };
 
 	return open_httpd(a, fd, &a->metrics, &cb, err);
+}
+
+int api_listen_again(struct api *a, int fd, struct err *err)
+{
+	return a->gate != NULL ? tls_gate_listen(a->gate, fd, err)
+			       : httpd_listen(a->rest, fd, err);
+}
+
+int api_listen_metrics_again(struct api *a, int fd, struct err *err)
+{
+	return httpd_listen(a->metrics, fd, err);
 }
 
 void api_leave(struct api *a)

@@ -31,6 +31,9 @@ struct api *api_new(const struct api_options *opt);
 /* Takes fd. Requests of the REST API, or for /metrics, are answered on it. */
 int api_listen(struct api *a, int fd, struct err *err) MUST_CHECK;
 int api_listen_metrics(struct api *a, int fd, struct err *err) MUST_CHECK;
+/* From now on on this one, in place of the one before. Takes fd. */
+int api_listen_again(struct api *a, int fd, struct err *err) MUST_CHECK;
+int api_listen_metrics_again(struct api *a, int fd, struct err *err) MUST_CHECK;
 /* Another process answers from now on: running calls end, others get 503. */
 void api_leave(struct api *a);
 /* TLS for connections from now on. */

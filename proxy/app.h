@@ -29,6 +29,22 @@ struct worker;
 
 #define WORKERS_MAX 256
 
+/* The unix sockets by whose names others find us. */
+enum app_named { APP_PUBLIC, APP_API, APP_METRICS, APP_N_NAMED };
+
+struct app_name {
+	struct sock_name sock; /* sock.loop is NULL: there is none */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* A worker is to accept from another socket. */
+struct app_move {
+	struct app *app;
+	struct worker *worker;
+	int fd;
+};
+
 struct app {
 	struct config config;
 	struct loop *loop;
@@ -53,6 +69,10 @@ struct app {
 	bool is_ending, has_pid_file;
 	struct timer drain;
 	struct sock_name takeover_name;
+	struct app_name names[APP_N_NAMED];
+	struct app_move moves[WORKERS_MAX];
+	size_t n_moving;
+	mode_t socket_mode;
 
 	struct lifeline *lifeline; /* to the parent, if there is one */
 	signal_fn *on_end, *on_reload, *on_reopen;
@@ -83,6 +103,17 @@ void app_close_sockets(struct app *app);
 struct handover_socket;
 size_t app_list_sockets(struct handover_socket *out, size_t cap, void *arg);
 
+/* listeners.c: where they are. */
+void app_log_listeners(const struct app *app);
+
+/*
+ * names.c. Watch the names of our unix sockets, from when we serve; stop that,
+ * because somebody else serves; stop it and remove those that are still ours.
+ */
+void app_keep_names(struct app *app);
+void app_stop_names(struct app *app);
+void app_remove_names(struct app *app);
+
 /* engine.c. Nothing is got and nobody is told where there is no parent. */
 int app_open_lifeline(struct app *app, struct err *err) MUST_CHECK;
 /* What came from the process or the engine before us; NULL: nothing. */
@@ -94,7 +125,7 @@ int app_follow_parent(struct app *app, signal_fn *end, signal_fn *reload,
 pid_t app_pid(const struct app *app);
 /* sysd_notify from that process. */
 void app_notify(struct app *app, const char *text);
-/* Before app_begin: the parent gets duplicates. */
+/* The parent gets duplicates, in force with DEPOSIT_READY. */
 void app_keep_sockets(struct app *app);
 /* handover_options.on_word: the parent must know how a takeover ended if we do
  * not live to say it. */

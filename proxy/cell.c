@@ -13,17 +13,18 @@
 
 #define STORE_EVERY_MS 1000
 
+/* What every request touches comes first. */
 struct cell {
-	atomic_int refs;
+	_Atomic int64_t n_open;
+	_Atomic uint64_t bytes;
 	_Atomic int64_t last_ms;
 	_Atomic int64_t stored_ms; /* last store by traffic; 0: none yet */
-	_Atomic uint64_t bytes;
-	_Atomic int64_t n_open;
-	_Atomic int64_t n_tunnels;
 	_Atomic int32_t tunnel_idle_s, request_idle_s, max_open;
-	_Atomic uint32_t number;
-	struct page *page;
+	atomic_int refs;
 	page_time *noted; /* NULL: there is no room for it */
+	_Atomic int64_t n_tunnels;
+	struct page *page;
+	_Atomic uint32_t number;
 	char key[];
 };
 
@@ -104,6 +105,9 @@ void cell_add_bytes(struct cell *c, uint64_t n)
 
 void cell_opened(struct cell *c)
 {
+	/* It will be stored to when the answer comes. */
+	if (c->noted != NULL)
+		__builtin_prefetch(c->noted, 1);
 	ADD(c->n_open, 1);
 }
 

@@ -23,6 +23,8 @@
 #define LIST_MS        30000
 #define LIST_BYTES_MAX ((size_t)256 << 20)
 #define REASON_BYTES   160
+/* So many routes are parsed and told in a turn. */
+#define PART_ROUTES    256
 
 enum call_kind { CALL_ADD, CALL_DELETE, CALL_LIST };
 
@@ -41,12 +43,16 @@ struct call {
 	int64_t pause_ms;
 	uint64_t fetch_id; /* 0: pauses */
 	struct timer timer;
+	char *answer; /* of a list, while it is told */
+	struct json_parts parts;
+	struct defer next_part;
 };
 
 struct proxy_client {
 	struct loop *loop;
 	struct fetcher *fetcher;
 	char *url, *unix_socket, *authorization;
+	char *ca_file, *cert_file, *key_file; /* NULL: none */
 	int64_t retry_ms;
 	struct list queue, running;
 	size_t n_running;
@@ -73,6 +79,11 @@ static void wipe(char *secret)
 	free(secret);
 }
 
+static char *copy_or_null(const char *s)
+{
+	return s != NULL ? xstrdup(s) : NULL;
+}
+
 struct proxy_client *proxy_client_new(
     struct loop *l, const struct proxy_client_options *opt)
 {
@@ -81,8 +92,10 @@ struct proxy_client *proxy_client_new(
 	c->loop = l;
 	c->fetcher = fetcher_new(l, RUNNING_MAX);
 	c->url = without_slash(opt->api_url);
-	if (opt->unix_socket != NULL)
-		c->unix_socket = xstrdup(opt->unix_socket);
+	c->unix_socket = copy_or_null(opt->unix_socket);
+	c->ca_file = copy_or_null(opt->ca_file);
+	c->cert_file = copy_or_null(opt->cert_file);
+	c->key_file = copy_or_null(opt->key_file);
 	c->authorization = xasprintf("token %s", opt->token);
 	c->retry_ms = opt->retry_ms > 0 ? opt->retry_ms : RETRY_MS;
 	list_init(&c->queue);
@@ -109,6 +122,8 @@ static void call_free(struct call *k)
 {
 	list_del(&k->link);
 	timer_stop(&k->timer);
+	defer_cancel(&k->next_part);
+	free(k->answer);
 	free(k->path);
 	free(k->body);
 	free(k);
@@ -136,6 +151,9 @@ void proxy_client_free(struct proxy_client **cp)
 	defer_cancel(&c->start);
 	fetcher_free(&c->fetcher);
 	wipe(c->authorization);
+	free(c->ca_file);
+	free(c->cert_file);
+	free(c->key_file);
 	free(c->unix_socket);
 	free(c->url);
 	free(c);
@@ -149,7 +167,7 @@ static void wake(struct proxy_client *c)
 }
 
 /* Its last deed: the call is gone before its callback runs. */
-static void finish(struct call *k, const struct err *err, const json_t *routes)
+static void finish(struct call *k, const struct err *err)
 {
 	struct proxy_client *c = k->client;
 	proxy_done_fn *done = k->done;
@@ -160,7 +178,7 @@ static void finish(struct call *k, const struct err *err, const json_t *routes)
 	c->n_running--;
 	wake(c);
 	if (list != NULL)
-		list(err, routes, arg);
+		list(err, NULL, arg);
 	else if (done != NULL)
 		done(err, arg);
 }
@@ -197,23 +215,32 @@ static void refused(const struct fetch_result *res, struct err *err)
 	    "the proxy's API answers %d: %s", res->status, text);
 }
 
-static void finish_list(struct call *k, const struct fetch_result *res)
+/* Whoever is told may end the call. */
+static void tell_part(void *arg)
 {
+	struct call *k = arg;
 	struct err err = { .code = ERR_NONE };
-	json_t *routes = NULL;
+	json_t *routes;
+	int rc = json_parts_next(&k->parts, PART_ROUTES, &routes, &err);
 
-	if (json_parse(res->body.p, res->body.len, &routes, &err) == 0 &&
-	    !json_is_object(routes)) {
+	if (rc == 1) {
+		defer_call(k->client->loop, &k->next_part, tell_part, k);
+		k->list(&err, routes, k->arg);
 		json_decref(routes);
-		routes = NULL;
-		err_set(&err, ERR_PROTOCOL, "it is no JSON object");
+		return;
 	}
-	if (routes == NULL) {
+	if (rc < 0) {
 		err.code = ERR_PROTOCOL;
 		(void)err_wrap(&err, "list of routes of the proxy");
 	}
-	finish(k, &err, routes);
-	json_decref(routes);
+	finish(k, &err);
+}
+
+static void finish_list(struct call *k, const struct fetch_result *res)
+{
+	k->answer = xmemdup(res->body.p, res->body.len);
+	json_parts_init(&k->parts, k->answer, res->body.len);
+	tell_part(k);
 }
 
 /* ---- running ------------------------------------------------------------- */
@@ -227,12 +254,13 @@ static void on_pause_end(struct timer *t, void *arg)
 }
 
 /* true: it will be tried again. */
-static bool try_again(struct call *k, int status)
+static bool try_again(struct call *k, const struct fetch_result *res)
 {
 	struct proxy_client *c = k->client;
 	int64_t now = loop_now_ms(c->loop);
 
-	if (status != 0 && !may_pass(status))
+	if (res->status != 0 ? !may_pass(res->status)
+			     : res->err.code == ERR_DENIED)
 		return false;
 	if (now + k->pause_ms > k->give_up_ms)
 		return false;
@@ -254,13 +282,13 @@ static void on_answer(const struct fetch_result *res, void *arg)
 		if (k->kind == CALL_LIST)
 			finish_list(k, res);
 		else
-			finish(k, &ok, NULL);
+			finish(k, &ok);
 		return;
 	}
-	if (try_again(k, res->status))
+	if (try_again(k, res))
 		return;
 	refused(res, &err);
-	finish(k, &err, NULL);
+	finish(k, &err);
 }
 
 static const char *method_of(const struct call *k)
@@ -295,6 +323,9 @@ static void send_call(struct call *k)
 		.connect_timeout_ms = CONNECT_MS,
 		.timeout_ms = k->kind == CALL_LIST ? LIST_MS : CHANGE_MS,
 		.max_body_bytes = LIST_BYTES_MAX,
+		.ca_file = c->ca_file,
+		.cert_file = c->cert_file,
+		.key_file = c->key_file,
 	};
 
 	k->fetch_id = fetch_start(c->fetcher, &req, on_answer, k);

@@ -3,8 +3,8 @@
  * 6.2): the only header of proxy/ that another program may include. Speaks to
  * our proxy and to configurable-http-proxy alike: at most 10 requests at a
  * time, the rest queued in order; connection errors and 429/5xx are tried
- * again with back-off for 30 s. tests/sim puts its own implementation in the
- * place of client.c.
+ * again with back-off for 30 s, but not what a certificate forbids. tests/sim
+ * puts its own implementation in the place of client.c.
  */
 #ifndef CARREL_PROXY_CLIENT_H
 #define CARREL_PROXY_CLIENT_H
@@ -22,13 +22,17 @@ struct proxy_client_options {
 	const char *api_url;     /* http://127.0.0.1:8001 */
 	const char *unix_socket; /* NULL: by the URL */
 	const char *token;       /* copied; never logged */
-	int64_t retry_ms;        /* 0: 30000 */
+	/* For https; copied, NULL: the system's authorities, no certificate. */
+	const char *ca_file, *cert_file, *key_file;
+	int64_t retry_ms; /* 0: 30000 */
 };
 
-/* err->code ERR_NONE: done. ERR_DENIED: the token is wrong. */
+/* err->code ERR_NONE: done. ERR_DENIED: the token is wrong, or one side of the
+ * TLS does not believe the other. */
 typedef void proxy_done_fn(const struct err *err, void *arg);
-/* routes: object keyed by unescaped path, as the contract says; borrowed.
- * NULL when err->code is not ERR_NONE. */
+/* routes: an object keyed by unescaped path, as the contract says; borrowed. A
+ * long list comes in several, one a turn of the loop. NULL ends it: with
+ * ERR_NONE all were told. */
 typedef void proxy_list_fn(
     const struct err *err, const json_t *routes, void *arg);
 

@@ -25,6 +25,7 @@
 
 enum kind {
 	STRING,
+	ADDRESS,
 	PORT,
 	FLAG,
 	OFF,
@@ -83,6 +84,17 @@ static void *member(struct config *c, const struct option *o)
 }
 
 /* ---- single values ------------------------------------------------------- */
+
+/* Who writes "$FILE" and has no FILE is not to lose TLS or a token by it. */
+static int set_string(const char **out, const char *v, struct err *err)
+{
+	if (v[0] == '\0')
+		return err_set(err, ERR_INVALID,
+		    "the value is empty: leave the flag out, or say what is "
+		    "meant");
+	*out = v;
+	return 0;
+}
 
 static int set_port(int *out, const char *v, struct err *err)
 {
@@ -164,13 +176,17 @@ static int add_cidr(struct config *c, const char *v, struct err *err)
 static int add_item(
     struct config *c, struct config_list *list, const char *v, struct err *err)
 {
+	const char *item;
+
+	if (set_string(&item, v, err) < 0)
+		return -1;
 	if (list->n == LIST_MAX)
 		return err_set(
 		    err, ERR_LIMIT, "at most %d are possible", LIST_MAX);
 	if (list->items == NULL)
 		list->items =
 		    arena_array(&c->arena, LIST_MAX, sizeof *list->items);
-	list->items[list->n++] = v;
+	list->items[list->n++] = item;
 	return 0;
 }
 
@@ -212,6 +228,8 @@ static int set_value(
 
 	switch (o->kind) {
 	case STRING:
+		return set_string(m, v, err);
+	case ADDRESS:
 		*(const char **)m = v;
 		return 0;
 	case PORT:
@@ -381,16 +399,32 @@ static int check_listeners(struct parse *p, struct err *err)
 	return 0;
 }
 
-static int check_errors(struct config *c, struct err *err)
+/* The query is ours: url=... */
+static int check_error_target(struct parse *p, struct err *err)
 {
+	struct config *c = p->c;
+
+	if (url_parse(&c->arena, c->error_target, &c->error_url, err) < 0)
+		return err_wrap(err, "--error-target");
+	if (c->error_url.query == NULL)
+		return 0;
+	buf_str(p->notes, "the query of --error-target is ignored\n");
+	c->error_target = arena_strndup(&c->arena, c->error_target,
+	    (size_t)(strchr(c->error_target, '?') - c->error_target));
+	c->error_url.query = NULL;
+	return 0;
+}
+
+static int check_errors(struct parse *p, struct err *err)
+{
+	struct config *c = p->c;
+
 	if (c->error_target == NULL)
 		return 0;
 	if (c->error_path != NULL)
 		return err_set(err, ERR_INVALID,
 		    "--error-target and --error-path exclude each other");
-	if (url_parse(&c->arena, c->error_target, &c->error_url, err) < 0)
-		return err_wrap(err, "--error-target");
-	return 0;
+	return check_error_target(p, err);
 }
 
 static int check_redirect(struct parse *p, struct err *err)
@@ -442,8 +476,6 @@ static int check_takeover(struct parse *p, struct err *err)
 
 static int check_access_log(struct config *c, struct err *err)
 {
-	if (c->access_log != NULL && c->access_log[0] == '\0')
-		c->access_log = NULL;
 	if (str_eq(c->access_log_format, "json") ||
 	    str_eq(c->access_log_format, "combined"))
 		return 0;
@@ -473,7 +505,7 @@ static int check_together(struct parse *p, struct err *err)
 {
 	struct config *c = p->c;
 
-	if (check_listeners(p, err) < 0 || check_errors(c, err) < 0 ||
+	if (check_listeners(p, err) < 0 || check_errors(p, err) < 0 ||
 	    check_takeover(p, err) < 0 || check_redirect(p, err) < 0 ||
 	    check_access_log(c, err) < 0 || check_client_dir(c, err) < 0)
 		return -1;

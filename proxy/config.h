@@ -38,6 +38,7 @@ struct config_list {
 };
 
 #define CONFIG_TYPE_STRING     const char *
+#define CONFIG_TYPE_ADDRESS    const char *
 #define CONFIG_TYPE_PORT       int
 #define CONFIG_TYPE_FLAG       bool
 #define CONFIG_TYPE_OFF        bool

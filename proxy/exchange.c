@@ -198,6 +198,33 @@ static void refuse(struct exchange *ex, int status, enum metrics_reason reason,
 	ex->why = why;
 }
 
+/* As a log may have it: without the query. */
+struct shown {
+	char path[128], method[16];
+};
+
+static void show(const struct exchange *ex, struct shown *out)
+{
+	struct slice target = exchange_target(ex), path, method;
+
+	if (!slice_split(&target, '?', &path))
+		path = slice_make("", 0);
+	method = exchange_method(ex);
+	str_printable(out->path, sizeof out->path, path.p, path.len);
+	str_printable(out->method, sizeof out->method, method.p, method.len);
+}
+
+static void log_way(const struct exchange *ex)
+{
+	struct shown s;
+
+	if (!log_wants(LOG_DEBUG))
+		return;
+	show(ex, &s);
+	log_debug(NULL, "request", "method=%s path=%s target=%s upgrade=%d",
+	    s.method, s.path, ex->route->target.origin, ex->is_upgrade);
+}
+
 static void build_request(
     struct exchange *ex, const struct http_head *h, struct rewrite_request *r)
 {
@@ -218,6 +245,7 @@ static void build_request(
 		refuse(ex, refusal.status, METRICS_LIMITED, refusal.why);
 		return;
 	}
+	log_way(ex);
 	r->config = w->config;
 	r->target = &ex->route->target;
 	r->head = h;
@@ -540,19 +568,15 @@ void exchange_expire(struct exchange *ex)
 
 static void log_failure(struct exchange *ex, int status, const char *why)
 {
-	struct slice target = exchange_target(ex), path, method;
-	char shown[128], verb[16];
+	struct shown s;
 
 	if (!worker_may_complain(ex->worker))
 		return;
-	if (!slice_split(&target, '?', &path))
-		path = slice_make("", 0);
-	method = exchange_method(ex);
-	str_printable(shown, sizeof shown, path.p, path.len);
-	str_printable(verb, sizeof verb, method.p, method.len);
+	show(ex, &s);
 	log_warn(NULL, "request failed",
-	    "status=%d method=%s path=%s target=%s reason=\"%s\"", status, verb,
-	    shown, ex->route != NULL ? ex->route->target.origin : "none", why);
+	    "status=%d method=%s path=%s target=%s reason=\"%s\"", status,
+	    s.method, s.path,
+	    ex->route != NULL ? ex->route->target.origin : "none", why);
 }
 
 /* Take what is there of the body, so that the connection may go on. */

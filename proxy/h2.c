@@ -17,14 +17,11 @@
 #include "proxy/worker.h"
 
 /* Between the two GOAWAYs, if the client does not answer the PING. */
-#define GOODBYE_MS    1000
-#define SENDS_AT_ONCE 8
+#define GOODBYE_MS   1000
 /* Streams a turn: other connections wait. */
-#define RUNS_AT_ONCE  32
-/* What nghttp2 hands out at once: a frame of at most 16 KiB. */
-#define FRAME_MAX     (H2_PIECE + 64)
+#define RUNS_AT_ONCE 32
 /* Heads that go so far beyond the limit cost more than their bytes. */
-#define HEAD_EXCESS   ((size_t)4 * HTTPHEAD_MAX_BYTES)
+#define HEAD_EXCESS  ((size_t)4 * HTTPHEAD_MAX_BYTES)
 
 static const uint8_t goodbye_ping[8] = { 'g', 'o', 'o', 'd', 'b', 'y', 'e' };
 
@@ -306,6 +303,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 	nghttp2_session_callbacks_set_on_stream_close_callback(
 	    cb, on_stream_close);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
+	nghttp2_session_callbacks_set_send_data_callback(cb, h2_out_data);
 	return cb;
 }
 
@@ -508,51 +506,6 @@ static bool receive(struct h2 *h)
 	return true;
 }
 
-/* Frames into the scratch, as many as fit; *more: there are others. */
-static ssize_t gather(struct h2 *h, char *to, size_t cap, bool *more)
-{
-	size_t len = 0;
-
-	*more = false;
-	while (len + FRAME_MAX <= cap) {
-		const uint8_t *p;
-		ssize_t n = nghttp2_session_mem_send(h->session, &p);
-
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			return (ssize_t)len;
-		if ((size_t)n > cap - len)
-			return -1;
-		memcpy(to + len, p, (size_t)n);
-		len += (size_t)n;
-	}
-	*more = true;
-	return (ssize_t)len;
-}
-
-/* true: there is more to be sent than fits now. */
-static bool send_out(struct h2 *h)
-{
-	struct conn *c = h->conn;
-	char *scratch = c->worker->scratch;
-	bool more = true;
-
-	for (int i = 0; more && i < SENDS_AT_ONCE; i++) {
-		ssize_t n;
-
-		if (transport_is_blocked(&c->io))
-			return false;
-		n = gather(h, scratch, WORKER_SCRATCH, &more);
-		if (n < 0 ||
-		    transport_send_bytes(&c->io, scratch, (size_t)n) < 0) {
-			c->state = CONN_CLOSED;
-			return false;
-		}
-	}
-	return more;
-}
-
 /* Nothing more can be said or heard: say so on the socket too. */
 static void end_if_done(struct h2 *h)
 {
@@ -573,8 +526,9 @@ bool h2_step(struct conn *c)
 
 	if (c->state != CONN_STREAMS)
 		return true;
+	h->n_straight = 0;
 	run_ready(h);
-	if (send_out(h))
+	if (c->state == CONN_STREAMS && h2_out_send(h))
 		h2_turn(h);
 	if (c->state == CONN_STREAMS)
 		end_if_done(h);

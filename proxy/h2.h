@@ -58,8 +58,9 @@ bool h2_stream_is_blocked(const struct h2_stream *s);
 /* How much of an answer may be read at once. */
 size_t h2_stream_room(const struct h2_stream *s);
 void h2_stream_finish(struct h2_stream *s);
-/* The answer's trailers, as lines with CRLF; before the end. */
-void h2_stream_trail(struct h2_stream *s, const struct buf *lines);
+/* The next piece is the last one, if there is any; behind it these trailers,
+ * lines with CRLF, or NULL. */
+void h2_stream_last(struct h2_stream *s, const struct buf *lines);
 
 /* ---- a stream that becomes a tunnel -------------------------------------- */
 

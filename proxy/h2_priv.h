@@ -1,6 +1,7 @@
 /*
- * What the parts of HTTP/2 share: h2.c (the connection), h2_stream.c (one
- * stream as a client), h2_tunnel.c (a stream as a tunnel).
+ * What the parts of HTTP/2 share: h2.c (the connection), h2_out.c (frames that
+ * go), h2_stream.c (one stream as a client), h2_tunnel.c (a stream as a
+ * tunnel).
  */
 #ifndef CARREL_PROXY_H2_PRIV_H
 #define CARREL_PROXY_H2_PRIV_H
@@ -22,10 +23,15 @@
 #define H2_WINDOW        (2 * 1024 * 1024)
 /* More than this waits to go out: streams read in small pieces. */
 #define H2_OUT_SOFT      ((size_t)1 << 20)
+/* The payload of a frame, and what goes straight on at least. */
 #define H2_PIECE         16384
+/* What goes straight on in a turn: then others have theirs. */
+#define H2_STRAIGHT_MAX  ((size_t)512 * 1024)
 #define H2_HEAD_MS       60000 /* for a whole head */
 /* A client that takes nothing of an answer: a download may be paused. */
 #define H2_STALL_MS      1800000
+
+struct h2_batch;
 
 struct h2 {
 	struct conn *conn;
@@ -33,7 +39,9 @@ struct h2 {
 	struct list streams;
 	struct list ready; /* those to be run */
 	size_t n_streams;
-	size_t n_out; /* bytes that wait in all streams */
+	size_t n_out;           /* bytes that wait in all streams */
+	size_t n_straight;      /* bytes that went straight on, this turn */
+	struct h2_batch *batch; /* while nghttp2 is asked for frames */
 	struct h2_budget budget;
 	struct defer turn;
 	struct timer goodbye; /* between the two steps of GOAWAY */
@@ -69,8 +77,10 @@ struct h2_stream {
 
 	struct buf head; /* of the answer, as text, until it is submitted */
 	struct buf out;  /* behind it ... */
-	size_t out_at;   /* ... sent so far */
+	size_t out_at;   /* ... sent so far; or else, but never both: */
+	struct slice straight; /* what the caller of h2_stream_pass holds */
 	struct buf *trail_out;
+	bool is_last;      /* the next bytes are the last ones */
 	bool head_is_out;  /* the exchange has said it */
 	bool out_has_end;  /* nothing more comes */
 	bool is_submitted; /* nghttp2 has the head */
@@ -86,6 +96,15 @@ void h2_turn(struct h2 *h);
 void h2_terminate(struct h2 *h, uint32_t code);
 void h2_flooded(struct h2 *h, enum metrics_flood kind);
 
+/* h2_out.c: nghttp2_send_data_callback, the payload of a frame is in order. */
+int h2_out_data(nghttp2_session *session, nghttp2_frame *frame,
+    const uint8_t *head, size_t len, nghttp2_data_source *source, void *arg);
+/*
+ * Send what nghttp2 has to say and the socket takes, the connection being in
+ * STREAMS; CLOSED afterwards when that failed. true: there is more to be said.
+ */
+bool h2_out_send(struct h2 *h);
+
 /* h2_stream.c */
 struct h2_stream *h2_stream_new(struct h2 *h, int32_t id);
 void h2_stream_free(struct h2_stream *s);
@@ -95,7 +114,15 @@ void h2_stream_put(struct h2_stream *s, const uint8_t *p, size_t n);
 /* The next bytes that came, as many as one read gives; valid until more are
  * put. */
 struct slice h2_stream_take(struct h2_stream *s);
-void h2_stream_append(struct h2_stream *s, const void *p, size_t n);
+/*
+ * Bytes for the client: much goes straight into frames and to the socket,
+ * little waits for the end of the turn, and so does what the client does not
+ * take now. The stream's state may be CLOSED afterwards.
+ */
+void h2_stream_pass(struct h2_stream *s, const void *p, size_t n);
+/* The next n bytes of those that wait; they stay where they are until the
+ * stream is run or gets more. */
+struct slice h2_stream_next(struct h2_stream *s, size_t n);
 size_t h2_stream_waiting(const struct h2_stream *s);
 /* Make sure that nghttp2 knows of what is there to be sent. */
 void h2_stream_submit(struct h2_stream *s);

@@ -1,7 +1,8 @@
 /*
  * A stream as a client of an exchange: see h2.h. What the client sends waits in
  * `in` until the exchange reads it, and only then opens the window again; what
- * the exchange says waits in `head` and `out` until nghttp2 asks for it.
+ * the exchange says waits in `head` and `out` until nghttp2 asks for it, or, if
+ * it is much, is asked for at once and never copied (h2_stream_pass).
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -82,7 +83,7 @@ void h2_stream_free(struct h2_stream *s)
 	timer_stop(&s->conn.timer);
 	defer_cancel(&s->conn.again);
 	(void)nghttp2_session_consume_connection(h->session, untaken(s));
-	h->n_out -= h2_stream_waiting(s);
+	h->n_out -= s->out.len - s->out_at;
 	drop_request(s);
 	drop_lines(&s->trail);
 	drop_lines(&s->trail_out);
@@ -186,7 +187,7 @@ enum conn_read h2_stream_read_body(
 
 size_t h2_stream_waiting(const struct h2_stream *s)
 {
-	return s->out.len - s->out_at;
+	return s->out.len - s->out_at + s->straight.len;
 }
 
 bool h2_stream_is_blocked(const struct h2_stream *s)
@@ -199,12 +200,49 @@ size_t h2_stream_room(const struct h2_stream *s)
 	return s->h2->n_out < H2_OUT_SOFT ? WORKER_SCRATCH : H2_PIECE;
 }
 
-void h2_stream_append(struct h2_stream *s, const void *p, size_t n)
+/* What went out is not needed any more. */
+static void settle_out(struct h2_stream *s)
 {
-	size_t before = s->out.len;
+	if (s->out_at < s->out.len || s->out.len == 0)
+		return;
+	settle(&s->out);
+	s->out_at = 0;
+}
 
+static void append(struct h2_stream *s, const void *p, size_t n)
+{
+	size_t before;
+
+	settle_out(s);
+	before = s->out.len;
 	buf_append(&s->out, p, n);
 	s->h2->n_out += s->out.len - before;
+}
+
+/* Now, and without a copy? */
+static bool goes_straight(const struct h2_stream *s, size_t n)
+{
+	const struct h2 *h = s->h2;
+
+	return n >= H2_PIECE && !h2_stream_is_blocked(s) &&
+	       h->n_straight < H2_STRAIGHT_MAX && !h->is_over &&
+	       h->conn->state == CONN_STREAMS &&
+	       !transport_is_blocked(&h->conn->io);
+}
+
+void h2_stream_pass(struct h2_stream *s, const void *p, size_t n)
+{
+	struct slice rest = slice_make(p, n);
+
+	if (goes_straight(s, n)) {
+		s->h2->n_straight += n;
+		s->straight = rest;
+		h2_stream_submit(s);
+		(void)h2_out_send(s->h2);
+		rest = s->straight;
+		s->straight = slice_make("", 0);
+	}
+	append(s, rest.p, rest.len);
 }
 
 static nghttp2_session *session_of(struct h2_stream *s)
@@ -259,17 +297,19 @@ int h2_stream_send(struct h2_stream *s, const struct iovec *iov, size_t n)
 		s->head_is_out = true;
 		i = 1;
 	}
-	for (; i < n; i++)
-		h2_stream_append(s, iov[i].iov_base, iov[i].iov_len);
-	if (!s->head.overflow && !s->out.overflow)
-		return 0;
-	s->conn.must_reset = true;
-	s->conn.state = CONN_CLOSED;
-	return -1;
+	s->out_has_end = s->is_last;
+	for (; i < n && s->conn.state != CONN_CLOSED; i++)
+		h2_stream_pass(s, iov[i].iov_base, iov[i].iov_len);
+	if (s->head.overflow || s->out.overflow) {
+		s->conn.must_reset = true;
+		s->conn.state = CONN_CLOSED;
+	}
+	return s->conn.state == CONN_CLOSED ? -1 : 0;
 }
 
-void h2_stream_trail(struct h2_stream *s, const struct buf *lines)
+void h2_stream_last(struct h2_stream *s, const struct buf *lines)
 {
+	s->is_last = true;
 	if (lines == NULL || lines->len == 0 || s->trail_out != NULL)
 		return;
 	s->trail_out = xmalloc(sizeof *s->trail_out);
@@ -305,12 +345,14 @@ static int send_trailers(struct h2_stream *s, uint32_t *flags)
 	return 0;
 }
 
+/* How much of it goes into the next frame; h2_stream_next gives it. */
 static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to,
     size_t cap, uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
 	struct h2_stream *s = nghttp2_session_get_stream_user_data(session, id);
 	size_t n;
 
+	(void)to;
 	(void)source;
 	(void)arg;
 	if (s == NULL)
@@ -320,27 +362,39 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to,
 		s->is_waiting = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
 	if (n > cap)
-		n = cap;
-	if (n > 0)
-		memcpy(to, s->out.data + s->out_at, n);
-	s->out_at += n;
-	s->h2->n_out -= n;
-	s->conn.active_ms = worker_now_ms(s->conn.worker);
-	if (h2_stream_waiting(s) > 0)
-		return (ssize_t)n;
-	settle(&s->out);
-	s->out_at = 0;
-	/* It was the client that was slow, not the target. */
-	if (s->conn.ex != NULL)
-		s->conn.ex->up_ms = s->conn.active_ms;
-	h2_stream_ready(s);
+		return (ssize_t)cap;
 	if (s->out_has_end) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 		if (send_trailers(s, flags) < 0)
 			return NGHTTP2_ERR_CALLBACK_FAILURE;
 	}
 	return (ssize_t)n;
+}
+
+struct slice h2_stream_next(struct h2_stream *s, size_t n)
+{
+	struct slice *straight = &s->straight, next;
+
+	assert(n <= h2_stream_waiting(s));
+	if (straight->len > 0) {
+		next = slice_make(straight->p, n);
+		*straight = slice_make(straight->p + n, straight->len - n);
+	} else {
+		next = slice_make(buf_view(&s->out) + s->out_at, n);
+		s->out_at += n;
+		s->h2->n_out -= n;
+	}
+	s->conn.active_ms = worker_now_ms(s->conn.worker);
+	if (h2_stream_waiting(s) > 0)
+		return next;
+	/* It was the client that was slow, not the target. */
+	if (s->conn.ex != NULL)
+		s->conn.ex->up_ms = s->conn.active_ms;
+	if (!s->conn.is_running)
+		h2_stream_ready(s);
+	return next;
 }
 
 /* Only its 101 opens the tunnel: any other answer is what it is. */
@@ -520,6 +574,7 @@ void h2_stream_run(struct h2_stream *s)
 
 	assert(!c->is_running);
 	c->is_running = true;
+	settle_out(s);
 	while (c->state != CONN_CLOSED && step(s)) {
 		if (++n < STEPS_AT_ONCE)
 			continue;

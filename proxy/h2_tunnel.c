@@ -165,7 +165,7 @@ static bool pump_out(struct h2_stream *s)
 		return false;
 	}
 	note_traffic(s, (size_t)n);
-	h2_stream_append(s, scratch, (size_t)n);
+	h2_stream_pass(s, scratch, (size_t)n);
 	s->conn.active_ms = worker_now_ms(s->conn.worker);
 	return true;
 }

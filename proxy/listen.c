@@ -72,8 +72,8 @@ int listen_tcp(const char *ip, uint16_t port, int *fds, size_t n,
 	return 0;
 }
 
-/* umask(2) can only be read by setting it; no other thread runs yet. */
-static mode_t mode_by_umask(void)
+/* umask(2) can only be read by setting it. */
+mode_t listen_mode(void)
 {
 	mode_t mask = umask(077);
 
@@ -84,7 +84,7 @@ static mode_t mode_by_umask(void)
 int listen_unix(const char *path, int *fds, size_t n, struct err *err)
 {
 	fds[0] = sock_listen_unix(
-	    path, SOCK_STREAM, mode_by_umask(), (uid_t)-1, (gid_t)-1, err);
+	    path, SOCK_STREAM, listen_mode(), (uid_t)-1, (gid_t)-1, err);
 	if (fds[0] < 0)
 		return -1;
 	for (size_t i = 1; i < n; i++) {
@@ -176,6 +176,28 @@ int listen_start(struct worker *w, int fd, struct err *err)
 {
 	return watch_start(
 	    w->loop, &w->listener, fd, EPOLLIN, on_readable, w, err);
+}
+
+int listen_replace(struct worker *w, int fd, struct err *err)
+{
+	int number = w->listener.fd, rc = 0;
+
+	/* It stopped meanwhile. */
+	if (w->listener.loop == NULL)
+		goto out;
+	/* Who came before the name went is served. */
+	on_readable(&w->listener, EPOLLIN, w);
+	timer_stop(&w->accept_pause);
+	watch_stop(&w->listener);
+	if (dup3(fd, number, O_CLOEXEC) < 0)
+		rc = err_sys(err, "replace a listening socket");
+	if (listen_start(w, number, err) < 0) {
+		rc = -1;
+		fd_close(&number);
+	}
+out:
+	fd_close(&fd);
+	return rc;
 }
 
 void listen_stop(struct worker *w)

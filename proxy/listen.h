@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -18,11 +19,15 @@ struct worker;
  */
 int listen_tcp(const char *ip, uint16_t port, int *fds, size_t n,
     uint16_t *port_out, struct err *err) MUST_CHECK;
+/* The mode that a unix socket gets, by umask; before other threads run. */
+mode_t listen_mode(void);
 int listen_unix(
     const char *path, int *fds, size_t n, struct err *err) MUST_CHECK;
 
 /* Accept on the worker's listener from now on. */
 int listen_start(struct worker *w, int fd, struct err *err) MUST_CHECK;
+/* Accept from fd in its place; its number does not change. Takes fd. */
+int listen_replace(struct worker *w, int fd, struct err *err) MUST_CHECK;
 /* Stop and close it. */
 void listen_stop(struct worker *w);
 

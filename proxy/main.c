@@ -428,6 +428,7 @@ static int open_redirect(struct app *app, struct err *err)
 
 static void remove_files(struct app *app)
 {
+	app_remove_names(app);
 	sock_name_stop(&app->takeover_name);
 	if (app->has_pid_file)
 		(void)unlink(app->config.pid_file);
@@ -610,23 +611,12 @@ static void log_start(const struct app *app)
 	if (geteuid() == 0)
 		log_warn(NULL, "running as root",
 		    "advice=\"run carrel-proxy as an account of its own\"");
-	if (c->socket != NULL)
-		log_info(NULL, "Proxying", "unix:%s workers=%zu", c->socket,
-		    app->n_workers);
-	else
-		log_info(NULL, "Proxying", "%s://%s:%u workers=%zu",
-		    config_has_tls(c) ? "https" : "http",
-		    c->ip[0] == '\0' ? "*" : c->ip, (unsigned)app->port,
-		    app->n_workers);
-	if (app->redirect != NULL)
-		log_info(NULL, "Added HTTP to HTTPS redirection", "from=%u",
-		    (unsigned)app->redirect_port);
-	if (c->api_socket != NULL)
-		log_info(NULL, "REST API", "unix:%s", c->api_socket);
-	else
-		log_info(NULL, "REST API", "%s://%s:%u/api/routes",
-		    config_has_api_tls(c) ? "https" : "http", c->api_ip,
-		    (unsigned)app->api_port);
+	if (c->error_path != NULL && access(c->error_path, R_OK | X_OK) < 0)
+		log_warn(NULL, "error pages cannot be read",
+		    "directory=%s why=\"%s\" advice=\"the built-in ones are "
+		    "shown until they can\"",
+		    c->error_path, strerror(errno));
+	app_log_listeners(app);
 }
 
 /* Whatever fails before the last line leaves a process before untouched. */
@@ -688,6 +678,7 @@ static int serve(struct app *app)
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		app->listeners[i] = -1;
 	app->n_workers = count_workers(&app->config);
+	app->socket_mode = listen_mode();
 	if (start(app, &err) < 0) {
 		rc = complain(&err);
 	} else {
@@ -695,6 +686,7 @@ static int serve(struct app *app)
 		app->is_serving = true;
 		app_begin(app);
 		lifeline_say(app->lifeline, DEPOSIT_READY);
+		app_keep_names(app);
 		write_late_pid_file(app);
 		log_start(app);
 		say_ready(app);

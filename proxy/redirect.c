@@ -91,14 +91,33 @@ static struct slice without_port(struct slice host)
 	return host;
 }
 
+/* The absolute form says the host itself (RFC 9112 3.2.2). */
+static void split_target(
+    const struct http_req *req, struct slice *host, struct slice *rest)
+{
+	static const char scheme[] = "http://";
+	const char *said = http_header(req, "Host");
+
+	*host = slice_of(said != NULL ? said : "");
+	*rest = slice_of(req->target);
+	if (!str_starts(req->target, scheme))
+		return;
+	host->p = req->target + strlen(scheme);
+	host->len = strcspn(host->p, "/?");
+	*rest = slice_of(host->p + host->len);
+}
+
 static void answer_redirect(const struct redirect *r, struct http_req *req)
 {
-	const char *host = http_header(req, "Host");
-	struct slice name = slice_of(host != NULL ? host : "");
-	const char *port = "";
+	const char *port = "", *slash = "";
+	struct slice name, rest;
 
+	split_target(req, &name, &rest);
 	name = without_port(name);
-	if (name.len == 0 || !httphead_is_host(name) || req->target[0] != '/') {
+	if (rest.len == 0 || rest.p[0] == '?')
+		slash = "/";
+	if (name.len == 0 || !httphead_is_host(name) ||
+	    (rest.len > 0 && rest.p[0] != '/' && rest.p[0] != '?')) {
 		answer(req, 400,
 		    "This server answers by https only, and the request does "
 		    "not say for which host it is\n");
@@ -107,8 +126,8 @@ static void answer_redirect(const struct redirect *r, struct http_req *req)
 	if (r->port != 443)
 		port = arena_printf(&req->arena, ":%u", (unsigned)r->port);
 	http_set(req, "Location",
-	    arena_printf(&req->arena, "https://%.*s%s%s", (int)name.len, name.p,
-		port, req->target));
+	    arena_printf(&req->arena, "https://%.*s%s%s%.*s", (int)name.len,
+		name.p, port, slash, (int)rest.len, rest.p));
 	answer(req, 301, "This server answers by https only\n");
 }
 

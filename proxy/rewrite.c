@@ -200,8 +200,11 @@ static void write_host(
     struct copier *c, const struct rewrite_request *r, size_t i)
 {
 	const struct http_field *f = &r->head->fields[i];
+	/* A unix socket has no name that a Host could say. */
+	bool is_changed =
+	    r->config->change_origin && r->target->socket_path == NULL;
 	struct slice value =
-	    r->config->change_origin ? slice_of(r->target->authority) : r->host;
+	    is_changed ? slice_of(r->target->authority) : r->host;
 
 	if (value.p == f->value.p) {
 		keep(c, i);

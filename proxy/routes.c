@@ -1,7 +1,9 @@
 /*
  * The trie of routes: see routes.h. Nodes are found by (parent, segment) in a
- * hash table with chains. While it grows there are two arrays, and each change
- * moves a few slots from the old to the new one.
+ * hash table with open addressing, whose slots have the hashes: a look-up reads
+ * one line of it per segment and no node but the right one. While it grows
+ * there are two arrays, and each change moves a few slots from the old to the
+ * new one.
  */
 #include "proxy/routes.h"
 
@@ -13,29 +15,44 @@
 #include "base/mem.h"
 #include "base/rand.h"
 
-#define SLOTS_MIN      64
-#define MOVES_PER_EDIT 8
+#define SLOTS_MIN       64
+#define MOVES_PER_EDIT  8
 /* A longer segment is no key's; it is only checked. */
-#define SEGMENT_MAX    1024
+#define SEGMENT_MAX     1024
+#define CACHE_LINE      64
+/* What a request reads of a route and of its cell. */
+#define ROUTE_HOT_BYTES 256
+#define CELL_HOT_BYTES  128
 
 struct node {
-	struct node *next; /* in the chain */
 	struct node *parent;
 	struct route *route; /* NULL: only on the way to others */
-	uint64_t hash;
-	size_t n_children;
-	size_t len;
+	uint32_t n_children;
+	uint32_t len;
 	char name[];
 };
 
+/*
+ * All zero: free; without a node, but with a hash: it had one. The node's route
+ * and that one's cell stand here too, so that all three are fetched at once:
+ * with many routes none of them is in the processor's cache.
+ */
+struct slot {
+	uint64_t hash;
+	struct node *node;
+	struct route *route;
+	const struct cell *cell;
+};
+
 struct slots {
-	struct node **at;
-	size_t n; /* a power of two, or 0 */
+	struct slot *at;
+	size_t n;      /* a power of two, or 0; at least a half are free */
+	size_t n_used; /* with those that had a node */
 };
 
 struct routes {
 	struct slots now, old;
-	size_t n_moved; /* slots of `old` that are empty for good */
+	size_t n_moved; /* slots of `old` that are left for good */
 	size_t n_nodes, n_routes;
 	struct node *root;
 	uint64_t key[2];
@@ -102,71 +119,98 @@ static uint64_t hash_of(
 
 static struct slots slots_new(size_t n)
 {
-	return (
-	    struct slots){ .at = xcalloc(n, sizeof(struct node *)), .n = n };
+	return (struct slots){ .at = xcalloc(n, sizeof(struct slot)), .n = n };
 }
 
-static struct node **slot_of(const struct slots *s, uint64_t hash)
+static bool is_free(const struct slot *s)
 {
-	return &s->at[hash & (s->n - 1)];
+	return s->node == NULL && s->hash == 0;
 }
 
-static bool node_is(const struct node *n, uint64_t hash,
-    const struct node *parent, struct slice name)
+/* It had a node, and what stands behind it is still to be found. */
+static void leave(struct slot *s)
 {
-	return n->hash == hash && n->parent == parent && n->len == name.len &&
+	*s = (struct slot){ .hash = 1 };
+}
+
+static bool node_is(
+    const struct node *n, const struct node *parent, struct slice name)
+{
+	return n->parent == parent && n->len == name.len &&
 	       memcmp(n->name, name.p, name.len) == 0;
 }
 
-/* Where the node hangs in its chain; NULL if there is none. */
-static struct node **find_in(const struct slots *s, uint64_t hash,
+/* Inlined, or the compiler takes it for a function without any effect. */
+static inline __attribute__((always_inline)) void fetch(const struct slot *s)
+{
+	const char *route = (const char *)s->route;
+	const char *cell = (const char *)s->cell;
+
+	__builtin_prefetch(s->node);
+	if (route == NULL)
+		return;
+	for (size_t at = 0; at < ROUTE_HOT_BYTES; at += CACHE_LINE)
+		__builtin_prefetch(route + at);
+	for (size_t at = 0; at < CELL_HOT_BYTES; at += CACHE_LINE)
+		__builtin_prefetch(cell + at, 1);
+}
+
+/* The node's slot; NULL if there is none. */
+static struct slot *find_in(const struct slots *s, uint64_t hash,
     const struct node *parent, struct slice name)
 {
 	if (s->n == 0)
 		return NULL;
-	for (struct node **p = slot_of(s, hash); *p != NULL; p = &(*p)->next)
-		if (node_is(*p, hash, parent, name))
-			return p;
+	for (size_t i = hash & (s->n - 1); !is_free(&s->at[i]);
+	     i = (i + 1) & (s->n - 1)) {
+		struct slot *slot = &s->at[i];
+
+		if (slot->hash == hash)
+			fetch(slot);
+		if (slot->hash == hash && slot->node != NULL &&
+		    node_is(slot->node, parent, name))
+			return slot;
+	}
 	return NULL;
 }
 
-static struct node **find(const struct routes *t, uint64_t hash,
+static struct slot *find(const struct routes *t, uint64_t hash,
     const struct node *parent, struct slice name)
 {
-	struct node **p = find_in(&t->now, hash, parent, name);
+	struct slot *s = find_in(&t->now, hash, parent, name);
 
-	return p != NULL ? p : find_in(&t->old, hash, parent, name);
+	return s != NULL ? s : find_in(&t->old, hash, parent, name);
 }
 
-static struct node *child_of(
+static const struct slot *child_of(
     const struct routes *t, const struct node *parent, struct slice name)
 {
-	struct node **p;
-
 	if (parent->n_children == 0)
 		return NULL;
-	p = find(t, hash_of(t, parent, name), parent, name);
-	return p == NULL ? NULL : *p;
+	return find(t, hash_of(t, parent, name), parent, name);
 }
 
-static void hang(struct slots *s, struct node *n)
+/* A node that is not there yet. */
+static void put(struct slots *s, struct slot slot)
 {
-	struct node **slot = slot_of(s, n->hash);
+	size_t i = slot.hash & (s->n - 1);
 
-	n->next = *slot;
-	*slot = n;
+	while (s->at[i].node != NULL)
+		i = (i + 1) & (s->n - 1);
+	if (is_free(&s->at[i]))
+		s->n_used++;
+	assert(s->n_used < s->n);
+	s->at[i] = slot;
 }
 
 static void move_some(struct routes *t)
 {
 	for (int i = 0; i < MOVES_PER_EDIT && t->old.n > 0; i++) {
-		struct node **slot = &t->old.at[t->n_moved++];
+		struct slot *s = &t->old.at[t->n_moved++];
 
-		while (*slot != NULL) {
-			struct node *n = *slot;
-
-			*slot = n->next;
-			hang(&t->now, n);
+		if (s->node != NULL) {
+			put(&t->now, *s);
+			leave(s);
 		}
 		if (t->n_moved < t->old.n)
 			continue;
@@ -175,18 +219,28 @@ static void move_some(struct routes *t)
 	}
 }
 
-static void resize(struct routes *t)
+/*
+ * How many slots there should be. Until all is moved (an eighth as many changes
+ * as there were slots) the new array stays less than half full.
+ */
+static size_t n_wanted(const struct routes *t)
 {
 	size_t n = t->now.n;
+
+	if (t->now.n_used > n / 2)
+		return t->n_nodes > n / 4 ? n * 2 : n;
+	return n > SLOTS_MIN && t->n_nodes < n / 16 ? n / 2 : 0;
+}
+
+static void resize(struct routes *t)
+{
+	size_t n;
 
 	move_some(t);
 	if (t->old.n > 0)
 		return;
-	if (t->n_nodes > n)
-		n *= 2;
-	else if (n > SLOTS_MIN && t->n_nodes < n / 8)
-		n /= 2;
-	if (n == t->now.n)
+	n = n_wanted(t);
+	if (n == 0)
 		return;
 	t->old = t->now;
 	t->n_moved = 0;
@@ -195,16 +249,11 @@ static void resize(struct routes *t)
 
 /* ---- nodes --------------------------------------------------------------- */
 
-static struct node *node_new(
-    struct node *parent, struct slice name, uint64_t hash)
+static struct node *node_new(struct node *parent, struct slice name)
 {
 	struct node *n = xmalloc(sizeof *n + name.len);
 
-	*n = (struct node){
-		.parent = parent,
-		.hash = hash,
-		.len = name.len,
-	};
+	*n = (struct node){ .parent = parent, .len = (uint32_t)name.len };
 	if (name.len > 0)
 		memcpy(n->name, name.p, name.len);
 	return n;
@@ -214,16 +263,38 @@ static struct node *child_made(
     struct routes *t, struct node *parent, struct slice name)
 {
 	uint64_t hash = hash_of(t, parent, name);
-	struct node **p = find(t, hash, parent, name), *n;
+	struct slot *s = find(t, hash, parent, name);
+	struct node *n;
 
-	if (p != NULL)
-		return *p;
-	n = node_new(parent, name, hash);
-	hang(&t->now, n);
+	if (s != NULL)
+		return s->node;
+	n = node_new(parent, name);
+	put(&t->now, (struct slot){ .hash = hash, .node = n });
 	parent->n_children++;
 	t->n_nodes++;
 	resize(t);
 	return n;
+}
+
+static struct slot *slot_of(const struct routes *t, const struct node *n)
+{
+	struct slice name = slice_make(n->name, n->len);
+	struct slot *s = find(t, hash_of(t, n->parent, name), n->parent, name);
+
+	assert(s != NULL && s->node == n);
+	return s;
+}
+
+/* In its slot. */
+static void note_route(struct routes *t, struct node *n)
+{
+	struct slot *s;
+
+	if (n == t->root)
+		return;
+	s = slot_of(t, n);
+	s->route = n->route;
+	s->cell = n->route != NULL ? n->route->cell : NULL;
 }
 
 /* Remove a node that leads nowhere, then those above it likewise. */
@@ -231,11 +302,12 @@ static void prune(struct routes *t, struct node *n)
 {
 	while (n != t->root && n->route == NULL && n->n_children == 0) {
 		struct node *parent = n->parent;
-		struct node **p =
-		    find(t, n->hash, parent, slice_make(n->name, n->len));
+		struct slice name = slice_make(n->name, n->len);
+		struct slot *s =
+		    find(t, hash_of(t, parent, name), parent, name);
 
-		assert(p != NULL && *p == n);
-		*p = n->next;
+		assert(s != NULL && s->node == n);
+		leave(s);
 		free(n);
 		parent->n_children--;
 		t->n_nodes--;
@@ -252,21 +324,21 @@ struct routes *routes_new(bool by_host)
 
 	t->by_host = by_host;
 	t->now = slots_new(SLOTS_MIN);
-	t->root = node_new(NULL, slice_make("", 0), 0);
+	t->root = node_new(NULL, slice_make("", 0));
 	rand_bytes(t->key, sizeof t->key);
 	return t;
 }
 
 static void free_nodes(struct slots *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		while (s->at[i] != NULL) {
-			struct node *n = s->at[i];
+	for (size_t i = 0; i < s->n; i++) {
+		struct node *n = s->at[i].node;
 
-			s->at[i] = n->next;
-			route_unref(&n->route);
-			free(n);
-		}
+		if (n == NULL)
+			continue;
+		route_unref(&n->route);
+		free(n);
+	}
 	free(s->at);
 }
 
@@ -318,6 +390,18 @@ static bool next_part(struct slice *rest, struct slice *part)
 	return true;
 }
 
+/* One segment further down, made there if asked to. */
+static struct node *child(
+    struct routes *t, struct node *parent, struct slice name, bool make)
+{
+	const struct slot *s;
+
+	if (make)
+		return child_made(t, parent, name);
+	s = child_of(t, parent, name);
+	return s != NULL ? s->node : NULL;
+}
+
 /* Find the node of a key, making the way to it if asked to. */
 static struct node *walk(struct routes *t, const char *key, bool make)
 {
@@ -330,7 +414,7 @@ static struct node *walk(struct routes *t, const char *key, bool make)
 		struct slice name =
 		    t->by_host && is_first ? fold(part, folded) : part;
 
-		n = make ? child_made(t, n, name) : child_of(t, n, name);
+		n = child(t, n, name, make);
 		is_first = false;
 	}
 	return n;
@@ -345,6 +429,7 @@ void routes_set(struct routes *t, struct route *r)
 	route_ref(r);
 	route_unref(&n->route);
 	n->route = r;
+	note_route(t, n);
 }
 
 void routes_remove(struct routes *t, const char *key)
@@ -354,6 +439,7 @@ void routes_remove(struct routes *t, const char *key)
 	if (n == NULL || n->route == NULL)
 		return;
 	route_unref(&n->route);
+	note_route(t, n);
 	t->n_routes--;
 	prune(t, n);
 }
@@ -495,12 +581,25 @@ static struct slice host_name(struct slice host, char *out)
 }
 
 static void note(
-    const struct node *n, const struct reader *r, struct routes_match *out)
+    struct route *route, const struct reader *r, struct routes_match *out)
 {
-	if (n->route == NULL)
+	if (route == NULL)
 		return;
-	out->route = n->route;
+	out->route = route;
 	out->rest = slice_make(r->p, (size_t)(r->end - r->p));
+}
+
+/* One segment further down; NULL: nobody has it. */
+static const struct node *descend(const struct routes *t,
+    const struct node *parent, struct slice name, const struct reader *r,
+    struct routes_match *out)
+{
+	const struct slot *s = child_of(t, parent, name);
+
+	if (s == NULL)
+		return NULL;
+	note(s->route, r, out);
+	return s->node;
 }
 
 int routes_match(const struct routes *t, struct slice host,
@@ -513,20 +612,15 @@ int routes_match(const struct routes *t, struct slice host,
 	*out = (struct routes_match){ .route = NULL };
 	if (!path_is_sound(raw_path))
 		return -1;
-	note(n, &r, out);
-	if (t->by_host) {
-		n = child_of(t, n, host_name(host, folded));
-		if (n != NULL)
-			note(n, &r, out);
-	}
+	note(n->route, &r, out);
+	if (t->by_host)
+		n = descend(t, n, host_name(host, folded), &r, out);
 	while (n != NULL && n->n_children > 0 && r.p < r.end) {
 		if (read_segment(&r) < 0)
 			return -1;
 		if (r.is_too_long)
 			break;
-		n = child_of(t, n, r.name);
-		if (n != NULL)
-			note(n, &r, out);
+		n = descend(t, n, r.name, &r, out);
 	}
 	return out->route != NULL;
 }

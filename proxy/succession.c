@@ -158,6 +158,7 @@ static void on_api_end(struct timer *t, void *arg)
 
 void app_close_sockets(struct app *app)
 {
+	app_stop_names(app);
 	sock_name_stop(&app->takeover_name);
 	fd_close(&app->api_fd);
 	fd_close(&app->metrics_fd);

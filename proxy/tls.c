@@ -213,45 +213,74 @@ static int set_ca(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
 
 /* ---- certificates -------------------------------------------------------- */
 
+struct passphrase {
+	const char *text; /* NULL: none is known */
+	bool was_asked;
+};
+
 static int on_passphrase(char *out, int cap, int is_writing, void *arg)
 {
-	const char *text = arg;
+	struct passphrase *p = arg;
 
 	(void)is_writing;
+	p->was_asked = true;
 	/* Never a question at the terminal. */
-	if (text == NULL || str_copy(out, (size_t)cap, text) < 0)
+	if (p->text == NULL || str_copy(out, (size_t)cap, p->text) < 0)
 		return -1;
-	return (int)strlen(text);
+	return (int)strlen(p->text);
 }
 
-static void borrow_passphrase(SSL_CTX *ctx, const char *text)
+static int refuse_key(
+    const char *key, const struct passphrase *p, struct err *err)
 {
-	union {
-		const char *from;
-		void *to;
-	} u = { .from = text };
+	uint64_t why = ERR_peek_last_error();
+	int reason = ERR_GET_REASON(why);
 
-	SSL_CTX_set_default_passwd_cb(ctx, on_passphrase);
-	SSL_CTX_set_default_passwd_cb_userdata(ctx, u.to);
+	if (ERR_GET_LIB(why) == ERR_LIB_X509 &&
+	    (reason == X509_R_KEY_VALUES_MISMATCH ||
+		reason == X509_R_KEY_TYPE_MISMATCH))
+		return refuse(err, "the certificate does not belong to", key);
+	ERR_clear_error();
+	if (!p->was_asked)
+		return err_set(err, ERR_INVALID,
+		    "%.200s holds no private key in PEM form", key);
+	return err_set(err, ERR_INVALID,
+	    p->text == NULL
+		? "the key in %.200s has a passphrase: set "
+		  "CONFIGPROXY_SSL_KEY_PASSPHRASE, for the REST API "
+		  "CONFIGPROXY_API_SSL_KEY_PASSPHRASE"
+		: "the key in %.200s has another passphrase than the one that "
+		  "is set",
+	    key);
+}
+
+static int refuse_certificate(const char *cert, struct err *err)
+{
+	ERR_clear_error();
+	return err_set(
+	    err, ERR_INVALID, "%.200s holds no certificate in PEM form", cert);
 }
 
 static int use_pair(SSL_CTX *ctx, const char *key, const char *cert,
     const char *passphrase, struct err *err)
 {
+	struct passphrase p = { .text = passphrase };
 	int rc = -1;
 
 	if (check_file(cert, err) < 0 || check_file(key, err) < 0)
 		return -1;
-	borrow_passphrase(ctx, passphrase);
+	SSL_CTX_set_default_passwd_cb(ctx, on_passphrase);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &p);
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
-		(void)refuse(err, "certificate in", cert);
+		(void)refuse_certificate(cert, err);
 	else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		(void)refuse(err, "key in", key);
+		(void)refuse_key(key, &p, err);
 	else if (SSL_CTX_check_private_key(ctx) != 1)
 		(void)refuse(err, "the certificate does not belong to", key);
 	else
 		rc = 0;
-	borrow_passphrase(ctx, NULL);
+	SSL_CTX_set_default_passwd_cb(ctx, NULL);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
 	return rc;
 }
 
@@ -357,10 +386,13 @@ static int verify_clients(
 {
 	STACK_OF(X509_NAME) * names;
 
-	if (!o->verifies)
+	/* A file that is named is looked at, though nobody is asked. */
+	if (!o->verifies && o->ca == NULL)
 		return 0;
 	if (set_ca(ctx, o, err) < 0)
 		return -1;
+	if (!o->verifies)
+		return 0;
 	SSL_CTX_set_verify(
 	    ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	if (o->ca == NULL)

@@ -258,6 +258,25 @@ static void on_accept(struct watch *watch, uint32_t events, void *arg)
 
 /* ---- life ---------------------------------------------------------------- */
 
+static void unlisten(struct tls_gate *g)
+{
+	int fd = g->listener.loop != NULL ? g->listener.fd : -1;
+
+	timer_stop(&g->pause);
+	watch_stop(&g->listener);
+	fd_close(&fd);
+}
+
+int tls_gate_listen(struct tls_gate *g, int listen_fd, struct err *err)
+{
+	unlisten(g);
+	if (watch_start(g->loop, &g->listener, listen_fd, EPOLLIN, on_accept, g,
+		err) == 0)
+		return 0;
+	fd_close(&listen_fd);
+	return -1;
+}
+
 struct tls_gate *tls_gate_open(struct loop *l, int listen_fd,
     struct ssl_ctx_st *ctx, tls_gate_fn *fn, void *arg, struct err *err)
 {
@@ -269,26 +288,19 @@ struct tls_gate *tls_gate_open(struct loop *l, int listen_fd,
 	g->arg = arg;
 	list_init(&g->passes);
 	crowd_init(&g->crowd);
-	if (watch_start(
-		l, &g->listener, listen_fd, EPOLLIN, on_accept, g, err) < 0) {
-		fd_close(&listen_fd);
+	if (tls_gate_listen(g, listen_fd, err) < 0)
 		tls_gate_close(&g);
-	}
 	return g;
 }
 
 void tls_gate_close(struct tls_gate **gp)
 {
 	struct tls_gate *g = *gp;
-	int fd;
 
 	*gp = NULL;
 	if (g == NULL)
 		return;
-	fd = g->listener.loop != NULL ? g->listener.fd : -1;
-	timer_stop(&g->pause);
-	watch_stop(&g->listener);
-	fd_close(&fd);
+	unlisten(g);
 	while (!list_empty(&g->passes))
 		pass_free(LIST_ITEM(g->passes.next, struct pass, link));
 	crowd_fini(&g->crowd);

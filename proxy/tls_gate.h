@@ -21,6 +21,9 @@ typedef void tls_gate_fn(
 /* Takes listen_fd, and a reference of ctx; on failure too. */
 struct tls_gate *tls_gate_open(struct loop *l, int listen_fd,
     struct ssl_ctx_st *ctx, tls_gate_fn *fn, void *arg, struct err *err);
+/* Accept from this one in place of the one before. Takes it. */
+int tls_gate_listen(
+    struct tls_gate *g, int listen_fd, struct err *err) MUST_CHECK;
 void tls_gate_close(struct tls_gate **g);
 /* For connections from now on; takes the reference. */
 void tls_gate_set(struct tls_gate *g, struct ssl_ctx_st *ctx);

@@ -36,12 +36,16 @@ enum tls_outcome tls_io_shake(struct ssl_st *s, struct err *err);
 bool tls_io_was_resumed(struct ssl_st *s);
 /* ALPN came to "h2". */
 bool tls_io_chose_h2(struct ssl_st *s);
-/* Bytes that came, whatever *why there are no more of them. */
-size_t tls_io_read(
-    struct ssl_st *s, void *p, size_t cap, enum tls_outcome *why);
+/*
+ * Bytes that came, whatever *why there are no more of them. may_stop: a read of
+ * the socket that gets less than it asked for has emptied it, and nobody has
+ * announced the end of the stream: the next byte is a new edge.
+ */
+size_t tls_io_read(struct ssl_st *s, void *p, size_t cap, bool may_stop,
+    enum tls_outcome *why);
 /*
  * Bytes that were taken. Those that were not must be what comes next: a record
- * may be half out.
+ * may be half out. The kernel gets several records as one run of bytes.
  */
 size_t tls_io_write(
     struct ssl_st *s, const struct iovec *iov, size_t n, enum tls_outcome *why);

@@ -202,7 +202,7 @@ bool transport_chose_h2(const struct transport *t)
 static ssize_t recv_tls(struct transport *t, void *p, size_t cap)
 {
 	enum tls_outcome why;
-	size_t n = tls_io_read(t->tls, p, cap, &why);
+	size_t n = tls_io_read(t->tls, p, cap, !t->fin_seen, &why);
 
 	if (why == TLS_WANTS_IN)
 		t->readable = false;

@@ -6,7 +6,7 @@
  * nowhere else.
  *
  * Invariant: the owner does not read new bytes for a transport whose queue is
- * not empty; so the queue never holds more than one read (64 KiB) and a head.
+ * not empty; so the queue never holds more than one read (66 KiB) and a head.
  */
 #ifndef CARREL_PROXY_TRANSPORT_H
 #define CARREL_PROXY_TRANSPORT_H

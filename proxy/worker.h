@@ -30,8 +30,12 @@ struct limits;
 struct access_ring;
 struct ssl_ctx_st;
 
-/* One read of a socket; also the bound of what waits for a slow peer. */
-#define WORKER_SCRATCH 65536
+/*
+ * One read of a socket; also the bound of what waits for a slow peer. 64 KiB,
+ * which servers like to write at once, and what stands before them: a head, or
+ * that of a message.
+ */
+#define WORKER_SCRATCH 67584
 
 struct worker {
 	unsigned id;

@@ -32,6 +32,8 @@ import time
 
 OUTPUT_LINES = 300
 RESULT = re.compile(r"(ok|not ok|skip) (?:\d+ (?:- )?)?(.*)")
+# cmocka cuts a long message, its end of line included.
+CUT = re.compile(r"(.+?)((?:not ok|ok) \d+ - \w+)")
 SHOWN = {"ok": "ok", "not ok": "FAIL", "skip": "skip"}
 
 
@@ -62,7 +64,11 @@ class Parser:
     def feed(self, line):
         plan = re.fullmatch(r"1\.\.(\d+)", line)
         match = RESULT.fullmatch(line)
-        if line.startswith("group: "):
+        cut = self.is_cmocka and not match and CUT.fullmatch(line)
+        if cut:
+            self.feed(cut.group(1))
+            self.feed(cut.group(2))
+        elif line.startswith("group: "):
             self.group = line[len("group: "):].strip()
         elif plan:
             # A suite that runs against several plugs has a plan for each.

@@ -63,6 +63,11 @@ CASES = {
         ["ok base/x test_a", "skip base/x test_b: why",
          "FAIL base/x test_c: 1 != 2", "    # 1 != 2",
          "1 passed, 1 failed, 1 skipped"], 1),
+    "a_message_that_cmocka_cut_hides_no_result": (
+        "b/test/base/test_x",
+        "echo 1..2; echo ERROR: a long mesnot ok 1 - test_a; echo '# x.c:3: error'; echo ok 2 - test_b; exit 1",
+        [], ["FAIL base/x test_a: x.c:3: error", "    ERROR: a long mes",
+             "ok base/x test_b", "1 passed, 1 failed, 0 skipped"], 1),
     "cmocka_death_is_a_failure": (
         "b/test/base/test_x", "echo 1..3; echo ok 1 - test_a; kill -ABRT $$",
         [], ["FAIL base/x test_x: killed by SIGABRT"], 1),

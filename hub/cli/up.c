@@ -101,8 +101,10 @@ static void stop_all(struct up *up, int exit_code)
 	up->stopping = true;
 	up->exit_code = exit_code;
 	timer_stop(&up->probe);
-	for (int i = N_CHILDREN - 1; i >= 0; i--)
-		child_stop(&up->child[i]);
+	child_stop(&up->child[PROXY]);
+	child_stop(&up->child[HUB]);
+	if (!child_runs(&up->child[HUB]))
+		child_stop(&up->child[SPAWNER]);
 	timer_start(up->loop, &up->deadline, STOP_TIMEOUT_MS, stop_late, up);
 	stop_if_all_ended(up);
 }
@@ -297,7 +299,10 @@ static bool on_child_exit(struct child *c, int status, void *arg)
 	struct up *up = arg;
 	char why[128];
 
+	/* The hub may have servers to end (hub.cleanup_servers). */
 	if (up->stopping) {
+		if (c == &up->child[HUB])
+			child_stop(&up->child[SPAWNER]);
 		stop_if_all_ended(up);
 		return false;
 	}

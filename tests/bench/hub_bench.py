@@ -16,7 +16,7 @@ from measure import Backend, Skip, request
 from web import Browser
 from world import Carrel
 
-N_ACCOUNTS, N_SERVERS, N_CROWD, N_GROWTH = 50000, 1000, 5000, 1000000
+N_ACCOUNTS, N_SERVERS, N_CROWD, N_CLASS, N_GROWTH = 50000, 1000, 5000, 300, 1000000
 FAKE = """\
 allow_fake: true
 profiles:
@@ -94,12 +94,13 @@ def metric(hub, name):
     return float(re.search(r"^%s (\S+)$" % name, text, re.M).group(1))
 
 
-def start_servers(hub, backend, n):
+def start_servers(hub, backend, n, first=10000, at_once=50):
     """Of the kind fake: no process runs, and the backend answers for all."""
     data = request("POST", "/hub/api/users/u0####/server", [hub.auth, hub_api.JSON],
                    '{"address": "127.0.0.1:%d"}' % backend.port)
     before = measure.cpu(hub.pid)
-    load = measure.Load(hub.hub_port, data, expect=201, first=10000, operations=n, connections=50, seconds=120)
+    load = measure.Load(hub.hub_port, data, expect=201, first=first, operations=n, connections=at_once,
+                        seconds=120)
     try:
         r = load.go()
     finally:
@@ -121,12 +122,13 @@ def walk(hub):
 
 def crowd(hub, backend):
     before = measure.memory(hub.pid)[1]
-    started = start_servers(hub, backend, N_CROWD)
+    a_class = start_servers(hub, backend, N_CLASS, at_once=N_CLASS)
+    started = start_servers(hub, backend, N_CROWD - N_CLASS, first=10000 + N_CLASS)
     after = measure.memory(hub.pid)[1]
     posted = measure.once(hub.pid, hub.hub_port, hub_api.report_activity(hub, 1), first=10000, operations=N_CROWD,
                           connections=16, seconds=60)
     walked = walk(hub)
-    return {"servers": N_CROWD, "start": started, "pss_before": before, "pss_with_all": after,
+    return {"servers": N_CROWD, "class": a_class, "start": started, "pss_before": before, "pss_with_all": after,
             "bytes_per_server": (after - before) / N_CROWD, "activity": posted, "walk": walked,
             "longest_turn_ms": metric(hub, "carrel_longest_turn_seconds") * 1e3,
             "pss_at_the_end": measure.memory(hub.pid)[1]}

@@ -45,6 +45,7 @@ auth:
       kind: lti11
       username_key: lis_person_sourcedid
       username_prefix: old-
+      tool_name: 'Notebooks <b>&amp; "more" ]]> Ü'
       leeway: 30s
       consumers:
         course-key: '%(secret)s'

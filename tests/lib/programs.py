@@ -6,6 +6,7 @@ account of the test.
 """
 import atexit
 import http.client
+import itertools
 import os
 import pwd
 import secrets
@@ -39,13 +40,16 @@ profiles:
 """
 
 
+_n_accounts = itertools.count()
+
+
 def own_account():
-    """A name that no running test has; those of tests that were killed are removed."""
+    """A name that no running test has, another one each time; those of tests that were killed are removed."""
     for entry in pwd.getpwall():
-        pid = entry.pw_name.removeprefix("carreltp")
+        pid = entry.pw_name.removeprefix("carreltp").partition("x")[0]
         if pid != entry.pw_name and pid.isdigit() and not os.path.exists("/proc/" + pid):
             accounts.remove(entry.pw_name)
-    return "carreltp%d" % os.getpid()
+    return "carreltp%dx%d" % (os.getpid(), next(_n_accounts))
 
 
 class Programs:

@@ -42,8 +42,9 @@ class Carrel:
         os.chmod(path, 0o644)
         return path
 
-    def start(self, wait=True):
-        argv = [os.path.join(bin_dir(), "carrel"), "up", "--config", self.config,
+    def start(self, wait=True, within=()):
+        """`within`: a command that ends by executing its arguments."""
+        argv = list(within) + [os.path.join(bin_dir(), "carrel"), "up", "--config", self.config,
                 "--spawner-config", self.spawner_config, "--pam-dir", self.pam_dir,
                 "--run-dir", self.run_dir, "--state-dir", self.state_dir,
                 "--port", str(self.port), "--api-port", str(self.api_port)]

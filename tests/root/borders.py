@@ -253,6 +253,11 @@ def a_servers_token_is_small():
                          ("POST", "/users/%s/activity" % ann.name)):
         answer = b.api(method, path, {"last_activity": "2030-01-01T00:00:00Z"} if method == "POST" else None, token)
         claim(answer.status in (403, 404), "%s %s with Ben's server's token answers %d" % (method, path, answer.status))
+    for method, path in (("GET", "/users/%s/tokens" % ben.name), ("POST", "/users/%s/tokens" % ben.name),
+                         ("GET", "/users/%s/shared" % ben.name), ("DELETE", "/users/%s/server" % ben.name),
+                         ("PATCH", "/users/" + ben.name), ("POST", "/shares/%s/" % ben.name)):
+        answer = b.api(method, path, None if method in ("GET", "DELETE") else {}, token)
+        equal(answer.status, 403, "%s %s of Ben himself with his server's token" % (method, path))
     for header in ("token " + "0" * 32, "Bearer ", "token", "Basic eDp5", "token " + token + "x", "token " + "a" * 9000):
         answer = b.request("GET", "/hub/api/user", headers={"Authorization": header})
         claim(answer.status in (403, 431), "Authorization of %d bytes answers %d" % (len(header), answer.status))

@@ -140,6 +140,34 @@ def bad_settings():
     other.clean()
 
 
+def _says_with(shadow, *patterns):
+    """What `carrel up` says where /etc/shadow is this, for it alone."""
+    other = Carrel()
+    path = os.path.join(other.dir, "shadow")
+    with open(path, "w") as f:
+        f.write(shadow)
+    try:
+        other.start(within=["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/shadow && exec "$@"', path])
+        for pattern in patterns:
+            until("it says %r" % pattern, 10, lambda: other.seen(pattern))
+        return "\n".join(other.lines)
+    finally:
+        other.clean()
+
+
+def nobody_has_a_password():
+    locked = "root:*:19000:0:99999:7:::\n%s:!$6$locked:19000:0:99999:7:::\ndaemon:$6$x:19000:0:99999:7:::\n"
+    person = accounts.Account("carreltlogins0")
+    try:
+        _says_with(locked % person.name, "No account of this machine has a password yet",
+                   r"^ +sudo useradd --create-home demo && sudo passwd demo$")
+        said = _says_with(locked.replace("!$6$locked", "$6$set") % person.name,
+                          r"every account with a password here \(1: %s\)" % person.name)
+        claim("demo" not in said, "an account is suggested where one is")
+    finally:
+        accounts.remove(person.name)
+
+
 def ends():
     started = time.monotonic()
     equal(carrel.stop(), 0, "exit code after SIGTERM")
@@ -185,6 +213,7 @@ report.run([
     ("a port in use is named with its owner", port_in_use),
     ("a mistake in the settings is named with its place", bad_settings),
     ("a policy that admits nobody is said last", nobody_may_come_in),
+    ("where no account has a password a demonstration account is suggested", nobody_has_a_password),
     ("SIGTERM ends all three", ends),
     ("it works from a clone that only root can enter", closed_clone),
 ], on_failure=carrel.print_lines)

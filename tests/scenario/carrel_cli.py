@@ -212,11 +212,15 @@ def tells_why():
     with open(carrel.dir + "/tiny_server.py") as f:
         good = f.read()
     with open(carrel.dir + "/tiny_server.py", "w") as f:
-        f.write("import sys\nprint('no tea')\nsys.exit(7)\n")
+        f.write("import sys\nprint('no tea', '?token=' + '%s')\nsys.exit(7)\n" % ("1f" * 16))
     run(REFUSED, "servers", "start", "carl", "--wait")
     p = run(DONE, "why", "carl")
     has(p, "status 7", "no tea", "what to do:", "Server requested")
     failure = told("why", "carl")["failure"]
+    claim("?token=(hidden)" in failure["log"] and "1f1f" not in failure["log"], "what may be a token: %r" % failure["log"])
+    carrel.end("hub")
+    carrel.begin("hub")
+    equal(told("why", "carl")["failure"], failure, "the failure after a restart of the hub")
     equal(failure["exit"], {"status": 7, "signal": None, "oom": False}, "how it ended")
     claim(failure["steps"][0]["took_ms"] >= 0, "how long a step took")
     # it outlives the next start, and reading servers is not reading their lines

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import urllib.parse
+import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import lms
@@ -337,6 +338,23 @@ def old_to_the_assignment():
         equal((answer.status, answer.location()), (302, wanted), "where %r %r leads" % (query, more))
 
 
+def old_registration():
+    """As a platform reads it: by a parser of XML."""
+    answer = Browser(story.carrel.url).get("/hub/lti11/config")
+    equal((answer.status, answer.headers["Content-Type"].split(";")[0]), (200, "application/xml"), "the answer")
+    claim(lms.SECRET not in answer.text and "course-key" not in answer.text, "a secret is shown")
+    root = xml.etree.ElementTree.fromstring(answer.body)
+    ims, blti = "{http://www.imsglobal.org/xsd/imslticc_v1p0}", "{http://www.imsglobal.org/xsd/imsbasiclti_v1p0}"
+    equal(root.tag, ims + "cartridge_basiclti_link", "what it is")
+    equal({e.tag[len(blti):]: e.text for e in root if e.tag != blti + "extensions"},
+          {"title": 'Notebooks <b>&amp; "more" ]]> Ü', "description": "Notebooks in the browser",
+           "icon": story.hub + "logo", "launch_url": launch_url()}, "what it says")
+    cm = "{http://www.imsglobal.org/xsd/imslticm_v1p0}"
+    options = root.find("%sextensions[@platform='canvas.instructure.com']/%soptions" % (blti, cm))
+    equal((options.get("name"), options.find("%sproperty[@name='windowTarget']" % cm).text),
+          ("course_navigation", "_blank"), "the window of Canvas")
+
+
 def old_refused(what, fields, why, query=""):
     mallory, before = Browser(story.carrel.url), len(story.carrel.lines)
     answer = launch(mallory, fields, query)
@@ -405,7 +423,7 @@ try:
         ("somebody comes from a course (1.3)", whole_way),
         ("what the platform is asked", what_the_platform_is_asked),
         ("a launch leads to the assignment, and only here", to_the_assignment),
-        ("CVE-2023-25574: a launch that is not signed", not_signed),
+        ("a launch that is not signed (CVE-2023-25574)", not_signed),
         ("a launch that is not for us", not_for_us),
         ("a launch counts once", replayed),
         ("a launch counts in the browser that began it", another_browser),
@@ -418,9 +436,10 @@ try:
         ("launches are navigations", not_by_script),
         ("inside a frame there is a way out", framed),
         ("somebody comes from a course (1.1)", old_whole_way),
+        ("what platforms are told (1.1)", old_registration),
         ("a launch leads to the assignment, and only here (1.1)", old_to_the_assignment),
         ("a launch that is not signed (1.1)", old_not_signed),
-        ("CVE-2026-34052: a launch counts once (1.1)", old_replayed),
+        ("a launch counts once (1.1, CVE-2026-34052)", old_replayed),
         ("a name stays its first owner's (1.1)", old_name_of_another),
         ("nothing secret is logged", nothing_secret),
     ], on_failure=lambda: story.carrel.print_lines(30))

@@ -1,15 +1,18 @@
 #!/usr/bin/python3
 """Accounts of the hub's own: signing up, being approved, and everything that a stranger tries on the way."""
 import concurrent.futures
+import html
 import os
 import re
 import sqlite3
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import report
 from programs import Programs
-from report import claim, equal
+from report import claim, equal, until
 from web import Browser, hidden, wait_http
 
 report.group("native")
@@ -29,11 +32,13 @@ auth:
   options:
     open_signup: %s
     max_waiting: 6
+    totp: optional
     admin_password: %s
 """
 programs = Programs(["/bin/sleep", "60"], config=CONFIG % ("false", ADMIN_PW))
 addresses = iter("127.0.4.%d" % i for i in range(1, 250))
 secret = {}
+used = {}  # key of an authenticator app: the last step whose code was taken
 
 
 def browser():
@@ -231,6 +236,107 @@ def reset():
     decide(b, "nobody-here", "reset", 404)
 
 
+def code_of(key, step):
+    """By another program than ours."""
+    said = subprocess.run(["oathtool", "--totp", "--base32", "--now", "@%d" % (step * 30), key.replace(" ", "")],
+                          capture_output=True, text=True, check=True)
+    return said.stdout.strip()
+
+
+def next_code(key):
+    """One that was not taken yet and is taken now: of the step before, of this one or of the next."""
+    step = max(used.get(key, 0) + 1, int(time.time()) // 30 - 1)
+    until("a further code is taken", 60, lambda: time.time() // 30 + 1 >= step)
+    used[key] = step
+    return code_of(key, step)
+
+
+def first_step(name, password):
+    """A browser that is asked for a code, and the page that asks."""
+    b = browser()
+    page = b.login(name, password)
+    equal(page.status, 200, "the login of %s" % name)
+    claim("One more step" in page.text, "no code is asked for: %s" % page.text)
+    return b, page
+
+
+def second_step(b, page, code, status):
+    answer = b.post("/hub/login", dict(hidden(page.text), answer=code), follow=False)
+    equal(answer.status, status, "the login with a code")
+    return answer
+
+
+def turn_on(b, password):
+    """The key of the app."""
+    page = form(b, "/hub/second-step", deed="begin", password=password)
+    equal(page.status, 200, "the page with the key")
+    key = re.search(r"<code>((?:[A-Z2-7]{4} ?){8})</code>", page.text).group(1)
+    uri = html.unescape(re.search(r"<code>(otpauth://[^<]*)</code>", page.text).group(1))
+    claim("secret=" + key.replace(" ", "") in uri, "the address has another key: %s" % uri)
+    wrong = b.post("/hub/second-step", dict(hidden(page.text), code="000000x"), follow=False)
+    equal(wrong.status, 403, "a wrong first code")
+    claim(key not in wrong.text and key.replace(" ", "") not in wrong.text, "the key is shown twice")
+    answer = b.post("/hub/second-step", dict(hidden(wrong.text), code=next_code(key)), follow=False)
+    equal(answer.status, 303, "the first code")
+    claim("It is on" in b.get("/hub/second-step").text, "the page does not say that it is on")
+    return key
+
+
+def a_second_step():
+    password = "kate's password"
+    account("kate", password)
+    here, there = login("kate", password), login("kate", password)
+    claim("/hub/second-step" in here.get("/hub/home").text, "the home page has no link")
+    equal(form(here, "/hub/second-step", deed="begin", password="wrong").status, 403, "without the password")
+    page = form(here, "/hub/second-step", deed="begin", password=password)
+    claim("otpauth://totp/Carrel:kate?" in html.unescape(page.text), "no address for an app")
+    login("kate", password)  # begun is not on
+    old_cookie = dict(here.jar)
+    key = turn_on(here, password)
+    equal(there.api("GET", "/user").status, 403, "the other browser")
+    stolen = browser()
+    stolen.jar = old_cookie
+    equal(stolen.api("GET", "/user").status, 403, "the cookie of before")
+    equal(here.api("GET", "/user").json()["name"], "kate", "this browser goes on")
+
+    login("kate", "wrong password", 403)
+    code = code_of(key, used[key])
+    answer = second_step(*first_step("kate", password), code, 403)  # it turned it on: used up
+    claim("was used before" in answer.text, "it is not told that the code was wrong")
+    b, page = first_step("kate", password)
+    equal(b.api("GET", "/user").status, 403, "between the steps")
+    code = next_code(key)
+    second_step(b, page, code[:3] + " " + code[3:], 302)
+    equal(b.api("GET", "/user").json()["name"], "kate", "who came in")
+    second_step(*first_step("kate", password), code, 403)
+    answer = browser().api("POST", "/authorizations/token", {"auth": {"username": "kate", "password": password}})
+    equal(answer.status, 403, "the password alone, for a token")
+
+    off = dict(deed="off", password=password)
+    equal(form(b, "/hub/second-step", **dict(off, code=code)).status, 403, "turning it off with a used code")
+    equal(form(b, "/hub/second-step", **dict(off, password="wrong", code=next_code(key))).status, 403,
+          "turning it off without the password")
+    equal(form(b, "/hub/second-step", **dict(off, code=next_code(key))).status, 303, "turning it off")
+    equal(here.api("GET", "/user").status, 403, "the first browser")
+    equal(b.api("GET", "/user").json()["name"], "kate", "this browser goes on")
+    login("kate", password)
+
+
+def a_lost_device():
+    password = "lena's password"
+    account("lena", password)
+    turn_on(login("lena", password), password)
+    b = boss()
+    turn_on(b, secret["boss"])
+    rita = login("rita", "rita's password")
+    decide(rita, "boss", "drop-second-step", 403)
+    claim("lena has no second step now" in decide(rita, "Lena", "drop-second-step", 200).text, "nothing is told")
+    decide(rita, "lena", "drop-second-step", 404)
+    login("lena", password)
+    decide(b, "boss", "drop-second-step", 200)
+    login("boss", secret["boss"])
+
+
 def strangers_are_bounded():
     for i in range(6):
         equal(sign_up("crowd%d" % i, "correct horse").status, 200, "sign-up %d" % i)
@@ -249,19 +355,50 @@ def database():
     rows = db.execute("SELECT hash FROM password").fetchall()
     claim(rows and all(h.startswith("$argon2id$v=19$m=32768,t=3,p=1$") for h, in rows), "a hash is no Argon2id")
     db.close()
+    with open(programs.dir + "/state/carrel.sqlite", "rb") as f, open(f.name + "-wal", "rb") as log:
+        raw = f.read() + log.read()
+    for key in used:
+        claim(key.replace(" ", "").encode() not in raw, "the database has the key of an app")
     for line in programs.lines:
-        for word in list(secret.values()) + [ADMIN_PW, "correct horse", "grace's", "frank's", "stranger's"]:
+        for word in list(used) + [k.replace(" ", "") for k in used] + list(secret.values()) + [ADMIN_PW, "correct horse", "grace's", "frank's", "stranger's"]:
             claim(word not in line, "a log line has a password: %s" % line)
 
 
-def open_signup():
+def restart_with(old, new):
     programs.end("hub")
     with open(programs.dir + "/carrel.yaml") as f:
         text = f.read()
     with open(programs.dir + "/carrel.yaml", "w") as f:
-        f.write(text.replace("open_signup: false", "open_signup: true"))
+        f.write(text.replace(old, new))
     programs.begin("hub")
     wait_http(Browser(programs.url), "/hub/login", 200)
+
+
+def a_required_second_step():
+    password = "mina's password"
+    account("mina", password)
+    old = login("mina", password)
+    restart_with("totp: optional", "totp: required")
+    equal(old.api("GET", "/user").json()["name"], "mina", "a login of before")
+    login("mina", "wrong password", 403)
+    b, page = first_step("mina", password)
+    key = re.search(r"Put this key into the app: ([A-Z2-7 ]{39})<", page.text).group(1)
+    claim("otpauth://totp/Carrel:mina?secret=" + key.replace(" ", "") in html.unescape(page.text), "no address")
+    page = second_step(b, page, "000000x", 200)
+    claim("does not fit" in page.text and key not in page.text, "a wrong first code")
+    second_step(b, page, next_code(key), 302)
+    equal(b.api("GET", "/user").json()["name"], "mina", "who came in")
+    equal(old.api("GET", "/user").status, 403, "a login of before the second step")
+    b, page = first_step("mina", password)
+    claim("Put this key" not in page.text, "a key is offered again")
+    second_step(b, page, next_code(key), 302)
+    restart_with("totp: required", "totp: off")
+    login("mina", password)
+    equal(b.get("/hub/second-step").status, 404, "the page where it is off")
+
+
+def open_signup():
+    restart_with("open_signup: false", "open_signup: true")
     claim("account is ready" in sign_up("heidi", "heidi's password").text, "heidi has to wait")
     login("Heidi", "heidi's password")
     equal(sign_up("HEIDI", "heidi's other one").status, 409, "heidi again")
@@ -277,6 +414,18 @@ def open_signup():
     login("ivan", "a stranger's password", 403)
 
 
+def sign_ups_are_counted_apart():
+    restart_with("failures_per_address: 1000", "failures_per_address: 3")
+    b = browser()
+    for i in range(3):
+        page = form(b, "/hub/signup", username="many%d" % i, password="correct horse", again="correct horse")
+        equal(page.status, 200, "sign-up %d" % i)
+    page = form(b, "/hub/signup", username="many3", password="correct horse", again="correct horse")
+    equal(page.status, 429, "one more")
+    claim("Many people signed up" in page.text, "the page does not say why")
+    equal(b.login("heidi", "heidi's password").status, 302, "a login from there")
+
+
 for name in ("spawner", "proxy", "hub"):
     programs.begin(name)
 wait_http(Browser(programs.url), "/hub/login", 200)
@@ -290,9 +439,13 @@ report.run([
     ("passwords that are guessed first are refused, long ones count whole", passwords),
     ("a changed password ends the logins elsewhere", change_password),
     ("an administrator makes a new password", reset),
+    ("a second step is asked, a code of it works once, and it goes with password and code", a_second_step),
+    ("an administrator takes away the second step of a lost device", a_lost_device),
     ("strangers fill no table, and one name is had once", strangers_are_bounded),
-    ("what is kept is Argon2id, and no password is in the log", database),
+    ("a required second step is set up at the first login", a_required_second_step),
+    ("what is kept is Argon2id or sealed, and no password or key is in the log", database),
     ("open sign-up stops at names that mean something", open_signup),
+    ("a flood of sign-ups from an address keeps nobody from logging in there", sign_ups_are_counted_apart),
 ], on_failure=programs.print_lines)
 programs.clean()
 report.finish()

@@ -60,6 +60,15 @@ def send(who, path, status, **fields):
     return answer
 
 
+def send_parts(who, path, status, *fields, xsrf=True):
+    """As a form with enctype="multipart/form-data" would."""
+    fields += (("_xsrf", who.browser.cookie("_xsrf")),) if xsrf else ()
+    body = "".join('--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % f for f in fields) + "--x--\r\n"
+    answer = who.browser.request("POST", path, body.encode(), {"Content-Type": "multipart/form-data; boundary=x"})
+    claim(answer.status == status, "POST %s %r answers %d: %s" % (path, fields, answer.status, text(answer)[-300:]))
+    return answer
+
+
 def text(answer):
     return html.unescape(re.sub(r"<[^>]*>", " ", answer.text))
 
@@ -110,7 +119,16 @@ def choice():
     again = send(alice, "/hub/spawn/alice", 400, **{"opt-profile": "root"})
     claim('id="spawn_form"' in again.text and 'There is no profile "root" to choose' in text(again), "the form says why")
     send(alice, "/hub/spawn/alice", 422, **{"opt-": "x"})
-    going = send(alice, action, 302, **{"opt-profile": "big"})
+    again = send_parts(alice, action, 400, ("opt-profile", "root"))
+    claim('There is no profile "root" to choose' in text(again), "multipart: %s" % text(again))
+    claim("files are not taken" in text(send_parts(alice, action, 400, ('f"; filename="x.txt', "y"))), "a file")
+    send_parts(alice, action, 403, ("opt-profile", "big"), xsrf=False)
+    equal(send_parts(alice, "/hub/spawn/alice", 302, ("profile", "default")).location(), "/hub/spawn-pending/alice",
+          "names without the prefix, when there is none with it")
+    until("it runs", 20, lambda: alice.ok(200, "GET", "/users/alice").json()["server"])
+    equal(alice.ok(200, "GET", "/users/alice").json()["servers"][""]["user_options"], {"profile": ["default"]}, "its options")
+    alice.ok(204, "DELETE", "/users/alice/server")
+    going = send_parts(alice, action, 302, ("opt-profile", "big"), ("other", "x"))
     equal(going.location(), "/hub/spawn-pending/alice?next=%2Fuser%2Falice%2Ftree", "to the progress")
     until("it runs", 20, lambda: alice.ok(200, "GET", "/users/alice").json()["server"])
     claim([x for x in carrel.lines if "start asked" in x and "profile=big" in x], "the profile was taken")
@@ -122,6 +140,12 @@ def choice():
     equal(send(alice, "/hub/stop/alice", 303).location(), "/hub/home", "stopped")
     until("it is at rest", 20, lambda: not alice.ok(200, "GET", "/users/alice").json()["servers"])
     claim('value="big" checked' in page(alice, "/hub/spawn").text, "the last choice is offered first")
+    send(alice, "/hub/spawn/alice", 302, profile="default")
+    until("it runs again", 20, lambda: alice.ok(200, "GET", "/users/alice").json()["server"])
+    equal(alice.ok(200, "GET", "/users/alice").json()["servers"][""]["user_options"], {"profile": ["default"]},
+          "no _xsrf among options without the prefix")
+    send(alice, "/hub/stop/alice", 303)
+    until("it is at rest again", 20, lambda: not alice.ok(200, "GET", "/users/alice").json()["servers"])
     alice.no(400, 'There is no profile "root" to choose. There are: default, big', "POST", "/users/alice/server",
              {"profile": "root"})
     claim(page(alice, "/hub/spawn-pending/alice").status == 200, "not running has its page")

@@ -223,7 +223,7 @@ def main():
     tests = (a_line_for_each_request, who_asks_behind_a_front_end, no_secrets, odd_bytes_are_escaped,
              the_combined_format, standard_output_takes_it, rotation, files_that_are_refused,
              a_log_that_nobody_reads)
-    report.run([("access log: " + t.__name__, t) for t in tests if not sys.argv[1:] or t.__name__ in sys.argv[1:]])
+    report.run([(t.__name__, t) for t in tests if not sys.argv[1:] or t.__name__ in sys.argv[1:]])
     report.finish()
 
 

@@ -20,6 +20,8 @@ from proxy_world import LIMIT, Backend, Head, Proxy, Sock, read_body, reply, see
 from report import claim, equal, until
 
 try:
+    from h2.settings import SettingCodes
+
     from h2_client import CANCEL, PROTOCOL, World
 except ModuleNotFoundError:
     report.skip("HTTP/2", "python3-h2 is not installed")
@@ -145,6 +147,65 @@ def activity_and_metrics():
 
 
 # ---- flow ---------------------------------------------------------------------
+
+def large_answers():
+    """Whole and in order, whatever of them goes at once and whatever has to wait for windows or the socket."""
+    data = random.Random(7).randbytes(1 << 20)
+
+    def handler(s, backend):
+        for _ in range(3):  # a connection that is kept
+            kind, size = Head(s.until(b"\r\n\r\n")).line.split()[1].split("/")[2:]
+            body = data[:int(size)]
+            if kind == "length":
+                s.send(reply(body))
+                continue
+            s.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for at in range(0, len(body), 50000):
+                part = body[at:at + 50000]
+                s.send(b"%x\r\n%s\r\n" % (len(part), part))
+            s.send(b"0\r\nX-Sum: 6\r\n\r\n")
+    proxy.add("/large", Backend(handler).url)
+
+    def check(c, stream, size, kind):
+        a = c.wait(stream)
+        equal((a.status, a.done, a.reset), (200, True, None), "an answer of %d bytes" % size)
+        claim(a.body == data[:size], "%d bytes of %d came, or in another order" % (len(a.body), size))
+        equal(a.trailers, [("x-sum", "6")] if kind == "chunks" else [], "trailers")
+    # of one read exactly, of a read and a little, of many
+    wanted = [(size, kind) for size in (16383, 16384, 40000, 65536, 67584, 70000, 1 << 20) for kind in ("length", "chunks")]
+    for window in (1000, 65535, 1 << 24):
+        c = client()
+        c.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window})
+        c.h2.increment_flow_control_window(1 << 24)
+        c.flush()
+        for size, kind in wanted if window > 1000 else wanted[:4]:
+            check(c, c.open(c.fields("/large/%s/%d" % (kind, size))), size, kind)
+        streams = [(c.open(c.fields("/large/%s/%d" % (kind, size))), size, kind) for size, kind in wanted[:12] * 2]
+        for one in streams:
+            check(c, *one)
+        c.close()
+
+
+def a_client_that_reads_nothing():
+    """All windows are open and the socket is full: what waits is bounded, and comes when it is asked for."""
+    data = random.Random(8).randbytes(2 << 20)
+
+    def handler(s, backend):
+        s.until(b"\r\n\r\n")
+        s.send(reply(data))
+    proxy.add("/full", Backend(handler).url)
+    c = client()
+    c.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1 << 30})
+    c.h2.increment_flow_control_window(1 << 30)
+    c.flush()
+    before, busy = proxy.rss(), "proxy_target_connections{state=\"used\"}"
+    streams = [c.open(c.fields("/full")) for _ in range(24)]
+    until("all targets are asked", LIMIT, lambda: metrics().get(busy) == 24)
+    claim(proxy.rss() - before < 8 << 20, "memory grew by %d" % (proxy.rss() - before))
+    for stream in streams:
+        claim(c.wait(stream).body == data, "another answer")
+    c.close()
+
 
 def a_slow_stream_holds_nobody():
     """One stream's window is shut, with megabytes behind it; the others go on, in bounded memory."""
@@ -412,6 +473,8 @@ world.run([
     ("trailers of a request", request_trailers),
     ("errors have their pages", errors_have_pages),
     ("activity and metrics count streams", activity_and_metrics),
+    ("large answers", large_answers),
+    ("a client that reads nothing", a_client_that_reads_nothing),
     ("a slow stream holds nobody", a_slow_stream_holds_nobody),
     ("a slow target is not flooded", a_slow_target_is_not_flooded),
     ("a body before the target is there", a_body_before_the_target_is_there),

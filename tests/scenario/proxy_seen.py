@@ -220,7 +220,8 @@ def wrong_command_lines_end_with_1():
             (["--max-head-bytes", "100"], "--max-head-bytes"), (["--max-header-count", "257"], "--max-header-count"),
             (["--access-log", os.path.join(dir, "no/dir")], "--access-log"),
             (["--access-log-format", "xml"], "xml"), (["--default-target", "ftp://h"], "--default-target"),
-            (["--pid-file", os.path.join(dir, "no/pid")], "pid"), (["--trusted-proxy", "all"], "all")):
+            (["--pid-file", os.path.join(dir, "no/pid")], "pid"), (["--pid-file", ""], "--pid-file: the value is empty"),
+            (["--ssl-key="], "--ssl-key: the value is empty"), (["--ip", "::1", "--port", "x"], "--port"), (["--trusted-proxy", "all"], "all")):
         full = args if "--port" in args else ["--port", "0", "--api-port", "0"] + args
         if "--socket" in args:
             full = args
@@ -250,10 +251,26 @@ def log_lines_have_one_form():
     out = p.output()
     for line in out.splitlines():
         claim(LINE.fullmatch(line), "the line %r" % line)
-    for needed in ("Route added /a", "api status=201 method=POST path=/api/routes/a",
+    for needed in ("request method=GET path=/a target=%s upgrade=0" % plain.url, "Route added /a", "api status=201 method=POST path=/api/routes/a",
                    "api status=403 method=GET path=/api/routes", "request failed status=503"):
         claim(needed in out, "%r is missing in %s" % (needed, out))
     claim("geheim" not in out, "no secrets")
+
+
+def the_log_says_where_it_listens():
+    p = Proxy("--api-ip", "", "--metrics-ip", "127.0.0.1", "--metrics-port", "0", "--error-path", "/no/such")
+    out = p.output()
+    for form in (r"Proxying http://127\.0\.0\.1:\d+ workers=2", r"REST API http://\*:\d+/api/routes",
+                 r"error pages cannot be read directory=/no/such"):
+        claim(re.search(form, out), "%s is missing in %s" % (form, out))
+    port = int(re.search(r"Metrics http://127\.0\.0\.1:(\d+)/metrics", out).group(1))
+    s = Sock(socket.create_connection(("127.0.0.1", port), SOON))
+    equal(read_response(s.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n"))[0].status, 200, "the metrics")
+    s.close()
+    p.stop()
+    p = Proxy("--api-ip", "::1")
+    claim(re.search(r"REST API http://\[::1\]:\d+/", p.output()), p.output())
+    p.stop()
 
 
 def main():
@@ -261,7 +278,7 @@ def main():
     report.group("proxy")
     plain = Backend(echo)
     tests = (who_holds_what, holdings_of_many_routes, metrics_say_what_is_open, every_flag_of_chp_is_known,
-             help_and_version, wrong_command_lines_end_with_1, log_lines_have_one_form)
+             help_and_version, wrong_command_lines_end_with_1, log_lines_have_one_form, the_log_says_where_it_listens)
     report.run([("seen: " + t.__name__, t) for t in tests if not sys.argv[1:] or t.__name__ in sys.argv[1:]])
     report.finish()
 

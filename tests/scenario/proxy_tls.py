@@ -265,8 +265,14 @@ def passphrases():
     p = SecureProxy(*pair(secret), default=plain.url, env={"CONFIGPROXY_SSL_KEY_PASSPHRASE": "open sesame"})
     equal(p.ask("/")[0].status, 200, "status")
     p.stop()
-    for env in ({}, {"CONFIGPROXY_SSL_KEY_PASSPHRASE": "wrong"}):
-        fails(pair(secret), "key in", env=env)
+    fails(pair(secret), "has a passphrase: set CONFIGPROXY_SSL_KEY_PASSPHRASE")
+    fails(pair(secret), "another passphrase", env={"CONFIGPROXY_SSL_KEY_PASSPHRASE": "wrong"})
+    # what else a pair of files can be
+    other = authority.issue("alpha.test")
+    fails(["--ssl-key", other[0], "--ssl-cert", authority.issue("alpha.test")[1]], "does not belong to")
+    fails(["--ssl-key", other[1], "--ssl-cert", other[1]], "no private key in PEM form")
+    fails(["--ssl-key", other[0], "--ssl-cert", other[0]], "no certificate in PEM form")
+    fails(pair(other) + ["--ssl-ca", "/no/such.pem"], "/no/such.pem")
 
 
 def fails(args, text, env=None):
@@ -501,6 +507,12 @@ def plain_http_is_redirected():
               (301, "https://alpha.test:%d/user/x?y=%%20z" % p.port), "redirect of " + host)
     equal(ask_plainly(p, "/", "Host: [::1]:80\r\n")[0].get("Location"), "https://[::1]:%d/" % p.port, "IPv6")
     equal(ask_plainly(p, "/x", method="POST", fields="Host: h\r\nContent-Length: 9999\r\n")[0].status, 301, "POST")
+    # the absolute form says the host
+    for target, place in (("http://alpha.test/x?y", "alpha.test:%d/x?y"), ("http://alpha.test:80", "alpha.test:%d/"),
+                          ("http://[::1]:80?q", "[::1]:%d/?q")):
+        equal(ask_plainly(p, target, "Host: other\r\n")[0].get("Location"), "https://" + place % p.port, target)
+    for target in ("*", "http:///x", "http://a@b/", "ftp://h/"):
+        equal(ask_plainly(p, target)[0].status, 400, target)
     for fields in ("Host: \r\n", "Host: a b\r\n"):
         equal(ask_plainly(p, "/", fields)[0].status, 400, fields)
     head, body = ask_plainly(p, "/.well-known/acme-challenge/token_-1")

@@ -77,12 +77,65 @@ def who_is_no_user_yet():
 
 
 def who_is_struck_off():
+    people = {n: login(n) for n in ("ana", "tom", "ben", "boss")}
+    token = people["ana"].api("POST", "/users/ana/tokens", {"note": "script"}).json()["token"]
     write("physics.csv", "name\nben\ncem\n")
     read_again("tutors.csv")
+    equal([n for n, b in people.items() if b.api("GET", "/user").status == 200], ["tom", "ben", "boss"],
+          "who is logged in: tom is in another list, too")
+    equal(people["ana"].api("GET", "/user", token=token).status, 200, "a token that ana made for a script")
+    claim(any("user=ana" in line and "no rule admits" in line for line in programs.lines), "it is not logged")
     equal(members("physics"), ["ben", "cem"], "physics")
     login("ana", 403)
     equal(groups_of("tom"), ["tutors"], "tom's groups")
     equal(groups_of("cem"), ["physics"], "cem's groups")
+
+
+def who_is_struck_off_while_the_hub_is_down():
+    cem, ben = login("cem"), login("ben")
+    programs.end("hub")
+    write("physics.csv", "name\nben\n")
+    programs.begin("hub")
+    wait_http(Browser(programs.url), "/hub/login", 200)
+    equal((cem.api("GET", "/user").status, ben.api("GET", "/user").status), (403, 200), "who is logged in")
+    write("physics.csv", "name\nben\ncem\n")
+    read_again("tutors.csv")
+
+
+def an_administrator_by_a_list():
+    write("carrel.yaml", config.replace("manage_groups", "admin_groups: [tutors]\n  manage_groups"))
+    programs.end("hub")
+    programs.begin("hub")
+    wait_http(Browser(programs.url), "/hub/login", 200)
+    write("physics.csv", "name\nben\ncem\ntom\n")
+    read_again("tutors.csv")
+    tom = login("tom")
+    equal(tom.api("GET", "/user").json()["admin"], True, "tom's being an administrator")
+    write("tutors.csv", "ulf\n")
+    read_again("tutors.csv")
+    equal(tom.api("GET", "/user").json()["admin"], False, "tom's being an administrator, struck off the tutors")
+    write("physics.csv", "name\nben\ncem\n")
+    read_again("tutors.csv")
+    equal(tom.api("GET", "/user").status, 403, "tom, who is in no list")
+    write("carrel.yaml", config)
+
+
+def who_is_blocked():
+    cem, ben = login("cem"), login("ben")
+    write("carrel.yaml", config.replace("auth:\n", "auth:\n  blocked_users: [Cem]\n"))
+    read_again("tutors.csv")
+    equal((cem.api("GET", "/user").status, ben.api("GET", "/user").status), (403, 200), "who is logged in")
+    login("cem", 403)
+    write("carrel.yaml", config)
+    read_again("tutors.csv")
+    cem = login("cem")
+    programs.end("hub")
+    write("carrel.yaml", config.replace("auth:\n", "auth:\n  blocked_users: [cem]\n"))
+    programs.begin("hub")
+    wait_http(Browser(programs.url), "/hub/login", 200)
+    equal((cem.api("GET", "/user").status, ben.api("GET", "/user").status), (403, 200), "who is logged in after a restart")
+    write("carrel.yaml", config)
+    read_again("tutors.csv")
 
 
 def a_wrong_list_changes_nothing():
@@ -115,6 +168,9 @@ report.run([
     ("who is in the list comes in and is in the group", who_is_in_the_list),
     ("who is no user yet joins when they come", who_is_no_user_yet),
     ("who is struck off is out when the list is read again", who_is_struck_off),
+    ("so is who is struck off while the hub is down", who_is_struck_off_while_the_hub_is_down),
+    ("an administrator by a list is one as long as the list says so", an_administrator_by_a_list),
+    ("who is blocked is logged out, at once and at a restart", who_is_blocked),
     ("a list that is wrong changes nothing and is named", a_wrong_list_changes_nothing),
     ("two lists for one group are refused", two_lists_for_a_group),
 ], on_failure=programs.print_lines)

@@ -43,7 +43,9 @@ def admins_are_for_admins():
     keeper.no(403, None, "POST", "/users", {"usernames": ["new"], "admin": True})
     keeper.no(403, None, "PATCH", "/users/alice", {"admin": True})
     keeper.no(403, None, "PATCH", "/users/boss", {"name": "mine"})
-    keeper.no(403, None, "POST", "/users/boss/tokens")
+    mine = "Only admins can change tokens of other admins"
+    keeper.no(403, mine, "POST", "/users/boss/tokens")
+    keeper.no(403, mine, "DELETE", "/users/boss/tokens/" + boss.token_of("boss").id)
     keeper.no(403, None, "DELETE", "/users/boss")
     boss.no(404, None, "GET", "/users/new")
     equal(boss.ok(200, "GET", "/users/alice").json()["admin"], False, "alice is an administrator")

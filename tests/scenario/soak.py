@@ -3,10 +3,11 @@
 
     make soak [SECONDS=600]     (make check: 20)
 
-Three worlds at once, on loopback: a proxy whose place the next one takes again
+Four worlds at once, on loopback: a proxy whose place the next one takes again
 and again, with tunnels that outlive them all; a proxy with TLS whose certificates
 change, with HTTP/2 on half of its connections; and hub, spawner and proxy with a hub that is started again, every other
-time after kill -9, while servers come and go. Deeds are those of lib/churn.py.
+time after kill -9, while servers come and go; and a hub that is never started again, under everything that people,
+administrators and services do (lib/hub_churn.py), with the size of its database. Deeds for proxies are those of lib/churn.py.
 After a first round, at half-time and at the end everything calms down and each
 process is looked at: descriptors and sockets must be as after the first round,
 and memory may grow by no more than a bound between half-time and the end.
@@ -26,6 +27,7 @@ sys.path[:0] = [LIB, HERE]
 import report
 from certs import Authority
 from churn import Churn
+from hub_churn import HubChurn
 from programs import Programs
 from proxy_takeover import World
 from proxy_world import Proxy, child_of
@@ -206,6 +208,29 @@ class House:
         self.carrel.clean()
 
 
+class OneHub:
+    """Never started again: it gives everything back, its database too."""
+    WHO = ["one", "two", "three"]
+
+    def __init__(self):
+        self.churn = HubChurn()
+        self.doers = [Repeated("hub: " + who, 0.02, lambda n, who=who: self.churn.deed(n, who)) for who in self.WHO]
+
+    def rested(self):
+        del self.churn.carrel.lines[:-2000]
+        self.churn.clean(self.WHO)
+        return {"one hub: " + name: p.pid for name, p in self.churn.carrel.running.items()}
+
+    def sizes(self):
+        return {"database of one hub": self.churn.database_bytes()}
+
+    def counts(self):
+        return self.churn.counts()
+
+    def stop(self):
+        self.churn.stop()
+
+
 # ---- the story -------------------------------------------------------------
 
 class Steady:
@@ -243,7 +268,11 @@ def measure(worlds):
         last[0] = now
         return last[1] >= 8
     until("everything to calm down", 90, is_calm, pause=0.5)
-    return {name: look_at(pid) for name, pid in pids.items()}
+    out = {name: look_at(pid) for name, pid in pids.items()}
+    for w in worlds:
+        if isinstance(w, OneHub):
+            out.update((name, (0, 0, size)) for name, size in w.sizes().items())
+    return out
 
 
 def table(points):
@@ -275,6 +304,7 @@ def story():
     worlds.append(succession)
     worlds.append(Certificates())
     worlds.append(House())
+    worlds.append(OneHub())
     steady = Steady(succession)
     points = []
     for seconds in (FIRST_ROUND, SECONDS / 2, SECONDS / 2):
@@ -293,6 +323,8 @@ def say_all():
     for w in worlds:
         if isinstance(w, House):
             w.carrel.print_lines(60)
+        elif isinstance(w, OneHub):
+            w.churn.carrel.print_lines(60)
         else:
             print("---- a proxy said:\n" + (w.proxy if isinstance(w, Certificates) else w.world.now).output()[-3000:])
 

@@ -162,10 +162,15 @@ void fake_proxy_answer(struct fake_request *r, enum err_code code)
 	list_del(&r->link);
 	if (code != ERR_NONE)
 		err_set(&err, code, "the proxy failed on purpose");
-	if (!r->is_cancelled && r->kind == FAKE_ROUTES)
-		r->listed(&err, code == ERR_NONE ? r->snapshot : NULL, r->arg);
-	else if (!r->is_cancelled)
-		r->done(&err, r->arg);
+	if (r->kind != FAKE_ROUTES) {
+		if (!r->is_cancelled)
+			r->done(&err, r->arg);
+	} else {
+		if (!r->is_cancelled && code == ERR_NONE)
+			r->listed(&err, r->snapshot, r->arg);
+		if (!r->is_cancelled)
+			r->listed(&err, NULL, r->arg);
+	}
 	free_request(r);
 }
 

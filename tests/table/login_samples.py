@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """docs/login.md, docs/login-lti.md: every sample is a configuration that the hub takes, and every option of a provider stands there."""
+import json
 import os
 import re
 import subprocess
@@ -30,9 +31,21 @@ def samples(page="docs/login.md"):
                    "  providers:\n" + re.sub("(?m)^", "    ", item))
 
 
+def service_account():
+    """A key file such as Google's console gives out."""
+    key = subprocess.run(["openssl", "genpkey", "-quiet", "-algorithm", "RSA"], capture_output=True, text=True,
+                         check=True).stdout
+    return json.dumps({"type": "service_account", "private_key": key, "client_email": "hub@hub.example",
+                       "token_uri": "https://oauth2.googleapis.com/token"})
+
+
 def check(config):
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
-        f.write(re.sub(r"client_secret_file: \S+", "client_secret: x", config))
+    config = re.sub(r"client_secret_file: \S+", "client_secret: x", config)
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f, tempfile.NamedTemporaryFile("w") as key:
+        if "service_account" in config:
+            key.write(service_account())
+            key.flush()
+        f.write(re.sub(r"(google_service_account_keys: \{[\w.]+: )[^}]+", lambda m: m.group(1) + key.name, config))
         f.flush()
         return subprocess.run([HUB, "--check", "--config", f.name], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)

@@ -26,6 +26,15 @@
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* TEST_FILTER=NAME in the environment: this test alone (tests/guards). */
+__attribute__((constructor)) static inline void test_filter(void)
+{
+	const char *name = getenv("TEST_FILTER");
+
+	if (name != NULL)
+		cmocka_set_test_filter(name);
+}
+
 /* The call succeeded; its error is shown when it did not. */
 static inline void test_ok(int rc, const struct err *err)
 {

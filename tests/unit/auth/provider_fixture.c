@@ -174,8 +174,8 @@ static inline void go_out(void)
 	settle();
 }
 
-/* "code=..." as it came back. */
-static inline void come_back(const char *query)
+/* "code=..." as it came back, of the attempt `id`; its text does not last. */
+static inline void come_back_as(uint64_t id, const char *query)
 {
 	char *text = xstrdup(query);
 	struct url_pairs pairs;
@@ -185,10 +185,15 @@ static inline void come_back(const char *query)
 	arena_init(&a);
 	test_ok(url_parse_pairs(&a, slice_of(text), 20, &pairs, &err), &err);
 	told.is_closed = true;
-	au->kind->callback(au, 8, &the_trip, &pairs);
+	au->kind->callback(au, id, &the_trip, &pairs);
 	told.is_closed = false;
 	arena_fini(&a);
 	free(text);
+}
+
+static inline void come_back(const char *query)
+{
+	come_back_as(8, query);
 	settle();
 }
 

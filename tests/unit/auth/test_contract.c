@@ -1,7 +1,9 @@
 /*
- * The contract of auth/authenticator.h, the same tests for every kind. A kind
- * joins by a row of `subjects`: its options, a form that is right, and what the
- * world outside does with what it was asked.
+ * The contract of auth/authenticator.h, the same tests for every kind of the
+ * registry. A kind joins by a row of `subjects`: its options, a form that is
+ * right, and what the world outside does with what it was asked. A kind without
+ * a form denies every form. Kinds that send people elsewhere are in
+ * test_contract_providers.c.
  */
 #include "fake_spawner.h"
 
@@ -105,6 +107,9 @@ static const struct subject subjects[] = {
 	    "alice", "s3cret", settle_offload },
 	{ "native", NULL, "alice", "s3cret!!", settle_passwords },
 	{ "first-use", NULL, "alice", "s3cret!!", settle_passwords },
+	{ "header", "from: [192.0.2.1]\n", "alice", "s3cret", NULL },
+	{ "tmp", "accounts: one\n", "alice", "s3cret", NULL },
+	{ "none", NULL, "alice", "s3cret", NULL },
 };
 
 static const struct authenticator_kind *kind;
@@ -239,6 +244,11 @@ static void settle(void)
 		loop_turn(loop, 0);
 }
 
+static enum auth_result res_of_right(void)
+{
+	return kind->has_form ? AUTH_RES_OK : AUTH_RES_DENIED;
+}
+
 static void test_a_right_form_ends_once_with_an_identity(void **state)
 {
 	(void)state;
@@ -247,9 +257,10 @@ static void test_a_right_form_ends_once_with_an_identity(void **state)
 	settle();
 	assert_int_equal(heard.n_done, 1);
 	assert_int_equal(heard.id, 41);
-	assert_int_equal(heard.res, AUTH_RES_OK);
-	assert_true(heard.has_identity);
-	assert_string_equal(heard.name, subject->username);
+	assert_int_equal(heard.res, res_of_right());
+	assert_int_equal(heard.has_identity, kind->has_form);
+	if (kind->has_form)
+		assert_string_equal(heard.name, subject->username);
 }
 
 static void test_a_wrong_form_ends_once_without_one(void **state)
@@ -306,7 +317,7 @@ static void test_attempts_do_not_disturb_each_other(void **state)
 	settle();
 	assert_int_equal(heard.n_done, 1);
 	assert_int_equal(heard.id, 11);
-	assert_int_equal(heard.res, AUTH_RES_OK);
+	assert_int_equal(heard.res, res_of_right());
 }
 
 static void test_a_reply_that_nobody_asked_for_does_no_harm(void **state)
@@ -341,6 +352,30 @@ static void test_an_unknown_option_is_fatal_and_named(void **state)
 	test_err_says(&err, "whitelist");
 }
 
+static bool is_subject(struct slice name)
+{
+	for (size_t i = 0; i < N_OF(subjects); i++) {
+		if (slice_eq(name, subjects[i].kind))
+			return true;
+	}
+	return false;
+}
+
+static void test_every_kind_of_the_registry_is_here(void **state)
+{
+	struct slice rest = slice_of(authenticator_names()), name;
+	size_t n = 0;
+
+	(void)state;
+	for (; slice_split(&rest, ',', &name); n++) {
+		name = slice_trim(name);
+		if (!is_subject(name))
+			fail_msg("give %.*s a row of subjects", (int)name.len,
+			    name.p);
+	}
+	assert_int_equal(n, N_OF(subjects));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -355,7 +390,10 @@ int main(void)
 		TEST(test_closing_with_attempts_under_way_is_silent),
 		TEST(test_an_unknown_option_is_fatal_and_named),
 	};
-	int failed = 0;
+	const struct CMUnitTest whole[] = {
+		cmocka_unit_test(test_every_kind_of_the_registry_is_here),
+	};
+	int failed = cmocka_run_group_tests_name("all", whole, NULL, NULL);
 
 	for (size_t i = 0; i < N_OF(subjects); i++) {
 		subject = &subjects[i];

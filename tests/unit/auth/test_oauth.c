@@ -472,6 +472,16 @@ static void test_an_email_and_its_verification_come_from_one_source(
 	open_with("auth0", OIDC_LINES);
 	come_back("code=c0de");
 	kept_out(AUTH_RES_DENIED, "email_verified");
+
+	claims = id_claims();
+	json_object_set_new(claims, "email_verified", json_true());
+	put_id_token(claims);
+	web_put(ISSUER "/me", 200,
+	    json_pack(
+		"{s:s, s:s}", "sub", "u1", "email", "mallory@example.net"));
+	told.n_done = 0;
+	come_back("code=c0de");
+	kept_out(AUTH_RES_DENIED, "email_verified");
 }
 
 /* ---- groups -------------------------------------------------------------- */

@@ -586,7 +586,7 @@ static void test_cve_2020_26250_an_obsolete_restriction_is_fatal(void **state)
 	static const char *const names[] = { "whitelist", "allowed_users",
 		"github_organization_whitelist", "gitlab_group_whitelist",
 		"gitlab_project_id_whitelist", "google_group_whitelist",
-		"idp_whitelist", "team_whitelist", "allowed_google_groups",
+		"idp_whitelist", "team_whitelist", "include_nested_groups",
 		"admin_google_groups", "admin_globus_groups", "group_whitelist",
 		"admin_whitelist", "allow_all", "allow_existing_users",
 		"blocked_users", "validate_server_cert" };
@@ -608,7 +608,9 @@ static void test_a_restriction_of_another_kind_is_fatal(void **state)
 		"allowed_organizations: [acme]\n", "tenant_id: x\n",
 		"allowed_gitlab_groups: [x]\n", "allowed_project_ids: ['1']\n",
 		"identity_provider: [x]\n", "allowed_idps: {x: {}}\n",
-		"allowed_teams: [x]\n", "allowed_globus_groups: [x]\n" };
+		"allowed_teams: [x]\n", "allowed_globus_groups: [x]\n",
+		"allowed_google_groups: [x]\n",
+		"google_service_account_keys: {x: y}\n" };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(lines); i++)
@@ -645,6 +647,7 @@ static void test_options_that_are_wrong_are_fatal_and_named(void **state)
 		    "fetch_groups" },
 		{ "github", "allowed_organizations: []\n", "empty list" },
 		{ "gitlab", "allowed_project_ids: [acme/x]\n", "no number" },
+		{ "globus", "identity_provider: [uni.edu]\n", "not a domain" },
 		{ "nosuch", "", "one of oidc, oauth2, github" },
 	};
 

@@ -495,6 +495,52 @@ static void test_a_walk_over_the_listed_can_end(void **state)
 	rules_close(&r);
 }
 
+/* A name of the database is not mapped a second time. */
+static void test_a_known_name_is_taken_as_it_is(void **state)
+{
+	const struct auth_rules_config cfg = {
+		.allowed_users = LIST("bob"),
+		.username_map = { (struct conf_pair[]){
+				      { "alice", "bob" }, { "bob", "carl" } },
+		    2 },
+	};
+	const struct auth_identity id = { .name = "bob" };
+	struct auth_rules *r = open_rules(&cfg);
+	struct rules_decision d;
+
+	(void)state;
+	rules_decide_known(r, &id, &d);
+	assert_in(&d, RULE_ALLOWED_USERS);
+	assert_string_equal(d.name, "bob");
+	rules_decide(r, &id, &d);
+	assert_out(&d, RULE_NONE);
+	rules_close(&r);
+}
+
+static void test_who_is_blocked_can_change(void **state)
+{
+	struct auth_rules_config cfg = { .allow_all = true,
+		.blocked_users = LIST("alice") };
+	const struct auth_identity id = { .name = "Bob" };
+	struct auth_rules *r = open_rules(&cfg);
+	struct rules_decision d;
+	struct err err = { 0 };
+
+	(void)state;
+	rules_decide(r, &id, &d);
+	assert_in(&d, RULE_ALLOW_ALL);
+	cfg.blocked_users = (struct conf_strings)LIST("BOB");
+	test_ok(rules_block_anew(r, &err), &err);
+	rules_decide(r, &id, &d);
+	assert_out(&d, RULE_BLOCKED_USERS);
+	cfg.blocked_users = (struct conf_strings)LIST("a/b");
+	assert_int_equal(rules_block_anew(r, &err), -1);
+	test_err_says(&err, "blocked_users");
+	rules_decide(r, &id, &d);
+	assert_out(&d, RULE_BLOCKED_USERS);
+	rules_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +564,8 @@ int main(void)
 		cmocka_unit_test(test_explain_says_each_rule_and_the_outcome),
 		cmocka_unit_test(test_listed_are_those_who_could_come_in),
 		cmocka_unit_test(test_a_walk_over_the_listed_can_end),
+		cmocka_unit_test(test_a_known_name_is_taken_as_it_is),
+		cmocka_unit_test(test_who_is_blocked_can_change),
 	};
 
 	return cmocka_run_group_tests_name("auth/rules", tests, NULL, NULL);

@@ -295,6 +295,38 @@ static void test_the_text_says_when_to_try_again(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+/* A class that signs up does not keep itself from logging in. */
+static void test_newcomers_are_counted_apart(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(
+		    throttle_newcomer_wait_s(t, "signup", HERE), 0);
+		throttle_newcomer(t, "signup", HERE);
+	}
+	assert_int_equal(throttle_newcomer_wait_s(t, "signup", HERE), 2);
+	assert_int_equal(throttle_newcomer_wait_s(t, "visit", HERE), 0);
+	assert_int_equal(throttle_newcomer_wait_s(t, "signup", "192.0.2.8"), 0);
+	assert_int_equal(throttle_wait_s(t, "alice", HERE), 0);
+	test_ok(throttle_flush(t, &err), &err);
+	throttle_close(&t);
+	open_throttle();
+	assert_int_equal(throttle_newcomer_wait_s(t, "signup", HERE), 2);
+	for (int i = 0; i < 60; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "u%d", i);
+		throttle_failed(t, name, "192.0.2.8");
+	}
+	assert_true(throttle_wait_s(t, "alice", "192.0.2.8") > 0);
+	assert_int_equal(throttle_newcomer_wait_s(t, "signup", "192.0.2.8"), 0);
+	/* Nobody knows where they come from: no count of all of them. */
+	throttle_newcomer(t, "signup", "");
+	assert_int_equal(throttle_newcomer_wait_s(t, "signup", ""), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +345,7 @@ int main(void)
 		TEST(test_they_are_written_by_a_timer_in_batches),
 		TEST(test_without_a_database_nothing_is_kept_but_counted),
 		TEST(test_a_clock_that_goes_back_does_not_lock_anybody_out),
+		TEST(test_newcomers_are_counted_apart),
 		TEST(test_the_text_says_when_to_try_again),
 	};
 

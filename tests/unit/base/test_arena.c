@@ -22,6 +22,22 @@ static void test_memory_is_zeroed_and_aligned(void **state)
 	arena_fini(&a);
 }
 
+static void test_memory_that_was_used_before_is_zeroed(void **state)
+{
+	struct arena a;
+	unsigned char *p;
+
+	(void)state;
+	arena_init(&a);
+	for (int i = 0; i < 3; i++) {
+		p = arena_alloc(&a, 1500);
+		for (size_t k = 0; k < 1500; k++)
+			assert_int_equal(p[k], 0);
+		memset(p, 0xaa, 1500);
+		arena_fini(&a);
+	}
+}
+
 static void test_allocations_do_not_overlap(void **state)
 {
 	struct arena a;
@@ -93,6 +109,8 @@ static void test_copies(void **state)
 	assert_memory_equal(arena_memdup(&a, raw, 3), "xyz", 3);
 	assert_non_null(arena_memdup(&a, NULL, 0));
 	assert_string_equal(arena_printf(&a, "%d/%s", 3, "q"), "3/q");
+	for (int n = 250; n < 260; n++)
+		assert_int_equal(strlen(arena_printf(&a, "%0*d", n, 1)), n);
 	assert_int_equal(strlen(arena_printf(&a, "%09999d", 1)), 9999);
 	numbers = arena_array(&a, 10, sizeof *numbers);
 	assert_int_equal(numbers[9], 0);
@@ -118,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory_is_zeroed_and_aligned),
+		cmocka_unit_test(test_memory_that_was_used_before_is_zeroed),
 		cmocka_unit_test(test_allocations_do_not_overlap),
 		cmocka_unit_test(test_large_pieces_keep_the_current_chunk),
 		cmocka_unit_test(test_large_first_piece),

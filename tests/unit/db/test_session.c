@@ -109,10 +109,32 @@ static void test_touch_moves_forwards_only(void **state)
 
 	make(f, user, PUBLIC_A, NOW + 10, secret);
 	assert_int_equal(session_find(f->db, secret, NOW, &s, &err), 1);
-	test_ok(session_touch(f->db, s.id, NOW + 4, &err), &err);
-	test_ok(session_touch(f->db, s.id, NOW + 2, &err), &err);
+	test_ok(session_touch(f->db, &s, NOW + 4, &err), &err);
+	test_ok(session_touch(f->db, &s, NOW + 2, &err), &err);
 	assert_int_equal(session_find(f->db, secret, NOW, &s, &err), 1);
 	assert_int_equal(s.used_us, NOW + 4);
+}
+
+/* Ids are used again: what still knows a session that is over must not meet the
+ * next one by its number. */
+static void test_a_session_that_is_over_meets_no_other_with_its_id(void **state)
+{
+	struct fixture *f = *state;
+	char secret[SESSION_SECRET_LEN + 1], other[SESSION_SECRET_LEN + 1];
+	int64_t alice = fixture_user(f, "alice"), bob = fixture_user(f, "bob");
+	struct err err = { 0 };
+	struct session s, later;
+
+	make(f, alice, PUBLIC_A, NOW + 10, secret);
+	assert_int_equal(session_find(f->db, secret, NOW, &s, &err), 1);
+	test_ok(session_end(f->db, &s, &err), &err);
+	make(f, bob, PUBLIC_B, NOW + 10, other);
+	assert_int_equal(session_find(f->db, other, NOW, &later, &err), 1);
+	assert_int_equal(later.id, s.id);
+	test_ok(session_touch(f->db, &s, NOW + 4, &err), &err);
+	test_ok(session_end(f->db, &s, &err), &err);
+	assert_int_equal(session_find(f->db, other, NOW, &later, &err), 1);
+	assert_int_equal(later.used_us, NOW);
 }
 
 static void test_the_end_takes_what_the_session_led_to(void **state)
@@ -182,7 +204,7 @@ static void test_a_large_purge_comes_in_parts(void **state)
 	fixture_exec(f,
 	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
 	    " WHERE i < 1500) INSERT INTO session SELECT i, 1, randomblob(32),"
-	    " lower(hex(randomblob(16))), 1, 1, 2 FROM n");
+	    " lower(hex(randomblob(16))), 1, 1, 2, NULL FROM n");
 	assert_int_equal(session_purge(f->db, NOW, &err), 1);
 	assert_int_equal(
 	    fixture_number(f, "SELECT count(*) FROM session"), 500);
@@ -201,6 +223,37 @@ static void test_a_session_of_nobody_is_refused(void **state)
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+static void test_of_some_people_those_who_are_logged_in(void **state)
+{
+	static const char *const some[] = { "alice", "bob", "nobody", "carl" };
+	struct fixture *f = *state;
+	int64_t alice = fixture_user(f, "alice"), bob = fixture_user(f, "bob");
+	int64_t dora = fixture_user(f, "dora");
+	char secret[SESSION_SECRET_LEN + 1];
+	const char *const *in;
+	struct err err = { 0 };
+	size_t n;
+
+	(void)fixture_user(f, "carl");
+	for (int i = 0; i < 2; i++)
+		test_ok(session_create(
+			    f->db, alice, PUBLIC_A, NOW, NOW + 9, secret, &err),
+		    &err);
+	test_ok(session_create(
+		    f->db, bob, PUBLIC_A, NOW - 9, NOW - 1, secret, &err),
+	    &err);
+	test_ok(
+	    session_create(f->db, dora, PUBLIC_A, NOW, NOW + 9, secret, &err),
+	    &err);
+	test_ok(
+	    session_people(f->db, &f->a, some, 4, NOW, &in, &n, &err), &err);
+	assert_int_equal(n, 1);
+	assert_string_equal(in[0], "alice");
+	test_ok(
+	    session_people(f->db, &f->a, NULL, 0, NOW, &in, &n, &err), &err);
+	assert_int_equal(n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,11 +262,14 @@ int main(void)
 		FIXTURE_TEST(
 		    test_wrong_short_and_expired_secrets_are_not_found),
 		FIXTURE_TEST(test_touch_moves_forwards_only),
+		FIXTURE_TEST(
+		    test_a_session_that_is_over_meets_no_other_with_its_id),
 		FIXTURE_TEST(test_the_end_takes_what_the_session_led_to),
 		FIXTURE_TEST(test_end_all_leaves_tokens_of_no_session),
 		FIXTURE_TEST(test_purge_takes_the_expired_only),
 		FIXTURE_TEST(test_a_large_purge_comes_in_parts),
 		FIXTURE_TEST(test_a_session_of_nobody_is_refused),
+		FIXTURE_TEST(test_of_some_people_those_who_are_logged_in),
 	};
 
 	return cmocka_run_group_tests_name("db/session", tests, NULL, NULL);

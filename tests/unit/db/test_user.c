@@ -174,7 +174,7 @@ static void test_delete_takes_everything_along(void **state)
 	fixture_exec(f,
 	    "INSERT INTO user_group VALUES (1, 'staff');"
 	    "INSERT INTO session VALUES (1, 1, randomblob(32),"
-	    " hex(randomblob(16)), 1, 1, 2);"
+	    " hex(randomblob(16)), 1, 1, 2, NULL);"
 	    "INSERT INTO server (id, user_id, name, created_us)"
 	    " VALUES (1, 1, '', 1);"
 	    "INSERT INTO oauth_client VALUES ('c', NULL, '/', 'd', '[]', 1,"

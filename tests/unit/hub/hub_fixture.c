@@ -96,7 +96,7 @@ static void core_down(void)
 	arena_fini(&app.config_arena);
 }
 
-static int setup(void **state)
+static inline int setup(void **state)
 {
 	(void)state;
 	log_open("hub", LOG_ERROR);

@@ -6,8 +6,13 @@
 
 #include "db/share_code.h"
 
+#include <liboath/oath.h>
+
+#include "auth/sealer.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "hub/audit.h"
+#include "hub/auth_state.h"
 
 #define ENTER                                                                  \
 	"/hub/api/oauth2/authorize?client_id=jupyterhub-user-alice"            \
@@ -285,13 +290,17 @@ static void something_is_changed(void)
 /* ---- accounts of the hub's own ------------------------------------------- */
 
 /* The same hub with "auth.type: native". */
-static void be_native(void)
+static void be_native(const struct conf_node *options)
 {
 	const struct auth_env env = { .loop = app.loop,
 		.sink = login_sink(app.login),
 		.db = app.db,
 		.rules = app.rules,
-		.passwords = app.passwords };
+		.passwords = app.passwords,
+		.options = options,
+		.file = "carrel.yaml",
+		.sealer = auth_state_sealer,
+		.sealer_arg = &app };
 	struct err err = { .code = ERR_NONE };
 
 	app.auth_kind->close(&app.auth);
@@ -304,7 +313,7 @@ static void sign_up(void)
 {
 	struct browser b = { 0 };
 
-	be_native();
+	be_native(NULL);
 	assert_answer(browse(&b, "/hub/signup"), 200, "Sign up");
 	assert_answer(post(&b, "/hub/signup",
 			  "username=Carol&password=correct+horse"
@@ -347,6 +356,58 @@ static void password_is_changed(void)
 	assert_null(strstr(whole(), "horse"));
 }
 
+/* What the app shows to who typed the key of this page. */
+static void code_of(const struct answer *page, char out[7])
+{
+	const char *at = strstr(page->body, "secret=");
+	char *raw = NULL;
+	size_t len = 0;
+
+	assert_non_null(at);
+	assert_int_equal(
+	    oath_base32_decode(at + strlen("secret="), 32, &raw, &len),
+	    OATH_OK);
+	assert_int_equal(
+	    oath_totp_generate(raw, len, clock_wall_s(), 30, 0, 6, out),
+	    OATH_OK);
+	free(raw);
+}
+
+static void second_step_is_turned_on(void)
+{
+	struct conf_node totp = {
+		.kind = CONF_SCALAR, .key = "totp", .text = "optional"
+	};
+	struct conf_node options = {
+		.kind = CONF_MAP, .child = &totp, .n_children = 1
+	};
+	struct browser carol = { 0 };
+	struct answer *a;
+	char code[7], form[64];
+
+	account_is_decided();
+	app.cfg.auth_state_keys = "";
+	app.places.keys_dir = web_dir.path;
+	be_native(&options);
+	browse(&carol, "/hub/login");
+	assert_answer(
+	    post(&carol, "/hub/login", "username=carol&password=correct+horse"),
+	    302, NULL);
+	browse(&carol, "/hub/second-step");
+	a = post(
+	    &carol, "/hub/second-step", "deed=begin&password=correct+horse");
+	assert_answer(a, 200, "otpauth://totp/Carrel:carol");
+	code_of(a, code);
+	snprintf(form, sizeof form, "deed=confirm&code=%s", code);
+	assert_answer(post(&carol, "/hub/second-step", form), 303, NULL);
+	assert_last(AUDIT_SECOND_STEP,
+	    "{\"actor\":\"carol\",\"via\":\"login\",\"target\":\"carol\","
+	    "\"detail\":\"on\"}");
+	assert_null(strstr(whole(), code));
+	be_native(NULL);
+	sealer_close(&app.sealer);
+}
+
 static void test_each_event_by_its_deed(void **state)
 {
 	static void (*const deeds[AUDIT_N])(void) = {
@@ -361,6 +422,7 @@ static void test_each_event_by_its_deed(void **state)
 		[AUDIT_SIGNUP] = sign_up,
 		[AUDIT_ACCOUNT] = account_is_decided,
 		[AUDIT_PASSWORD] = password_is_changed,
+		[AUDIT_SECOND_STEP] = second_step_is_turned_on,
 		[AUDIT_SERVER_START] = server_starts,
 		[AUDIT_SERVER_STOP] = server_stops,
 		[AUDIT_SERVER_ENTER] = server_is_entered,

@@ -1,32 +1,11 @@
 /*
- * Every handler of the REST API meets a disk that fails: each read, write, sync
- * and truncation of SQLite fails once in turn during its request. The hub
- * lives, the answer is the usual one or a clear 5xx, what was refused left
- * nothing behind, and the next try works.
+ * Every handler of the REST API meets a disk that fails (faults_fixture.c).
  */
-#include "web_fixture.c"
+#include "faults_fixture.c"
 
-#include "base/fd.h"
-#include "db/db_priv.h"
-#include "faulty_vfs.c"
+#include "hub/service.h"
 
-#define CALLS_MAX 400
-
-static struct test_dir disk;
-static char *people; /* a database */
-static size_t people_len;
-static char file[128];
 static const char *boss;
-static uint64_t dice = 1;
-
-/* ---- what is done ----------------------------------------------------------
- */
-
-struct deed {
-	const char *method, *path, *body;
-	int status;
-	bool is_slow; /* answered when its patience is over */
-};
 
 #define ALICE "/hub/api/users/alice"
 static const struct deed deeds[] = {
@@ -79,18 +58,32 @@ static const struct deed deeds[] = {
 	{ "POST", "/hub/api/share-codes/alice/lab", "{\"expires_in\":600}", 200,
 	    false },
 	{ "DELETE", "/hub/api/share-codes/alice/lab", NULL, 204, false },
+	{ "PATCH", "/hub/api/shares/alice/lab", "{\"user\":\"boss\"}", 200,
+	    false },
+	{ "DELETE", "/hub/api/users/boss/shared/alice/lab", NULL, 204, false },
 	{ "GET", "/hub/api/services", NULL, 200, false },
+	{ "POST", "/hub/api/services/cull",
+	    "{\"url\":\"http://127.0.0.1:9\","
+	    "\"api_token\":\"0123456789abcdef0123456789abcdef\"}",
+	    201, false },
+	{ "DELETE", "/hub/api/services/grade", NULL, 200, false },
 };
 
-static struct answer *do_it(const struct deed *d)
+static struct call deed_begin(const struct deed *d)
 {
-	/* What is written is the same in every round. */
-	rand_seed_simulation(dice);
-	struct call c = request_begin(d->method, d->path, boss, d->body);
+	return request_begin(d->method, d->path, boss, d->body);
+}
 
-	if (d->is_slow && call_waits(&c))
-		advance(10001);
-	return call_end(&c);
+static void assert_refusal(const struct answer *a)
+{
+	assert_api_error(a, a->status, "");
+}
+
+static void hub_complete(void)
+{
+	struct err err = { .code = ERR_NONE };
+
+	test_ok(services_open(&app, &err), &err);
 }
 
 static void make_people(void)
@@ -100,6 +93,11 @@ static void make_people(void)
 		    201, false },
 		{ "PUT", ALICE "/servers/lab", "{}", 201, false },
 		{ "POST", "/hub/api/share-codes/alice/lab", "", 200, false },
+		{ "POST", "/hub/api/shares/alice/lab", "{\"user\":\"boss\"}",
+		    200, false },
+		{ "POST", "/hub/api/services/grade",
+		    "{\"api_token\":\"fedcba9876543210fedcba9876543210\"}", 201,
+		    false },
 	};
 	struct err err = { .code = ERR_NONE };
 	int64_t id;
@@ -116,216 +114,18 @@ static void make_people(void)
 	assert_answer(request("GET", "/hub/api/user", boss, NULL), 200, NULL);
 }
 
-/* ---- what is in the file ---------------------------------------------------
- */
-
-static int add_line(void *arg, int n, char **values, char **names)
-{
-	struct buf *b = arg;
-
-	(void)names;
-	for (int i = 0; i < n; i++)
-		buf_printf(b, "%s|", values[i] ? values[i] : "NULL");
-	buf_str(b, "\n");
-	return 0;
-}
-
-static void query(struct buf *b, const char *sql)
-{
-	char *why = NULL;
-
-	if (sqlite3_exec(app.db->h, sql, add_line, b, &why) != SQLITE_OK)
-		fail_msg("%s: %s", sql, why);
-}
-
-/*
- * Every row of every table. A start that fails leaves the record of its server,
- * at rest, as any failed start does: for starts that is left out.
- */
-static char *rows(const struct deed *d)
-{
-	struct buf names, out;
-	char *text, *line, *rest;
-
-	buf_init(&names, 65536);
-	buf_init(&out, (size_t)1 << 20);
-	query(&names, "SELECT name FROM sqlite_master WHERE type = 'table'");
-	text = buf_steal(&names);
-	for (line = strtok_r(text, "|\n", &rest); line;
-	     line = strtok_r(NULL, "|\n", &rest)) {
-		char sql[256];
-
-		if (d->is_slow &&
-		    (str_eq(line, "server") || str_eq(line, "sqlite_sequence")))
-			continue;
-		snprintf(
-		    sql, sizeof sql, "SELECT '%s', * FROM \"%s\"", line, line);
-		query(&out, sql);
-	}
-	free(text);
-	text = buf_steal(&out);
-	buf_fini(&names);
-	buf_fini(&out);
-	return text;
-}
-
-/* ---- a round ------------------------------------------------------------ */
-
-static void open_hub(void)
-{
-	fixture_database = file;
-	rand_seed_simulation(2);
-	web_setup(NULL);
-	app.cfg.allow_named_servers = true;
-}
-
-static void close_hub(void)
-{
-	web_teardown(NULL);
-	fixture_database = ":memory:";
-}
-
-/* A file with the people in it, as it was when the tests began. */
-static void start_afresh(void)
-{
-	FILE *f = fopen(file, "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(people, 1, people_len, f), people_len);
-	assert_int_equal(fclose(f), 0);
-	open_hub();
-}
-
-static void finish(void)
-{
-	close_hub();
-	assert_int_equal(unlink(file), 0);
-}
-
-static bool is_now(const struct deed *d, const char *wanted)
-{
-	char *now = rows(d);
-	bool is_so = strcmp(now, wanted) == 0;
-
-	free(now);
-	return is_so;
-}
-
-static void fail_round(const struct deed *d, const struct answer *a, int at)
-{
-	fail_msg("%s %s, failing call %d: answered\n%s\nand left:\n%s",
-	    d->method, d->path, at, a->text, rows(d));
-}
-
-enum result { UNDONE, DONE, DONE_WITHOUT_FAULT };
-
-/* Whole or nothing. A change whose answer could not be made is there. */
-static enum result check(const struct deed *d, const struct answer *a,
-    const char *before, const char *whole, int at)
-{
-	bool is_refused = a->status != d->status;
-
-	if (is_refused) {
-		assert_api_error(a, a->status, "");
-		if (a->status < 500 || n_calls < at)
-			fail_round(d, a, at);
-		if (is_now(d, before))
-			return UNDONE;
-	}
-	if (!is_now(d, whole))
-		fail_round(d, a, at);
-	return n_calls >= at ? DONE : DONE_WITHOUT_FAULT;
-}
-
-static struct answer *do_with_fault(const struct deed *d, int at)
-{
-	struct answer *a;
-
-	sqlite3_db_release_memory(app.db->h);
-	n_calls = 0;
-	fail_at = at;
-	a = do_it(d);
-	fail_at = 0;
-	return a;
-}
-
-/* What the deed leaves when nothing fails. */
-static char *done_whole(const struct deed *d)
-{
-	char *whole;
-
-	start_afresh();
-	assert_answer(do_it(d), d->status, NULL);
-	whole = rows(d);
-	finish();
-	return whole;
-}
-
-/* How many faults were met. */
-static int try_all(const struct deed *d)
-{
-	char *whole = done_whole(d), *before;
-	enum result result = UNDONE;
-	int at = 1;
-
-	start_afresh();
-	before = rows(d);
-	for (; result != DONE_WITHOUT_FAULT; at++) {
-		assert_in_range(at, 1, CALLS_MAX);
-		result = check(d, do_with_fault(d, at), before, whole, at);
-		assert_int_equal(n_bugs, 0);
-		if (result != DONE)
-			continue;
-		finish();
-		start_afresh();
-	}
-	finish();
-	free(before);
-	free(whole);
-	return at - 2;
-}
-
 static void test_each_handler_meets_each_failing_call(void **state)
 {
-	int n_reached = 0;
-
 	(void)state;
 	dice = 3;
-	for (size_t i = 0; i < N_OF(deeds); i++) {
-		int n = try_all(&deeds[i]);
-
-		print_message("%s %s: %d\n", deeds[i].method, deeds[i].path, n);
-		assert_true(n > 0);
-		n_reached += n;
-	}
-	assert_in_range(n_reached, 300, 10000);
+	assert_in_range(try_each(deeds, N_OF(deeds)), 300, 10000);
 }
 
 static int make_people_once(void **state)
 {
-	struct err err = { .code = ERR_NONE };
-
 	(void)state;
-	faulty_register();
-	/* In memory: a real disk would take its time for each sync. */
-	snprintf(disk.path, sizeof disk.path, "/dev/shm/carrel-test-XXXXXX");
-	assert_non_null(mkdtemp(disk.path));
-	assert_int_equal(
-	    str_format(file, sizeof file, "%s/carrel.sqlite", disk.path), 0);
-	open_hub();
-	make_people();
-	close_hub();
-	test_ok(
-	    file_read_all(file, (size_t)16 << 20, &people, &people_len, &err),
-	    &err);
-	return 0;
-}
-
-static int remove_people(void **state)
-{
-	(void)state;
-	free(people);
-	test_dir_remove(&disk);
+	disk_make();
+	people_keep(make_people);
 	return 0;
 }
 

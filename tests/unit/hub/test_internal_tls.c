@@ -3,6 +3,11 @@
  */
 #include "test_util.h"
 
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -153,6 +158,66 @@ static void test_a_server_believes_the_house_alone(void **state)
 	free(servers);
 }
 
+static void add_extension(X509 *cert, int nid, const char *value)
+{
+	X509V3_CTX ctx;
+	X509_EXTENSION *e;
+
+	X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
+	e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	assert_int_equal(X509_add_ext(cert, e, -1), 1);
+	X509_EXTENSION_free(e);
+}
+
+/* Key and certificate of a site's own, of another kind of key than ours. */
+static void put_rsa_authority(const char *path)
+{
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	X509 *cert = X509_new();
+	X509_NAME *name = X509_get_subject_name(cert);
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(X509_set_version(cert, X509_VERSION_3), 1);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 800 * 86400);
+	X509_NAME_add_entry_by_txt(
+	    name, "CN", MBSTRING_ASC, (const unsigned char *)"Site", -1, -1, 0);
+	assert_int_equal(X509_set_issuer_name(cert, name), 1);
+	assert_int_equal(X509_set_pubkey(cert, key), 1);
+	add_extension(cert, NID_basic_constraints, "critical,CA:TRUE");
+	add_extension(cert, NID_subject_key_identifier, "hash");
+	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+	assert_int_equal(
+	    PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
+	assert_int_equal(PEM_write_X509(f, cert), 1);
+	fclose(f);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
+static void test_an_authority_that_was_put_there_signs(void **state)
+{
+	struct world *w = *state;
+	struct pki_pair pair;
+	char *given, *now;
+	json_t *tls;
+
+	assert_int_equal(mkdir(path_of(w, "internal-tls"), 0700), 0);
+	put_rsa_authority(path_of(w, "internal-tls/servers-ca.pem"));
+	given = read_text(w, "internal-tls/servers-ca.pem");
+	test_ok(internal_tls_open(&w->app, &w->err), &w->err);
+	test_ok(internal_tls_issue(&w->app, "k", &tls, &w->err), &w->err);
+	pair =
+	    (struct pki_pair){ member(tls, "key"), member(tls, "certificate") };
+	assert_int_equal(pki_fits(&pair, given), 1);
+	now = read_text(w, "internal-tls/servers-ca.pem");
+	assert_string_equal(now, given);
+	json_decref(tls);
+	free(given);
+	free(now);
+}
+
 static void test_a_broken_authority_is_said(void **state)
 {
 	struct world *w = *state;
@@ -189,6 +254,7 @@ int main(void)
 		T(test_files_are_the_hubs_alone),
 		T(test_authorities_stay_and_certificates_are_new),
 		T(test_a_server_believes_the_house_alone),
+		T(test_an_authority_that_was_put_there_signs),
 		T(test_a_broken_authority_is_said),
 		T(test_names_and_groups_that_cannot_be),
 	};

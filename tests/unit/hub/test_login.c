@@ -267,6 +267,22 @@ static void test_attempt_belongs_to_its_browser(void **state)
 	assert_answer(answer_step(&alice, attempt, "123456"), 302, NULL);
 }
 
+/* Who has many logins open at their second step has no more tries. */
+static void test_an_answer_waits_as_a_password_does(void **state)
+{
+	char attempt[64];
+
+	(void)state;
+	attempt_name(try_login(&alice, "username=alice&password=otp"), attempt);
+	for (int i = 0; i < 30; i++)
+		throttle_failed(app.throttle, "alice", "192.0.2.1");
+	assert_answer(answer_step(&alice, attempt, "123456"), 429,
+	    "Too many failed logins");
+	assert_int_equal(login_count(app.login), 0);
+	assert_int_equal(script->n_cancelled, 1);
+	assert_string_equal(script->answer, "");
+}
+
 static void test_attempt_ends_with_its_deadline(void **state)
 {
 	char attempt[64];
@@ -595,6 +611,7 @@ int main(void)
 		T(test_each_prompt_is_a_step),
 		T(test_wrong_answer_is_told_like_a_wrong_password),
 		T(test_attempt_belongs_to_its_browser),
+		T(test_an_answer_waits_as_a_password_does),
 		T(test_attempt_ends_with_its_deadline),
 		T(test_module_that_hangs_is_told),
 		T(test_browser_that_leaves_cancels),

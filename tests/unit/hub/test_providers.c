@@ -629,6 +629,8 @@ static void test_platforms_have_no_button(void **state)
 	assert_answer(a, 200, "/hub/oauth_login/campus");
 	assert_null(strstr(a->body, "lms"));
 	assert_answer(browse(&alice, "/hub/oauth_login/lms"), 404, NULL);
+	assert_answer(browse(&alice, "/hub/lti13/config"), 200, "oauth_login");
+	assert_answer(browse(&alice, "/hub/lti11/config"), 404, "LTI 1.1");
 	assert_string_equal(providers_only(app.providers), "campus");
 	app.cfg.auto_login = "lms";
 	refused(LMS, "begin on the learning platform");

@@ -83,6 +83,13 @@ static void test_the_same_wish_again_costs_no_request(void **state)
 	assert_int_equal(told_id, 2);
 }
 
+static void compare(const json_t *routes, routing_stray_fn *stray)
+{
+	routing_compare_begin(&app);
+	routing_compare_part(&app, routes, stray);
+	routing_compare_end(&app);
+}
+
 static void test_a_failure_is_told_and_repaired_by_the_next_listing(
     void **state)
 {
@@ -92,7 +99,7 @@ static void test_a_failure_is_told_and_repaired_by_the_next_listing(
 	want("http://h:1", 1);
 	answer_proxy(FAKE_ADD, ERR_UNAVAILABLE);
 	assert_int_equal(told_code, ERR_UNAVAILABLE);
-	routing_compare(&app, routes, NULL);
+	compare(routes, NULL);
 	fake_proxy_serve();
 	assert_string_equal(fake_proxy_target("/user/alice"), "http://h:1");
 	assert_int_equal(n_told, 1);
@@ -137,12 +144,35 @@ static void test_a_listing_made_before_a_request_ended_does_no_harm(
 	(void)state;
 	old = json_deep_copy(fake_proxy.routes);
 	want("http://h:1", 1);
-	routing_compare(&app, old, all_stray);
+	compare(old, all_stray);
 	assert_int_equal(n_requests(), 1);
 	fake_proxy_serve();
-	routing_compare(&app, old, all_stray);
+	compare(old, all_stray);
 	fake_proxy_serve();
 	assert_string_equal(fake_proxy_target("/user/alice"), "http://h:1");
+	json_decref(old);
+}
+
+/* The list comes in parts, and wishes change between them. */
+static void test_what_was_sent_since_the_list_was_asked_for_is_newer(
+    void **state)
+{
+	json_t *old;
+
+	(void)state;
+	want("http://h:1", 1);
+	fake_proxy_serve();
+	old = json_deep_copy(fake_proxy.routes);
+	routing_compare_begin(&app);
+	want("http://h:2", 2);
+	fake_proxy_serve();
+	routing_compare_part(&app, old, all_stray);
+	routing_compare_end(&app);
+	assert_int_equal(n_requests(), 0);
+	routing_compare_begin(&app);
+	routing_compare_part(&app, old, all_stray);
+	routing_compare_end(&app);
+	assert_int_equal(n_requests(), 1);
 	json_decref(old);
 }
 
@@ -155,10 +185,10 @@ static void test_a_slash_more_is_the_same_target(void **state)
 	fake_proxy_serve();
 	route = json_object_get(fake_proxy.routes, "/user/alice");
 	json_object_set_new(route, "target", json_string("http://h:1/"));
-	routing_compare(&app, fake_proxy.routes, all_stray);
+	compare(fake_proxy.routes, all_stray);
 	assert_int_equal(n_requests(), 0);
 	json_object_set_new(route, "user", json_string("eve"));
-	routing_compare(&app, fake_proxy.routes, all_stray);
+	compare(fake_proxy.routes, all_stray);
 	assert_int_equal(n_requests(), 1);
 }
 
@@ -170,7 +200,7 @@ static void test_keys_come_unescaped(void **state)
 	routing_want(&app, "/user/a%20b@c", "http://h:1", data, 1, NULL);
 	fake_proxy_serve();
 	assert_non_null(fake_proxy_target("/user/a b@c"));
-	routing_compare(&app, fake_proxy.routes, all_stray);
+	compare(fake_proxy.routes, all_stray);
 	assert_int_equal(n_requests(), 0);
 	json_decref(data);
 }
@@ -187,6 +217,7 @@ int main(void)
 		T(test_a_failed_deletion_is_told_too),
 		T(test_who_is_forgotten_is_not_told),
 		T(test_a_listing_made_before_a_request_ended_does_no_harm),
+		T(test_what_was_sent_since_the_list_was_asked_for_is_newer),
 		T(test_a_slash_more_is_the_same_target),
 		T(test_keys_come_unescaped),
 	};

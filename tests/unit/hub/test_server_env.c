@@ -102,7 +102,8 @@ static const struct {
 	{ "alice", "lab", "jupyterhub-user-alice-lab" },
 	{ "a@b", "", "jupyterhub-user-a%40b" },
 	{ "a b", "x", "jupyterhub-user-a%20b-x" },
-	{ "a~b.c-d_e", "", "jupyterhub-user-a~b.c-d_e" },
+	{ "a~b.c-d_e", "", "jupyterhub-user-a~b.c%2Dd_e" },
+	{ "a", "b-c", "jupyterhub-user-a-b-c" },
 };
 
 static void test_client_ids_are_quoted_as_clients_expect(void **state)
@@ -114,6 +115,34 @@ static void test_client_ids_are_quoted_as_clients_expect(void **state)
 
 		assert_string_equal(
 		    server_env_client_id(&arena, &e), clients[i].id);
+	}
+}
+
+static void test_no_two_servers_have_one_client(void **state)
+{
+	static const struct {
+		const char *user, *name;
+	} servers[] = {
+		{ "a-b", "" },
+		{ "a", "b" },
+		{ "a-b", "c" },
+		{ "a", "b-c" },
+		{ "a-b-c", "" },
+		{ "a--b", "" },
+		{ "a-", "b" },
+		{ "a", "-b" },
+		{ "a%2Db", "" },
+	};
+	const char *ids[N_OF(servers)];
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(servers); i++) {
+		const struct server_env e =
+		    env_of(servers[i].user, servers[i].name, "/");
+
+		ids[i] = server_env_client_id(&arena, &e);
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(ids[i], ids[j]);
 	}
 }
 
@@ -245,6 +274,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_client_ids_are_quoted_as_clients_expect, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_no_two_servers_have_one_client, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_named_server_has_its_own_scopes, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -166,13 +166,26 @@ static void test_holdings(void **state)
 static void test_dates(void **state)
 {
 	static const char *const bad[] = { "", "yesterday", "2026-13-01",
-		"2026-01-02T25:00:00Z", "1700000000000x" };
+		"2026-01-02T25:00:00Z", "1700000000000x", "2026-01-02T03",
+		"2026-01-02T03:04:", "2026-01-02T03:60Z",
+		"2026-01-02T03:04:05+02:0" };
+	static const char *const same[] = { "2023-11-14T22:13:20Z",
+		"2023-11-14T22:13:20.000Z", "2023-11-15T00:13:20+02:00",
+		"2023-11-14 22:13:20", "Tue, 14 Nov 2023 22:13:20 GMT" };
+	static const char *const minute[] = { "2023-11-14T22:13",
+		"2023-11-14T22:13Z", "2023-11-15T00:13+02:00" };
 	int64_t ms;
 	struct err err;
 
 	(void)state;
-	test_ok(api_parse_date("2023-11-14T22:13:20Z", &ms, &err), &err);
-	assert_int_equal(ms, 1700000000000);
+	for (size_t i = 0; i < N_OF(same); i++) {
+		test_ok(api_parse_date(same[i], &ms, &err), &err);
+		assert_int_equal(ms, 1700000000000);
+	}
+	for (size_t i = 0; i < N_OF(minute); i++) {
+		test_ok(api_parse_date(minute[i], &ms, &err), &err);
+		assert_int_equal(ms, 1700000000000 - 20000);
+	}
 	for (size_t i = 0; i < N_OF(bad); i++)
 		if (api_parse_date(bad[i], &ms, &err) == 0)
 			fail_msg("\"%s\" was taken", bad[i]);

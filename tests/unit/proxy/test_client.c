@@ -29,6 +29,8 @@ struct world {
 	enum err_code code;
 	char text[480];
 	size_t n_routes;
+	int n_parts, ends_at_part;
+	uint64_t list_id;
 	char order[64];
 };
 
@@ -125,9 +127,15 @@ static void on_done(const struct err *err, void *arg)
 
 static void on_list(const struct err *err, const json_t *routes, void *arg)
 {
-	on_done(err, arg);
-	w.n_routes = json_object_size(routes);
-	assert_true((routes != NULL) == (err->code == ERR_NONE));
+	if (routes == NULL) {
+		on_done(err, arg);
+		return;
+	}
+	assert_int_equal(err->code, ERR_NONE);
+	w.n_routes += json_object_size(routes);
+	w.n_parts++;
+	if (w.ends_at_part == w.n_parts)
+		proxy_cancel(w.client, w.list_id);
 }
 
 static void run_until(const int *value, int wanted)
@@ -174,6 +182,65 @@ static void test_list_gives_the_object(void **state)
 	assert_int_equal(w.code, ERR_NONE);
 	assert_int_equal(w.n_routes, 2);
 	assert_string_equal(w.last, "GET /api/routes");
+}
+
+/* {"/r0":{},"/r1":{}, ... */
+static char *long_list(int n, const char *end)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	buf_char(&b, '{');
+	for (int i = 0; i < n; i++)
+		buf_printf(&b, "%s\"/r%d\": {\"target\":\"{,}\"}",
+		    i > 0 ? ", " : "", i);
+	buf_str(&b, end);
+	return buf_steal(&b);
+}
+
+static void test_a_long_list_comes_in_parts(void **state)
+{
+	char *text = long_list(1000, "}");
+
+	(void)state;
+	w.body = text;
+	proxy_list(w.client, on_list, NULL);
+	run_until(&w.n_parts, 1);
+	assert_int_equal(w.n_done, 0);
+	run_until(&w.n_done, 1);
+	assert_int_equal(w.code, ERR_NONE);
+	assert_int_equal(w.n_routes, 1000);
+	assert_int_equal(w.n_parts, 4);
+	free(text);
+}
+
+static void test_a_long_list_can_be_cancelled_between_its_parts(void **state)
+{
+	char *text = long_list(1000, "}");
+
+	(void)state;
+	w.body = text;
+	w.ends_at_part = 2;
+	w.list_id = proxy_list(w.client, on_list, NULL);
+	run_until(&w.n_parts, 2);
+	for (int i = 0; i < 5; i++)
+		loop_turn(w.loop, 1);
+	assert_int_equal(w.n_parts, 2);
+	assert_int_equal(w.n_done, 0);
+	free(text);
+}
+
+static void test_a_long_list_that_breaks_off_ends_with_an_error(void **state)
+{
+	char *text = long_list(300, "");
+
+	(void)state;
+	w.body = text;
+	proxy_list(w.client, on_list, NULL);
+	run_until(&w.n_done, 1);
+	assert_int_equal(w.code, ERR_PROTOCOL);
+	assert_int_equal(w.n_parts, 1);
+	free(text);
 }
 
 static void test_a_list_that_is_no_object_is_an_error(void **state)
@@ -330,6 +397,9 @@ int main(void)
 		TEST(test_add_sends_target_and_data),
 		TEST(test_deleting_what_is_not_there_is_done),
 		TEST(test_list_gives_the_object),
+		TEST(test_a_long_list_comes_in_parts),
+		TEST(test_a_long_list_can_be_cancelled_between_its_parts),
+		TEST(test_a_long_list_that_breaks_off_ends_with_an_error),
 		TEST(test_a_list_that_is_no_object_is_an_error),
 		TEST(test_a_wrong_token_is_denied_at_once),
 		TEST(test_a_refusal_is_not_tried_again),

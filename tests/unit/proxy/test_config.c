@@ -64,10 +64,12 @@ static void test_values_in_both_spellings(void **state)
 	struct config c;
 
 	(void)state;
-	must_parse(&c, "--ip||--port=9000|--no-x-forward|--log-level|WARNING|"
-		       "--custom-header|A: b:c |--custom-header=a:d|"
-		       "--trusted-proxy=10.0.0.0/8|--api-port|0");
+	must_parse(&c,
+	    "--ip||--api-ip=|--port=9000|--no-x-forward|--log-level|WARNING|"
+	    "--custom-header|A: b:c |--custom-header=a:d|"
+	    "--trusted-proxy=10.0.0.0/8|--api-port|0");
 	assert_string_equal(c.ip, "");
+	assert_string_equal(c.api_ip, "");
 	assert_int_equal(c.port, 9000);
 	assert_int_equal(c.api_port, 0);
 	assert_false(c.x_forward);
@@ -184,6 +186,9 @@ static void test_mistakes_are_named(void **state)
 		{ "--redirect-port|80", "needs --ssl-key" },
 		{ "--acme-webroot|/x", "needs --redirect-port" },
 		{ "--storage-backend|x", "--journal" },
+		{ "--pid-file|", "--pid-file: the value is empty" },
+		{ "--ssl-key=", "--ssl-key: the value is empty" },
+		{ "--metrics-token-file|", "empty" },
 		{ "--client-ssl-dir|/x|--client-ssl-ca|/y",
 		    "one or the other" },
 	};
@@ -202,6 +207,25 @@ static void test_mistakes_are_named(void **state)
 		buf_fini(&notes);
 		config_fini(&c);
 	}
+}
+
+static void test_the_error_target_has_no_query(void **state)
+{
+	enum config_outcome outcome;
+	struct config c;
+	struct buf notes;
+	struct err err;
+
+	(void)state;
+	buf_init(&notes, 4096);
+	test_ok(
+	    parse(&c, "--error-target|http://h/e?x=1", &notes, &outcome, &err),
+	    &err);
+	assert_string_equal(c.error_target, "http://h/e");
+	assert_null(c.error_url.query);
+	assert_non_null(strstr(buf_view(&notes), "--error-target"));
+	buf_fini(&notes);
+	config_fini(&c);
 }
 
 static void test_flags_without_effect_are_noted(void **state)
@@ -321,6 +345,7 @@ int main(void)
 		cmocka_unit_test(
 		    test_the_takeover_socket_is_beside_the_journal),
 		cmocka_unit_test(test_mistakes_are_named),
+		cmocka_unit_test(test_the_error_target_has_no_query),
 		cmocka_unit_test(test_flags_without_effect_are_noted),
 		cmocka_unit_test(test_help_and_version),
 		cmocka_unit_test(test_help_names_every_option),

@@ -203,6 +203,33 @@ static void test_cve_2022_21697_targets_that_are_no_path_are_refused(
 		    slice_eq(t.query, "?x"));
 }
 
+static void test_the_host_of_a_target(void **state)
+{
+	static const char text[] = "GET /bar HTTP/1.1\r\nHost: pub:1\r\n\r\n";
+	static const struct {
+		const char *target, *host;
+	} table[] = {
+		{ "http://t:81/foo", "\r\nHost: t:81\r\n" },
+		{ "http://t:80", "\r\nHost: t\r\n" },
+		{ "https://t:443", "\r\nHost: t\r\n" },
+		{ "http+unix://%2Frun%2Fx", "\r\nHost: pub:1\r\n" },
+	};
+	struct buf b;
+	struct err err;
+
+	(void)state;
+	buf_init(&b, 65536);
+	config.change_origin = true;
+	for (size_t i = 0; i < N_OF(table); i++) {
+		route_unref(&route);
+		route = route_new("/bar", table[i].target, cell_new(1), &err);
+		assert_non_null(route);
+		if (strstr(request(&b, text, "", true), table[i].host) == NULL)
+			fail_msg("%s: %s", table[i].target, buf_view(&b));
+	}
+	buf_fini(&b);
+}
+
 static void test_custom_headers_replace(void **state)
 {
 	struct config_header items[] = { { "X-A", "1" }, { "Host", "other" } };
@@ -291,6 +318,7 @@ int main(void)
 		TEST(test_forwarded_fields_of_a_trusted_peer_grow),
 		TEST(test_paths_by_flags),
 		TEST(test_cve_2022_21697_targets_that_are_no_path_are_refused),
+		TEST(test_the_host_of_a_target),
 		TEST(test_custom_headers_replace),
 		TEST(test_answers_lose_what_belongs_to_one_hop),
 		TEST(test_locations),

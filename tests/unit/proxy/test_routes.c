@@ -216,6 +216,40 @@ static void test_many_routes_come_and_go(void **state)
 	routes_free(&t);
 }
 
+/* A few routes that change for ever: what has gone leaves no trace. */
+static void test_the_same_few_keys_come_and_go(void **state)
+{
+	enum { N_KEYS = 300, N_EDITS = 60000 };
+	bool is_there[N_KEYS] = { false };
+	struct routes *t = routes_new(false);
+	uint32_t random = 1;
+	size_t n = 0;
+
+	(void)state;
+	for (int i = 0; i < N_EDITS; i++) {
+		char key[64];
+		size_t k;
+
+		random = random * 1664525 + 1013904223;
+		k = random / 65536 % N_KEYS;
+		/* Some lie above others. */
+		snprintf(key, sizeof key, k % 3 == 0 ? "/a%zu" : "/a%zu/b/%zu",
+		    k / 3, k);
+		if (is_there[k])
+			routes_remove(t, key);
+		else
+			add(t, key);
+		is_there[k] = !is_there[k];
+		n = is_there[k] ? n + 1 : n - 1;
+		assert_int_equal(routes_count(t), n);
+		if (is_there[k])
+			assert_string_equal(match(t, "h", key), key);
+		else
+			assert_string_not_equal(match(t, "h", key), key);
+	}
+	routes_free(&t);
+}
+
 /* ---- keys and targets ---------------------------------------------------- */
 
 static void test_keys_are_cleaned(void **state)
@@ -321,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_removing_keeps_parents_and_children),
 		cmocka_unit_test(test_a_replaced_route_is_another_object),
 		cmocka_unit_test(test_many_routes_come_and_go),
+		cmocka_unit_test(test_the_same_few_keys_come_and_go),
 		cmocka_unit_test(test_keys_are_cleaned),
 		cmocka_unit_test(test_a_key_has_a_bound),
 		cmocka_unit_test(test_targets),

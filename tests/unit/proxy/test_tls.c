@@ -305,6 +305,85 @@ static void test_bytes_and_the_end_pass_under_pressure(void **state)
 	tls_unref(&server);
 }
 
+/* However the pieces of a message lie beside the bounds of records. */
+static void test_pieces_of_any_size_come_in_order(void **state)
+{
+	static const size_t sizes[][5] = {
+		{ 0, 0, 0, 0, 0 },
+		{ 0, 150, 0, 0, 0 },
+		{ 150, 65536, 0, 0, 0 },
+		{ 0, 150, 0, 16234, 5 },
+		{ 16384, 0, 0, 0, 0 },
+		{ 16383, 1, 16385, 0, 1 },
+		{ 9, 16384, 9, 16384, 9 },
+		{ 32768, 100, 49152, 100, 16384 },
+		{ 1, 1, 1, 1, 99999 },
+	};
+	SSL_CTX *server = server_of(&alpha_ec, 1);
+	SSL_CTX *client = client_of(alpha_ec.cert, NULL);
+	static char out[100100], in[sizeof out];
+	struct ends e;
+
+	(void)state;
+	open_ends(&e, server, client, "alpha.test", NULL);
+	assert_int_equal(shake(&e), 1);
+	for (size_t i = 0; i < sizeof out; i++)
+		out[i] = (char)(i * 7 % 251);
+	for (size_t k = 0; k < N_OF(sizes); k++) {
+		struct iovec iov[5];
+		size_t total = 0, got = 0;
+
+		for (size_t i = 0; i < 5; i++) {
+			iov[i] = (struct iovec){ out + total, sizes[k][i] };
+			total += sizes[k][i];
+		}
+		assert_int_equal(transport_send(&e.server, iov, 5), 0);
+		for (int i = 0; i < 1000 && got < total; i++) {
+			ssize_t n = transport_recv(
+			    &e.client, in + got, sizeof in - got);
+
+			got += n > 0 ? (size_t)n : 0;
+			loop_turn(loop, 0);
+			assert_int_equal(transport_flush(&e.server), 0);
+		}
+		assert_int_equal(got, total);
+		assert_memory_equal(in, out, total);
+	}
+	close_ends(&e);
+	tls_unref(&client);
+	tls_unref(&server);
+}
+
+/* What came with the end of the handshake lies in OpenSSL by then. */
+static void test_bytes_behind_the_handshake_are_not_lost(void **state)
+{
+	SSL_CTX *server = server_of(&alpha_ec, 1);
+	SSL_CTX *client = client_of(alpha_ec.cert, NULL);
+	struct ends e;
+	char in[16];
+	int c = 0;
+
+	(void)state;
+	open_ends(&e, server, client, "alpha.test", NULL);
+	for (int i = 0; i < 50 && c == 0; i++) {
+		c = transport_shake(&e.client, &e.err);
+		if (c == 0)
+			assert_int_equal(transport_shake(&e.server, &e.err), 0);
+		loop_turn(loop, 0);
+	}
+	assert_int_equal(c, 1);
+	assert_int_equal(transport_send_bytes(&e.client, "early", 5), 0);
+	loop_turn(loop, 0);
+	assert_int_equal(transport_shake(&e.server, &e.err), 1);
+	assert_int_equal(transport_recv(&e.server, in, sizeof in), 5);
+	assert_memory_equal(in, "early", 5);
+	assert_int_equal(
+	    transport_recv(&e.server, in, sizeof in), TRANSPORT_AGAIN);
+	close_ends(&e);
+	tls_unref(&client);
+	tls_unref(&server);
+}
+
 static void test_an_end_without_a_word_is_an_error(void **state)
 {
 	SSL_CTX *server = server_of(&alpha_ec, 1);
@@ -455,6 +534,8 @@ int main(void)
 		cmocka_unit_test(test_two_kinds_of_keys_serve_one_name),
 		cmocka_unit_test(test_sessions_resume_in_a_later_context),
 		cmocka_unit_test(test_bytes_and_the_end_pass_under_pressure),
+		cmocka_unit_test(test_pieces_of_any_size_come_in_order),
+		cmocka_unit_test(test_bytes_behind_the_handshake_are_not_lost),
 		cmocka_unit_test(test_an_end_without_a_word_is_an_error),
 		cmocka_unit_test(test_ticket_keys_go_to_another_process),
 		cmocka_unit_test(test_what_cannot_be_used_is_named),

@@ -1,0 +1,104 @@
+/*
+ * See review.h.
+ */
+#include "hub/review.h"
+
+#include "auth/rules.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "db/session.h"
+#include "db/user.h"
+#include "hub/app.h"
+#include "hub/audit.h"
+#include "hub/roster.h"
+
+static int log_out(struct app *app, const struct user *u,
+    const struct rules_decision *d, struct err *err)
+{
+	if (session_end_all(app->db, u->id, err) != 0)
+		return -1;
+	log_warn(&(struct log_ctx){ .user = u->name },
+	    "logged out: the rules do not let them in any more", "why=\"%s\"",
+	    d->text);
+	audit_login_ended(app, u->name, d->text);
+	return 0;
+}
+
+/* The last login's groups that are no roster's. */
+static int own_groups(struct app *app, struct arena *a, const struct user *u,
+    struct auth_identity *id, struct err *err)
+{
+	const char *const *all, **kept;
+	size_t n;
+
+	if (user_groups(app->db, a, u->id, &all, &n, err) != 0)
+		return -1;
+	kept = arena_array(a, n + 1, sizeof *kept);
+	for (size_t i = 0; i < n; i++) {
+		if (!roster_has_group(app, all[i]))
+			kept[id->n_groups++] = all[i];
+	}
+	id->groups = kept;
+	return 0;
+}
+
+static int review_user(
+    struct app *app, struct arena *a, const struct user *u, struct err *err)
+{
+	struct auth_identity id = { .name = u->name };
+	struct rules_decision d;
+
+	if (own_groups(app, a, u, &id, err) != 0)
+		return -1;
+	rules_decide_known(app->rules, roster_identity_known(app, a, &id), &d);
+	if (!d.allowed)
+		return log_out(app, u, &d, err);
+	if (u->admin && d.admin == RULES_ADMIN_NO)
+		return user_set_admin(app->db, u->id, false, err);
+	return 0;
+}
+
+int review_people(
+    struct app *app, const char *const *names, size_t n, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
+		struct user u;
+		struct arena a;
+
+		arena_init(&a);
+		rc = user_find(app->db, &a, names[i], &u, err);
+		if (rc == 1)
+			rc = review_user(app, &a, &u, err);
+		arena_fini(&a);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+int review_blocked(struct app *app, struct err *err)
+{
+	const struct conf_strings *blocked = &app->cfg.rules.blocked_users;
+	const char *const *in, **names;
+	struct arena a;
+	size_t n;
+	int rc;
+
+	if (blocked->n == 0)
+		return 0;
+	arena_init(&a);
+	names = arena_array(&a, blocked->n, sizeof *names);
+	for (size_t i = 0; i < blocked->n; i++) {
+		char *name = arena_strdup(&a, blocked->items[i]);
+
+		str_lower_ascii(name);
+		names[i] = name;
+	}
+	rc = session_people(
+	    app->db, &a, names, blocked->n, clock_wall_us(), &in, &n, err);
+	if (rc == 0)
+		rc = review_people(app, in, n, err);
+	arena_fini(&a);
+	return rc;
+}
