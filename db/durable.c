@@ -26,9 +26,11 @@
 #include "db/db_priv.h"
 
 /* Writers that never pause keep a checkpoint from the end of the log: beyond
- * this many pages one more runs in the loop, for the little that is left. */
+ * PAGES_MAX one more runs in the loop as soon as little is left for it, and at
+ * the latest PAGES_OVER pages later. */
 #define PAGES_MAX  (2 * DB_CHECKPOINT_PAGES)
 #define PAGES_LEFT 200
+#define PAGES_OVER 500
 
 /* The log grows by so much at a time, and before its end is reached. */
 #define LOG_FRAME_BYTES 24 /* before each page */
@@ -353,7 +355,7 @@ static void checkpoint_begin(struct db *db)
 	int left = c->log_pages - c->done_pages;
 	bool is_long = c->log_pages >= PAGES_MAX;
 
-	if (c->log_pages >= 2 * PAGES_MAX ||
+	if (c->log_pages >= PAGES_MAX + PAGES_OVER ||
 	    (is_long && !c->is_running && left < PAGES_LEFT)) {
 		checkpoint_now(db);
 		return;

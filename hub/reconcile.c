@@ -320,6 +320,9 @@ static int64_t since_us(const struct reconcile *r)
 
 static void on_some_routes(struct reconcile *r, const json_t *routes)
 {
+	if (r->n_routes == 0)
+		r->merges_activity =
+		    loop_now_ms(r->app->loop) >= r->activity_due_ms;
 	r->n_routes += json_object_size(routes);
 	routing_compare_part(r->app, routes, is_stray);
 	if (r->merges_activity)
@@ -372,13 +375,11 @@ static void on_routes(const struct err *err, const json_t *routes, void *arg)
 
 static void ask_for_routes(struct reconcile *r)
 {
-	int64_t now = loop_now_ms(r->app->loop);
-
 	if (r->routes_request)
 		return;
 	r->routes_round++;
 	r->n_routes = 0;
-	r->merges_activity = now >= r->activity_due_ms;
+	r->merges_activity = false;
 	routing_compare_begin(r->app);
 	r->routes_asked_us = clock_mono_us();
 	r->routes_request = proxy_list(r->app->proxy, on_routes, r);

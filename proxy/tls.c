@@ -247,7 +247,7 @@ static int refuse_key(
 	return err_set(err, ERR_INVALID,
 	    p->text == NULL
 		? "the key in %.200s has a passphrase: set "
-		  "CONFIGPROXY_SSL_KEY_PASSPHRASE, for the REST API "
+		  "CONFIGPROXY_SSL_KEY_PASSPHRASE, or for --api-ssl-key "
 		  "CONFIGPROXY_API_SSL_KEY_PASSPHRASE"
 		: "the key in %.200s has another passphrase than the one that "
 		  "is set",

@@ -151,7 +151,8 @@ def demand_failure(tree, path, name, also):
     first = next(r for r in results if r.status == "not ok" and r.name not in also)
     if first is not result:
         raise Unshown("%s fails before %s: %s" % (first.name, name, first.reason))
-    return result.reason
+    said = [line[len("ERROR: "):] for line in result.output if line.startswith("ERROR: ")]  # of fail_msg
+    return said[0] if said else result.reason
 
 
 def show(tree, row):

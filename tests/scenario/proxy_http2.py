@@ -193,14 +193,15 @@ def a_client_that_reads_nothing():
     def handler(s, backend):
         s.until(b"\r\n\r\n")
         s.send(reply(data))
-    proxy.add("/full", Backend(handler).url)
+    backend = Backend(handler)
+    proxy.add("/full", backend.url)
     c = client()
     c.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1 << 30})
     c.h2.increment_flow_control_window(1 << 30)
     c.flush()
-    before, busy = proxy.rss(), "proxy_target_connections{state=\"used\"}"
+    before = proxy.rss()
     streams = [c.open(c.fields("/full")) for _ in range(24)]
-    until("all targets are asked", LIMIT, lambda: metrics().get(busy) == 24)
+    until("all targets are asked", LIMIT, lambda: backend.n_connections == 24)
     claim(proxy.rss() - before < 8 << 20, "memory grew by %d" % (proxy.rss() - before))
     for stream in streams:
         claim(c.wait(stream).body == data, "another answer")

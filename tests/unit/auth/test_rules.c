@@ -452,49 +452,6 @@ static void test_explain_says_each_rule_and_the_outcome(void **state)
 	rules_close(&r);
 }
 
-/* ---- who is listed ------------------------------------------------ */
-
-static int note_listed(const char *name, bool is_admin, void *arg)
-{
-	buf_printf(arg, "%s%s ", name, is_admin ? "*" : "");
-	return strcmp(name, "stop") == 0 ? 7 : 0;
-}
-
-static void test_listed_are_those_who_could_come_in(void **state)
-{
-	const struct auth_rules_config cfg = {
-		.allowed_users = LIST("Alice", "eve", "b0b"),
-		.admin_users = LIST("ROOT", "alice", "mallory"),
-		.blocked_users = LIST("eve", "mallory"),
-		.username_regex = "[a-z]+",
-	};
-	struct auth_rules *r = open_rules(&cfg);
-	struct buf b;
-
-	(void)state;
-	buf_init(&b, 256);
-	assert_int_equal(rules_each_listed(r, note_listed, &b), 0);
-	assert_string_equal(buf_view(&b), "root* alice* alice* ");
-	buf_fini(&b);
-	rules_close(&r);
-}
-
-static void test_a_walk_over_the_listed_can_end(void **state)
-{
-	const struct auth_rules_config cfg = {
-		.allowed_users = LIST("a", "stop", "z"),
-	};
-	struct auth_rules *r = open_rules(&cfg);
-	struct buf b;
-
-	(void)state;
-	buf_init(&b, 256);
-	assert_int_equal(rules_each_listed(r, note_listed, &b), 7);
-	assert_string_equal(buf_view(&b), "a stop ");
-	buf_fini(&b);
-	rules_close(&r);
-}
-
 /* A name of the database is not mapped a second time. */
 static void test_a_known_name_is_taken_as_it_is(void **state)
 {
@@ -541,6 +498,49 @@ static void test_who_is_blocked_can_change(void **state)
 	rules_close(&r);
 }
 
+/* ---- who is listed ------------------------------------------------ */
+
+static int note_listed(const char *name, bool is_admin, void *arg)
+{
+	buf_printf(arg, "%s%s ", name, is_admin ? "*" : "");
+	return strcmp(name, "stop") == 0 ? 7 : 0;
+}
+
+static void test_listed_are_those_who_could_come_in(void **state)
+{
+	const struct auth_rules_config cfg = {
+		.allowed_users = LIST("Alice", "eve", "b0b"),
+		.admin_users = LIST("ROOT", "alice", "mallory"),
+		.blocked_users = LIST("eve", "mallory"),
+		.username_regex = "[a-z]+",
+	};
+	struct auth_rules *r = open_rules(&cfg);
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 256);
+	assert_int_equal(rules_each_listed(r, note_listed, &b), 0);
+	assert_string_equal(buf_view(&b), "root* alice* alice* ");
+	buf_fini(&b);
+	rules_close(&r);
+}
+
+static void test_a_walk_over_the_listed_can_end(void **state)
+{
+	const struct auth_rules_config cfg = {
+		.allowed_users = LIST("a", "stop", "z"),
+	};
+	struct auth_rules *r = open_rules(&cfg);
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 256);
+	assert_int_equal(rules_each_listed(r, note_listed, &b), 7);
+	assert_string_equal(buf_view(&b), "a stop ");
+	buf_fini(&b);
+	rules_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -562,10 +562,10 @@ int main(void)
 		cmocka_unit_test(test_every_combination_of_rules),
 		cmocka_unit_test(test_who_cannot_be_looked_up_is_not_known),
 		cmocka_unit_test(test_explain_says_each_rule_and_the_outcome),
-		cmocka_unit_test(test_listed_are_those_who_could_come_in),
-		cmocka_unit_test(test_a_walk_over_the_listed_can_end),
 		cmocka_unit_test(test_a_known_name_is_taken_as_it_is),
 		cmocka_unit_test(test_who_is_blocked_can_change),
+		cmocka_unit_test(test_listed_are_those_who_could_come_in),
+		cmocka_unit_test(test_a_walk_over_the_listed_can_end),
 	};
 
 	return cmocka_run_group_tests_name("auth/rules", tests, NULL, NULL);

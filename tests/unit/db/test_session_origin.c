@@ -64,9 +64,8 @@ static void test_what_came_of_an_older_secret_ends(void **state)
 	    fixture_number(f, "SELECT count(*) FROM token WHERE session_id = "
 			      "'cccccccccccccccccccccccccccccccc'"),
 	    0);
-	assert_int_equal(
-	    fixture_number(f, "SELECT count(*) FROM session"
-			      " WHERE origin IS NOT NULL"),
+	assert_int_equal(fixture_number(f, "SELECT count(*) FROM session"
+					   " WHERE origin IS NOT NULL"),
 	    2);
 }
 

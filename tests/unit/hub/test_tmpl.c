@@ -14,8 +14,8 @@ static char *render_with(
     const char *page, const char *part, const char *json, size_t max)
 {
 	struct tmpl_source src[] = {
-		{ "page/t.html", page, strlen(page) },
-		{ "part/p.html", part, strlen(part) },
+		{ "page/t.html", page, strlen(page), NULL },
+		{ "part/p.html", part, strlen(part), NULL },
 	};
 	struct err err = { 0 };
 	struct buf out;
@@ -233,7 +233,7 @@ static void test_page_over_its_limit_is_an_error(void **state)
 
 static void test_unknown_page_is_not_found(void **state)
 {
-	struct tmpl_source src = { "page/a.html", "a", 1 };
+	struct tmpl_source src = { "page/a.html", "a", 1, NULL };
 	struct err err = { 0 };
 	struct buf out;
 	json_t *data = json_object();

@@ -3,6 +3,7 @@
  */
 #include "test_util.h"
 
+#include "base/buf.h"
 #include "base/fd.h"
 #include "base/httpd.h"
 #include "base/log.h"
