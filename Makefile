@@ -237,9 +237,12 @@ guards:
 	@$(MAKE) --no-print-directory -j$(JOBS) all unit-build
 	@tests/guards/guards.py --only '$(ONLY)'
 .PHONY: guards
-# Ten minutes of churn; make check has twenty seconds of it.
+# Ten minutes of churn, then a hundred times kill -9 under load, then 5,000 servers;
+# make check has twenty seconds, six times and a thousand.
 soak: all
 	@CARREL_BIN=$(abspath $(B))/bin SOAK_SECONDS=$(or $(SECONDS),600) tests/scenario/soak.py
+	@CARREL_BIN=$(abspath $(B))/bin DURABLE_ROUNDS=$(or $(ROUNDS),100) tests/scenario/durable.py
+	@CARREL_BIN=$(abspath $(B))/bin SERVERS=5000 tests/scenario/many_servers.py
 .PHONY: soak
 
 # ---- benchmarks ----------------------------------------------------------

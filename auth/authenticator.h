@@ -54,6 +54,7 @@ struct auth_form {
 /* What a browser remembers between leaving and coming back (auth/trip.h). */
 struct auth_trip {
 	const char *state, *nonce, *verifier;
+	bool again; /* on the way out: who is logged in there shall prove it */
 };
 
 struct authenticator_kind;

@@ -58,6 +58,7 @@ static struct oauth_attempt *attempt_new(
 		at->state = arena_strdup(&at->arena, trip->state);
 		at->nonce = arena_strdup(&at->arena, trip->nonce);
 		at->verifier = arena_strdup(&at->arena, trip->verifier);
+		at->again = trip->again;
 	}
 	list_add_tail(&o->attempts, &at->link);
 	o->n++;
@@ -203,6 +204,18 @@ static void put_pkce(struct buf *b, const struct oauth_attempt *at)
 	url_pair_append(b, "code_challenge_method", "S256");
 }
 
+/* Core 3.1.2.1; what the configuration says of it holds. */
+static void put_prompt(struct buf *b, const struct oauth_attempt *at)
+{
+	const struct conf_pairs *extra = &at->owner->opt.extra_authorize_params;
+
+	for (size_t i = 0; i < extra->n; i++)
+		if (str_eq(extra->items[i].name, "prompt"))
+			return;
+	if (at->again && oauth_is_oidc(at))
+		url_pair_append(b, "prompt", "login");
+}
+
 static void put_params(struct buf *b, const struct oauth_attempt *at)
 {
 	const struct oauth *o = at->owner;
@@ -216,6 +229,7 @@ static void put_params(struct buf *b, const struct oauth_attempt *at)
 	if (oauth_is_oidc(at))
 		url_pair_append(b, "nonce", at->nonce);
 	put_pkce(b, at);
+	put_prompt(b, at);
 	/* A hint only: the claim decides. */
 	if (o->opt.hosted_domain.n == 1)
 		url_pair_append(b, "hd", o->opt.hosted_domain.items[0]);
@@ -587,6 +601,11 @@ const char *oauth_name(const struct authenticator *au)
 const char *oauth_label(const struct authenticator *au)
 {
 	return oauth_of(au)->opt.label;
+}
+
+bool oauth_asks_again(const struct authenticator *au)
+{
+	return ((const struct oauth *)au)->oidc != NULL;
 }
 
 bool oauth_has_prefix(const struct authenticator *au)

@@ -20,5 +20,7 @@ const char *oauth_name(const struct authenticator *au);
 const char *oauth_label(const struct authenticator *au);
 /* Is it said how names of this provider differ from those of others? */
 bool oauth_has_prefix(const struct authenticator *au);
+/* Can it be told that whoever is logged in there shall prove it again? */
+bool oauth_asks_again(const struct authenticator *au);
 
 #endif

@@ -37,6 +37,7 @@ struct oauth_attempt {
 	const char *state, *nonce, *verifier, *code;
 	const char *access_token, *id_token, *refresh_token; /* NULL: none */
 	bool is_refresh;
+	bool again;     /* auth_trip's */
 	json_t *before; /* is_refresh: what was kept of the person */
 	json_t *id_claims, *claims;
 	json_t *other_tokens; /* resource server -> its answer; NULL: none */

@@ -50,3 +50,8 @@ bool provider_has_door(const struct authenticator *au)
 {
 	return au->kind->redirect != NULL;
 }
+
+bool provider_asks_again(const struct authenticator *au)
+{
+	return !lti_is(au) && oauth_asks_again(au);
+}

@@ -19,5 +19,7 @@ const char *provider_label(const struct authenticator *au);
 bool provider_has_prefix(const struct authenticator *au);
 /* Can people leave for it from our login page? */
 bool provider_has_door(const struct authenticator *au);
+/* Can it be told that whoever is logged in there shall prove it again? */
+bool provider_asks_again(const struct authenticator *au);
 
 #endif

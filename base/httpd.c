@@ -413,11 +413,11 @@ static void on_connection(void *cls, struct MHD_Connection *conn,
 		l->current->conn = NULL;
 		request_end(l->current);
 	}
-	/* At its limit, libmicrohttpd listens again only in its next run. */
-	if (h->n_connections-- == httpd_most_connections(h)) {
-		httpd_run_soon(h);
+	/* At its limit, or that of the process, libmicrohttpd listens again
+	 * only in its next run. */
+	httpd_run_soon(h);
+	if (h->n_connections-- == httpd_most_connections(h))
 		httpd_has_room(h);
-	}
 	if (!h->is_closing &&
 	    (l->must_linger ||
 		recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0))

@@ -4,12 +4,30 @@
  */
 #include "base/httpd_priv.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 
 #define ACCEPTS_AT_ONCE 16
+#define PAUSE_MS        100
+
+static void on_pause_over(struct timer *t, void *arg)
+{
+	(void)t;
+	httpd_has_room(arg);
+}
+
+/* No descriptor is free: who waits is looked at again in a moment. */
+static void pause_when_full(struct httpd *h)
+{
+	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS &&
+	    errno != ENOMEM)
+		return;
+	watch_set(&h->listener, 0);
+	timer_start(h->loop, &h->pause, PAUSE_MS, on_pause_over, h);
+}
 
 static void on_more(struct watch *w, uint32_t events, void *arg)
 {
@@ -28,8 +46,10 @@ static void on_more(struct watch *w, uint32_t events, void *arg)
 		}
 		fd = accept4(w->fd, (struct sockaddr *)&peer, &len,
 		    SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0)
+		if (fd < 0) {
+			pause_when_full(h);
 			return;
+		}
 		if (httpd_add(h, fd, (struct sockaddr *)&peer, len, &err) < 0)
 			log_debug(NULL, "a connection is not served",
 			    "why=\"%s\"", err.text);
@@ -52,6 +72,7 @@ void httpd_unlisten(struct httpd *h)
 
 	if (h->listener.loop == NULL)
 		return;
+	timer_stop(&h->pause);
 	watch_stop(&h->listener);
 	fd_close(&fd);
 }

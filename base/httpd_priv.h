@@ -26,6 +26,7 @@ struct httpd {
 	struct MHD_Daemon *daemon;
 	struct watch watch;
 	struct watch listener; /* of httpd_listen */
+	struct timer pause;    /* no descriptor is free for it */
 	struct timer timer;
 	struct defer run_later;
 	struct httpd_options opt;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/crowd.h"
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -34,6 +35,7 @@ enum phase { PHASE_SHAKE, PHASE_OPEN, PHASE_LINGER, PHASE_OVER };
 struct pass {
 	struct tls_front *front;
 	struct list link;
+	struct crowd_member member;
 	struct watch client, inner;
 	int inner_fd; /* our end of the pair; -1: none */
 	SSL *ssl;
@@ -51,7 +53,8 @@ struct tls_front {
 	struct watch listener;
 	SSL_CTX *ctx;
 	struct list passes;
-	size_t n_passes, n_refused;
+	struct crowd crowd;
+	size_t n_refused;
 	int64_t said_ms;
 	struct timer pause;
 };
@@ -132,9 +135,8 @@ static void close_inner(struct pass *p)
 
 static void pass_free(struct pass *p)
 {
-	struct tls_front *f = p->front;
-
 	timer_stop(&p->timer);
+	crowd_leave(&p->front->crowd, &p->member);
 	SSL_free(p->ssl);
 	close_watch(&p->client);
 	close_inner(p);
@@ -142,8 +144,6 @@ static void pass_free(struct pass *p)
 	mem_wipe(&p->in, sizeof p->in);
 	mem_wipe(&p->out, sizeof p->out);
 	free(p);
-	if (f->n_passes-- == f->opt.max_connections)
-		accept_again(f);
 }
 
 static void on_slow(struct timer *t, void *arg)
@@ -429,6 +429,24 @@ static void on_pause_end(struct timer *t, void *arg)
 	accept_again(arg);
 }
 
+/* Whoever has the most makes room: p itself, perhaps. */
+static void enter_crowd(struct pass *p, int fd)
+{
+	struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
+	socklen_t own_len = sizeof own;
+	struct tls_front *f = p->front;
+	struct crowd_member *out;
+
+	(void)getsockname(fd, (struct sockaddr *)&own, &own_len);
+	crowd_join(&f->crowd, &p->member, (const struct sockaddr *)&p->peer,
+	    (const struct sockaddr *)&own);
+	if (f->crowd.n_members <= f->opt.max_connections)
+		return;
+	out = crowd_newest_of_greediest(&f->crowd);
+	crowd_refuse(&f->crowd, out, f->opt.name, loop_now_ms(f->loop));
+	pass_free(LIST_ITEM(out, struct pass, member));
+}
+
 static void begin(struct tls_front *f, int fd,
     const struct sockaddr_storage *peer, socklen_t len)
 {
@@ -441,7 +459,6 @@ static void begin(struct tls_front *f, int fd,
 	p->peer_len = len;
 	p->ssl = SSL_new(f->ctx);
 	list_add_tail(&f->passes, &p->link);
-	f->n_passes++;
 	if (watch_start(f->loop, &p->client, fd, EPOLLIN, on_ready, p, &err) !=
 	    0) {
 		fd_close(&fd);
@@ -454,6 +471,7 @@ static void begin(struct tls_front *f, int fd,
 		return;
 	}
 	timer_start(f->loop, &p->timer, SHAKE_MS, on_slow, p);
+	enter_crowd(p, fd);
 }
 
 static void on_accept(struct watch *w, uint32_t events, void *arg)
@@ -467,8 +485,6 @@ static void on_accept(struct watch *w, uint32_t events, void *arg)
 	(void)events;
 	if (fd >= 0) {
 		begin(f, fd, &peer, len);
-		if (f->n_passes >= f->opt.max_connections)
-			watch_set(w, 0);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		   errno == ENOMEM) {
 		log_error(NULL, "cannot accept",
@@ -490,6 +506,7 @@ struct tls_front *tls_front_open(struct loop *l, int listen_fd,
 	f->loop = l;
 	f->opt = *opt;
 	list_init(&f->passes);
+	crowd_init(&f->crowd);
 	if (fd_set_nonblock(listen_fd, true) != 0)
 		(void)err_sys(err, "prepare the listener of %s", opt->name);
 	else if (tls_front_load(f, files, err) == 0 &&
@@ -517,6 +534,7 @@ void tls_front_close(struct tls_front **fp)
 	tls_front_quiesce(f);
 	list_for_each (it, &f->passes)
 		pass_free(LIST_ITEM(it, struct pass, link));
+	crowd_fini(&f->crowd);
 	SSL_CTX_free(f->ctx);
 	free(f);
 }

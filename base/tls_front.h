@@ -27,8 +27,9 @@ typedef void tls_front_fn(
     int fd, const struct sockaddr *peer, socklen_t len, void *arg);
 
 struct tls_front_options {
-	const char *name;         /* for messages */
-	unsigned max_connections; /* what comes beyond waits */
+	const char *name; /* for messages */
+	/* Beyond it the newest of whoever has the most goes (base/crowd.h). */
+	unsigned max_connections;
 	tls_front_fn *fn;
 	void *arg;
 };

@@ -23,6 +23,18 @@ int visitor_add(struct db *db, int64_t user_id, int64_t since_us,
 	return db_run(&q, NULL, err);
 }
 
+int visitor_is(struct db *db, int64_t user_id, struct err *err)
+{
+	static const struct db_sql sql = { "visitor",
+		"SELECT 1 FROM visitor WHERE user_id = ?1" };
+	struct db_stmt q;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, user_id);
+	return db_done(&q, db_step(&q, err), err);
+}
+
 int visitor_count(struct db *db, int64_t *out, struct err *err)
 {
 	static const struct db_sql sql = { "visitor",

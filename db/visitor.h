@@ -17,6 +17,8 @@ struct visitor {
 
 int visitor_add(struct db *db, int64_t user_id, int64_t since_us,
     int64_t until_us, struct err *err) MUST_CHECK;
+/* Is this person one? 1/0/-1 */
+int visitor_is(struct db *db, int64_t user_id, struct err *err) MUST_CHECK;
 int visitor_count(struct db *db, int64_t *out, struct err *err) MUST_CHECK;
 /*
  * Those whose visit is over at now_us, at most `limit`, in `a`: their time is

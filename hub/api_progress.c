@@ -79,12 +79,8 @@ static json_t *ready_event(struct stream *st, const struct server *s)
 	return ev;
 }
 
-static json_t *failed_event(struct stream *st, const char *why)
+static json_t *failed_event(const char *text)
 {
-	struct arena *a = &st->r->http->arena;
-	const char *text =
-	    why ? arena_printf(a, "Spawn failed: %s", why) : "Spawn cancelled";
-
 	return json_pack(
 	    "{s:i, s:b, s:s}", "progress", 100, "failed", 1, "message", text);
 }
@@ -99,10 +95,18 @@ static void on_step(struct server_watch *w, struct server *s,
 	if (p->ready)
 		send_event(st, ready_event(st, s));
 	else if (p->failed)
-		send_event(st, failed_event(st, p->message));
+		send_event(st, failed_event(p->message));
 	else
 		send_event(st, json_pack("{s:i, s:s}", "progress", p->percent,
 				   "message", p->message));
+}
+
+static const char *failure_text(struct stream *st, const struct server *s)
+{
+	const char *why = server_failure(s);
+
+	return why ? arena_printf(&st->r->http->arena, "Spawn failed: %s", why)
+		   : "Spawn cancelled";
 }
 
 static void on_end(struct server_watch *w, struct server *s, void *arg)
@@ -110,10 +114,10 @@ static void on_end(struct server_watch *w, struct server *s, void *arg)
 	struct stream *st = arg;
 
 	(void)w;
-	if (!st->told_end)
-		send_event(st, server_is_ready(s)
-				   ? ready_event(st, s)
-				   : failed_event(st, server_failure(s)));
+	if (!st->told_end && server_is_ready(s))
+		send_event(st, ready_event(st, s));
+	else if (!st->told_end)
+		send_event(st, failed_event(failure_text(st, s)));
 	stream_stop(st);
 	http_stream_end(st->r->http);
 }

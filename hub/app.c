@@ -44,6 +44,7 @@
 #define OTHER_FILES       128
 #define CONNECTIONS_MIN   16
 #define CONNECTIONS_LOCAL 32
+#define ENDING_ROOM       64
 /* An orderly end: answers under way get this long. */
 #define STOP_STEP_MS      50
 #define STOP_MAX_MS       1000
@@ -388,8 +389,12 @@ static int open_servers_way(struct app *app, unsigned max, struct err *err)
 	if (fd < 0)
 		return err_wrap(
 		    err, "the notebook servers' way in (hub.host, hub.port)");
-	app->http_servers = open_httpd(
-	    app, app->internal_tls ? -1 : fd, max, !app->internal_tls, err);
+	/* TLS in front counts who has how many, and ends a moment earlier. */
+	if (app->internal_tls)
+		app->http_servers =
+		    open_httpd(app, -1, max + ENDING_ROOM, false, err);
+	else
+		app->http_servers = open_httpd(app, fd, max, true, err);
 	if (!app->internal_tls)
 		return app->http_servers ? 0 : -1;
 	if (app->http_servers)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mac.h"
 #include "base/num.h"
+#include "hub/again.h"
 #include "hub/model.h"
 #include "hub/model_service.h"
 #include "hub/oauth.h"
@@ -54,7 +55,7 @@ static bool has_twice(const struct req *r)
 	static const char *const names[] = { "client_id", "redirect_uri",
 		"response_type", "state", "scope", "code_challenge",
 		"code_challenge_method", "nonce", "prompt", "max_age",
-		"response_mode" };
+		"response_mode", AGAIN_SINCE };
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (url_pair_count(&r->query, names[i]) > 1)
@@ -207,27 +208,56 @@ bool oauth_request_is_silent(const struct req *r)
 	       has_prompt(r, "none");
 }
 
-/* Is this login the one that the client wants? A second one of somebody who is
- * logged in is not to be had. */
+/* Is this login the one that the client wants, or has there been another since
+ * it asked? */
+static bool is_fresh(const struct req *r, int64_t max_age_s)
+{
+	int64_t age_s = (clock_wall_us() - r->who.session.created_us) / 1000000;
+
+	if (again_is_done(r))
+		return true;
+	return !has_prompt(r, "login") && !has_prompt(r, "select_account") &&
+	       max_age_s > 0 && age_s <= max_age_s;
+}
+
+/* Off to the login page, which leads back here. -1. */
+static int ask_again(struct req *r, struct oauth_request *q)
+{
+	const char *url = again_is_possible(r->app) ? again_url(r) : NULL;
+
+	if (!url)
+		return refuse(r, q, "login_required",
+		    "this hub cannot ask the person again who they are");
+	reply_redirect(r, 302, url);
+	return -1;
+}
+
 static int check_login(struct req *r, struct oauth_request *q)
 {
 	const char *text = url_pair_get(&r->query, "max_age");
+	const char *prompt = url_pair_get(&r->query, "prompt");
 	int64_t age = INT64_MAX;
 	struct err err;
 
-	if (r->who.kind == PRINCIPAL_NONE)
-		return refuse(r, q, "login_required", "nobody is logged in");
 	if (!openid_is_asked(url_pair_get(&r->query, "scope")))
-		return 0;
+		return r->who.kind != PRINCIPAL_NONE
+			   ? 0
+			   : refuse(
+				 r, q, "login_required", "nobody is logged in");
 	if (text && num_range(text, 0, INT32_MAX, &age, &err) != 0)
 		return refuse(
 		    r, q, "invalid_request", "max_age must be a number");
-	if (has_prompt(r, "login") || has_prompt(r, "select_account") ||
-	    age == 0 ||
-	    (clock_wall_us() - r->who.session.created_us) / 1000000 > age)
-		return refuse(r, q, "login_required",
-		    "the person has to log out of the hub first");
-	return 0;
+	if (has_prompt(r, "none") && strcmp(prompt, "none") != 0)
+		return refuse(r, q, "invalid_request",
+		    "prompt: none cannot stand beside another");
+	if (r->who.kind == PRINCIPAL_NONE)
+		return refuse(r, q, "login_required", "nobody is logged in");
+	if (is_fresh(r, age))
+		return 0;
+	if (oauth_request_is_silent(r))
+		return refuse(
+		    r, q, "login_required", "the login is older than max_age");
+	return ask_again(r, q);
 }
 
 static int read_core(struct req *r, struct oauth_request *q)

@@ -229,16 +229,17 @@ void openid_discovery(struct req *r)
 		"token_endpoint_auth_methods_supported", "client_secret_basic",
 		"client_secret_post", "code_challenge_methods_supported",
 		"S256", "plain"));
-	json_object_update_new(
-	    j, json_pack("{s:[s,s,s,s], s:[s,s,s,s,s,s,s,s,s,s,s,s], s:[s,s], "
-			 "s:b, s:b, s:b}",
-		   "scopes_supported", "openid", "profile", "email", "groups",
-		   "claims_supported", "iss", "sub", "aud", "exp", "iat",
-		   "auth_time", "nonce", "name", "preferred_username", "email",
-		   "email_verified", "groups", "prompt_values_supported",
-		   "none", "consent", "claims_parameter_supported", false,
-		   "request_parameter_supported", false,
-		   "request_uri_parameter_supported", false));
+	json_object_update_new(j,
+	    json_pack("{s:[s,s,s,s], s:[s,s,s,s,s,s,s,s,s,s,s,s], s:[s,s,s,s], "
+		      "s:b, s:b, s:b}",
+		"scopes_supported", "openid", "profile", "email", "groups",
+		"claims_supported", "iss", "sub", "aud", "exp", "iat",
+		"auth_time", "nonce", "name", "preferred_username", "email",
+		"email_verified", "groups", "prompt_values_supported", "none",
+		"login", "select_account", "consent",
+		"claims_parameter_supported", false,
+		"request_parameter_supported", false,
+		"request_uri_parameter_supported", false));
 	reply_json(r, 200, j);
 }
 

@@ -14,6 +14,7 @@
 #include "db/session.h"
 #include "db/session_origin.h"
 #include "db/user.h"
+#include "hub/again.h"
 #include "hub/attempt.h"
 #include "hub/audit.h"
 #include "hub/auth_state.h"
@@ -66,6 +67,8 @@ static void show_form(
 
 	if (r->app->auth_kind->has_form)
 		json_object_set_new(data, "form", json_true());
+	if (again_is_asked(r))
+		json_object_set_new(data, "again", json_true());
 	if (json_array_size(links) > 0)
 		json_object_set_new(
 		    data, "providers", json_pack("{s:O}", "links", links));
@@ -87,13 +90,15 @@ void page_login(struct req *r)
 {
 	const char *next = redirect_req_next(r);
 
-	if (r->who.kind == PRINCIPAL_USER)
+	if (r->who.kind == PRINCIPAL_USER && !again_is_asked(r))
 		reply_redirect(r, 302, next ? next : redirect_default(r));
 	else if (front_is_used(r->app))
 		front_login(r);
 	else if (providers_auto(r->app->providers))
 		reply_redirect(r, 302,
 		    providers_url(r, providers_auto(r->app->providers), next));
+	else if (r->who.kind == PRINCIPAL_USER)
+		show_form(r, 200, r->who.user_name, NULL);
 	else
 		show_form(r, 200, url_pair_get(&r->query, "username"), NULL);
 }

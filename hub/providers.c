@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/again.h"
 #include "hub/attempt.h"
 #include "hub/redirect.h"
 #include "hub/web.h"
@@ -278,7 +279,12 @@ int providers_leave(
 	v = visit_new(r, au, err);
 	if (!v)
 		return -1;
-	const struct auth_trip t = { trip.state, trip.nonce, trip.verifier };
+	const struct auth_trip t = {
+		.state = trip.state,
+		.nonce = trip.nonce,
+		.verifier = trip.verifier,
+		.again = again_is_asked(r),
+	};
 	au->kind->redirect(au, v->id, &t);
 	return 0;
 }
@@ -311,7 +317,11 @@ static int come_back(struct req *r, const struct url_pairs *query,
 	v = visit_new(r, au, err);
 	if (!v)
 		return -1;
-	const struct auth_trip t = { trip.state, trip.nonce, trip.verifier };
+	const struct auth_trip t = {
+		.state = trip.state,
+		.nonce = trip.nonce,
+		.verifier = trip.verifier,
+	};
 	au->kind->callback(au, v->id, &t, query);
 	return 0;
 }
@@ -374,7 +384,11 @@ int providers_begin_lti(
 		return -1;
 	trip_begin(a, &r->app->keys, provider_name(au), NULL, clock_wall_s(),
 	    &trip, &cookie);
-	const struct auth_trip t = { trip.state, trip.nonce, trip.verifier };
+	const struct auth_trip t = {
+		.state = trip.state,
+		.nonce = trip.nonce,
+		.verifier = trip.verifier,
+	};
 	url = lti13_authorize_url(au, a, &t, args, err);
 	if (!url || drop_old_trips(r, err) != 0 ||
 	    set_cookie(r, trip.cookie_name, cookie, TRIP_MAX_S, true, err) != 0)
@@ -392,7 +406,11 @@ int providers_launch_lti13(
 int providers_launch_lti11(
     struct req *r, const struct url_pairs *args, struct err *err)
 {
-	static const struct auth_trip none = { "", "", "" };
+	static const struct auth_trip none = {
+		.state = "",
+		.nonce = "",
+		.verifier = "",
+	};
 	struct authenticator *au =
 	    find_platform(r->app->providers, &authenticator_lti11, args, err);
 	struct visit *v = au ? visit_new(r, au, err) : NULL;
@@ -481,8 +499,19 @@ const char *providers_url(struct req *r, const char *name, const char *next)
 
 	if (!next)
 		return url;
-	return arena_printf(&r->http->arena, "%s?next=%s", url,
+	return arena_printf(&r->http->arena, "%s?%snext=%s", url,
+	    again_is_asked(r) ? "again=1&" : "",
 	    url_quote(&r->http->arena, next, false));
+}
+
+bool providers_ask_again(const struct providers *p, const char *name)
+{
+	for (size_t i = 0; p && i < p->n; i++)
+		if (provider_has_door(p->items[i]) &&
+		    provider_asks_again(p->items[i]) &&
+		    (!name || str_eq(provider_name(p->items[i]), name)))
+			return true;
+	return false;
 }
 
 json_t *providers_links(
@@ -491,7 +520,8 @@ json_t *providers_links(
 	json_t *links = json_array();
 
 	for (size_t i = 0; p && i < p->n; i++) {
-		if (!provider_has_door(p->items[i]))
+		if (!provider_has_door(p->items[i]) ||
+		    (again_is_asked(r) && !provider_asks_again(p->items[i])))
 			continue;
 		json_array_append_new(links,
 		    json_pack("{s:s, s:s}", "label",

@@ -35,6 +35,9 @@ json_t *providers_links(
     const struct providers *p, struct req *r, const char *next);
 /* The one of auth.auto_login; NULL: none. */
 const char *providers_auto(const struct providers *p);
+/* Can that one (NULL: any) be told that whoever is logged in there shall prove
+ * it again? p may be NULL. */
+bool providers_ask_again(const struct providers *p, const char *name);
 /* "/hub/oauth_login/NAME?next=..." */
 const char *providers_url(struct req *r, const char *name, const char *next);
 /* The name of the only one of these; NULL: there are none, or several. */

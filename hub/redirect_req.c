@@ -55,7 +55,7 @@ const char *redirect_default(struct req *r)
 	if (!cfg->redirect_to_server)
 		return with_query(r, req_hub(r, "home"));
 	s = server_by_name(r->app, r->who.user_name, "");
-	if (s && server_is_ready(s))
+	if (s && (server_is_ready(s) || server_pending(s)))
 		return with_query(r,
 		    server_url(r->app, &r->http->arena, r->who.user_name, ""));
 	return with_query(r, req_hub(r, "spawn"));

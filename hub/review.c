@@ -54,9 +54,12 @@ static int review_user(
 	rules_decide_known(app->rules, roster_identity_known(app, a, &id), &d);
 	if (!d.allowed)
 		return log_out(app, u, &d, err);
-	if (u->admin && d.admin == RULES_ADMIN_NO)
-		return user_set_admin(app->db, u->id, false, err);
-	return 0;
+	if (!u->admin || d.admin != RULES_ADMIN_NO)
+		return 0;
+	log_warn(&(struct log_ctx){ .user = u->name },
+	    "no administrator any more: in none of auth.admin_groups",
+	    "rule=%s", rules_reason_name(d.reason));
+	return user_set_admin(app->db, u->id, false, err);
 }
 
 int review_people(

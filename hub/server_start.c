@@ -10,6 +10,7 @@
 #include "base/rand.h"
 #include "db/oauth.h"
 #include "db/role.h"
+#include "db/visitor.h"
 #include "hub/app.h"
 #include "hub/auth_state.h"
 #include "hub/internal_tls.h"
@@ -200,8 +201,11 @@ int server_start_send(struct server *s, struct err *err)
 	};
 	json_t *env, *tls = NULL;
 	struct arena a;
-	int rc;
+	int rc = visitor_is(s->app->db, s->user_id, err);
 
+	if (rc < 0)
+		return -1;
+	start.visit = rc > 0;
 	arena_init(&a);
 	env = server_env_build(&a, &e, s->token);
 	start.env = env;

@@ -437,6 +437,8 @@ int spawner_start(
 		    msg, "options", (json_t *)(uintptr_t)s->options);
 	if (msg && s->create)
 		json_object_set_new(msg, "create", json_true());
+	if (msg && s->visit)
+		json_object_set_new(msg, "visit", json_true());
 	if (msg && s->tls)
 		json_object_set(msg, "tls", (json_t *)(uintptr_t)s->tls);
 	return say(c, msg, err);

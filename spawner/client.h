@@ -128,7 +128,7 @@ struct spawner_start {
 	/* Strings by JUPYTERHUB_*, JPY_API_TOKEN, MEM_* and CPU_* names. */
 	const json_t *env;
 	const json_t *options; /* the person's choices; may be NULL */
-	bool create;           /* the account, when there is none */
+	bool create, visit;    /* a missing account is made; for a visit only */
 	/* Not NULL: a managed service of spawner.yaml, which knows account and
 	 * profile ("service:NAME"). Without a port it is ready at once. */
 	const char *service;

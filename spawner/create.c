@@ -89,8 +89,8 @@ static void listen_to(int fd, char *said, size_t cap)
 	said[len] = '\0';
 }
 
-static int fail(const char *program, const char *account, int status,
-    const char *said, struct err *err)
+static int fail(const char *program, const char *account, const char *deed,
+    int status, const char *said, struct err *err)
 {
 	char shown[SAID_MAX];
 	struct slice line = slice_make(said, strcspn(said, "\r\n"));
@@ -98,16 +98,17 @@ static int fail(const char *program, const char *account, int status,
 	str_printable(shown, sizeof shown, line.p, line.len);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return err_set(err, ERR_NOT_FOUND,
-		    "%.200s, \"create_account\" of spawner.yaml, cannot be "
-		    "executed",
-		    program);
+		    "%.200s of spawner.yaml, by which accounts are %s, cannot "
+		    "be executed",
+		    program, deed);
 	return err_set(err, ERR_IO,
-	    "the account %.64s could not be made: %.200s ended with %s %d: %s",
-	    account, program, WIFEXITED(status) ? "status" : "signal",
+	    "the account %.64s could not be %s: %.200s ended with %s %d: %s",
+	    account, deed, program, WIFEXITED(status) ? "status" : "signal",
 	    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), shown);
 }
 
-static int run(char *const argv[], const char *account, struct err *err)
+static int run(
+    char *const argv[], const char *account, const char *deed, struct err *err)
 {
 	char said[SAID_MAX];
 	int fds[2], status = 0;
@@ -127,33 +128,50 @@ static int run(char *const argv[], const char *account, struct err *err)
 	fd_close(&fds[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return status == 0 ? 0 : fail(argv[0], account, status, said, err);
+	return status == 0 ? 0
+			   : fail(argv[0], account, deed, status, said, err);
 }
 
-int create_account(const struct conf_strings *command, const char *account,
-    int servers_fd, struct err *err)
+int account_run(const struct conf_strings *command, const char *account,
+    const char *deed, struct err *err)
+{
+	struct arena a;
+	int rc;
+
+	arena_init(&a);
+	rc = run(make_argv(&a, command, account), account, deed, err);
+	arena_fini(&a);
+	return rc;
+}
+
+/* A lock of our own: descriptors of one open file would share it. */
+int accounts_lock(int servers_fd, struct err *err)
+{
+	int fd = openat(servers_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+		return fd;
+	(void)err_sys(err, "wait for other accounts to be made");
+	fd_close(&fd);
+	return -1;
+}
+
+int create_account(
+    const struct conf_strings *command, const char *account, struct err *err)
 {
 	struct account found;
 	struct arena a;
-	int lock_fd, rc;
+	int rc;
 
 	if (!create_name_ok(account))
 		return err_set(err, ERR_INVALID,
 		    "there is no account %.64s, and none can have that name: "
 		    "set auth.account_names to escaped in carrel.yaml",
 		    account);
-	/* A lock of our own: descriptors of one open file would share it. */
-	lock_fd = openat(servers_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lock_fd < 0 || flock(lock_fd, LOCK_EX) != 0) {
-		(void)err_sys(err, "wait for other accounts to be made");
-		fd_close(&lock_fd);
-		return -1;
-	}
 	arena_init(&a);
 	rc = account_find(&a, account, &found, err);
-	if (rc == 0)
-		rc = run(make_argv(&a, command, account), account, err);
 	arena_fini(&a);
-	fd_close(&lock_fd);
-	return rc < 0 ? -1 : 0;
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	return account_run(command, account, "made", err) != 0 ? -1 : 1;
 }

@@ -307,6 +307,8 @@ static void fill_job(struct fleet *f, const struct fleet_request *r,
 	job->min_uid = policy->min_uid;
 	job->create = r->create;
 	job->create_command = policy->create_account;
+	job->visit = r->visit;
+	job->remove_command = policy->remove_account;
 	job->pam_service = policy->pam_service;
 	job->pam_dir = f->config.pam_dir;
 	job->is_root = f->config.is_root;

@@ -40,6 +40,7 @@ struct fleet_request {
 	const char *key, *account, *profile;
 	const json_t *env, *options; /* options may be NULL */
 	bool create;                 /* a missing account is made */
+	bool visit;                  /* and goes with its servers */
 	/* fleet_start_service: its name, instead of account and profile. */
 	const char *service;
 	int64_t port;      /* of a service; 0: any; -1: it does not listen */

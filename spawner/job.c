@@ -73,6 +73,9 @@ json_t *job_to_json(const struct job *job)
 	json_object_set_new(
 	    j, "create_command", strings_to_json(&job->create_command));
 	json_object_set_new(j, "create", json_boolean(job->create));
+	json_object_set_new(
+	    j, "remove_command", strings_to_json(&job->remove_command));
+	json_object_set_new(j, "visit", json_boolean(job->visit));
 	json_object_set_new(j, "environment", pairs_to_json(&job->environment));
 	json_object_set_new(j, "hub_env", pairs_to_json(&job->hub_env));
 	json_object_set_new(j, "no_new_privs", json_boolean(job->no_new_privs));
@@ -260,6 +263,7 @@ int job_from_json(struct job *job, const json_t *j, struct err *err)
 	    get_str(job, j, "pam_service", &job->pam_service, err) ||
 	    get_strings(job, j, "command", &job->command, err) ||
 	    get_strings(job, j, "create_command", &job->create_command, err) ||
+	    get_strings(job, j, "remove_command", &job->remove_command, err) ||
 	    get_numbers(job, j, err) ||
 	    get_pairs(job, j, "environment", &job->environment, err) ||
 	    get_pairs(job, j, "hub_env", &job->hub_env, err))
@@ -274,6 +278,7 @@ int job_from_json(struct job *job, const json_t *j, struct err *err)
 		"no_new_privs", err) ||
 	    need(
 		json_get_bool(j, "create", &job->create, err), "create", err) ||
+	    need(json_get_bool(j, "visit", &job->visit, err), "visit", err) ||
 	    need(json_get_bool(j, "is_root", &job->is_root, err), "is_root",
 		err) ||
 	    json_get_obj(j, "options", &options, err) < 0 ||

@@ -41,6 +41,8 @@ struct job {
 	int64_t own_uid;     /* of the spawner */
 	bool create;         /* a missing account is asked for */
 	struct conf_strings create_command; /* empty: none is made */
+	bool visit; /* an account that was made goes with its servers */
+	struct conf_strings remove_command; /* empty: none goes */
 	bool uses_login; /* only for the launch: keep_login_handle */
 	json_t *options; /* the person's choices; an object */
 	struct arena arena;

@@ -27,11 +27,13 @@
 #include "spawner/keeper_run.h"
 #include "spawner/kind.h"
 #include "spawner/tls_files.h"
+#include "spawner/visit.h"
 #include "spawner/words.h"
 
-#define JOB_BYTES_MAX   (1024 * 1024)
-#define CLOSE_TIMEOUT_S 30
-#define GROUPS_MAX      65536
+#define JOB_BYTES_MAX    (1024 * 1024)
+#define CLOSE_TIMEOUT_S  30
+#define REMOVE_TIMEOUT_S 60
+#define GROUPS_MAX       65536
 
 /* ---- the start ----------------------------------------------------------- */
 
@@ -74,20 +76,70 @@ static void fill_state(struct keeper *k)
 	s->keeper_start_time = proc_start_time(s->keeper_pid);
 }
 
+static int open_servers(struct err *err)
+{
+	int fd = openat(KEEPER_FD_DIR, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 ? fd : err_sys(err, "open the directory of the servers");
+}
+
+/* Of a visitor it is noted that it was made; one that was there, too, may have
+ * been, for another server of theirs. */
+static int make_locked(struct keeper *k, int servers_fd, struct err *err)
+{
+	const struct job *job = &k->job;
+	struct account made;
+	int rc = 0;
+
+	if (job->create && job->create_command.n > 0)
+		rc = create_account(&job->create_command, job->account, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 1)
+		logring_note(&k->log, "the account %s was made", job->account);
+	if (!job->visit || job->remove_command.n == 0)
+		return 0;
+	if (rc == 1 &&
+	    (account_find(&k->job.arena, job->account, &made, err) != 1 ||
+		visit_mark(servers_fd, job->account, made.uid, err) != 0))
+		return -1;
+	return visit_join(servers_fd, job->account, &k->visit_fd, err);
+}
+
 static int make_account(struct keeper *k, struct err *err)
 {
-	int rc, servers_fd = openat(
-		    KEEPER_FD_DIR, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int servers_fd = open_servers(err), lock_fd = -1, rc = -1;
 
-	if (servers_fd < 0)
-		return err_sys(err, "open the directory of the servers");
-	rc = create_account(
-	    &k->job.create_command, k->job.account, servers_fd, err);
+	if (servers_fd >= 0)
+		lock_fd = accounts_lock(servers_fd, err);
+	if (lock_fd >= 0)
+		rc = make_locked(k, servers_fd, err);
+	fd_close(&lock_fd);
 	fd_close(&servers_fd);
-	if (rc == 0)
-		logring_note(
-		    &k->log, "the account %s was made", k->job.account);
 	return rc;
+}
+
+/* The last server of a visitor whose account was made takes it along. */
+static void remove_account(struct keeper *k)
+{
+	struct err err = { 0 };
+	int servers_fd, lock_fd = -1, rc = -1;
+
+	if (k->visit_fd < 0)
+		return;
+	(void)alarm(REMOVE_TIMEOUT_S);
+	servers_fd = open_servers(&err);
+	if (servers_fd >= 0)
+		lock_fd = accounts_lock(servers_fd, &err);
+	if (lock_fd >= 0)
+		rc = visit_leave(servers_fd, &k->visit_fd, k->job.account,
+		    &k->job.remove_command, k->job.min_uid, &err);
+	if (rc != 0)
+		logring_note(&k->log, "%s",
+		    rc == 1 ? "the visitor's account was removed" : err.text);
+	fd_close(&lock_fd);
+	fd_close(&servers_fd);
+	fd_close(&k->visit_fd);
 }
 
 static int find_account(struct keeper *k, const struct kind *kind,
@@ -98,7 +150,10 @@ static int find_account(struct keeper *k, const struct kind *kind,
 			? account_find_uid(a, getuid(), out, err)
 			: account_find(a, k->job.account, out, err);
 
-	if (found == 0 && k->job.create && k->job.create_command.n > 0) {
+	/* Of a visitor also one that is there: it may be about to go. */
+	if (found >= 0 && !kind->runs_as_self &&
+	    ((found == 0 && k->job.create && k->job.create_command.n > 0) ||
+		k->job.visit)) {
 		if (make_account(k, err) != 0)
 			return -1;
 		found = account_find(a, k->job.account, out, err);
@@ -263,6 +318,7 @@ static void end(struct keeper *k)
 	/* A module that hangs now must not keep us for ever. */
 	(void)alarm(CLOSE_TIMEOUT_S);
 	pam_session_close(&k->session);
+	remove_account(k);
 	logring_close(&k->log);
 	job_fini(&k->job);
 	free(k->groups);
@@ -300,6 +356,7 @@ int keeper_main(struct pam_session *kept)
 		.out_fd = -1,
 		.pidfd = -1,
 		.listen_fd = -1,
+		.visit_fd = -1,
 		.log = { .fd = -1 },
 	};
 	struct err err = { 0 };

@@ -38,6 +38,7 @@ struct keeper {
 	struct loop *loop;
 	struct wire *link; /* the spawner; NULL while there is none */
 	int out_fd, pidfd, listen_fd;
+	int visit_fd; /* spawner/visit.h; -1: the account stays */
 	struct watch out_watch, pid_watch, listen_watch;
 	struct timer stop_timer, listener_timer;
 	int64_t listener_from_ms;

@@ -300,18 +300,19 @@ static void read_services(struct reader *r)
 		read_service(r, c, &p->service[p->n_services++]);
 }
 
-static void check_create(struct reader *r, const struct conf_node *tree)
+static void check_command(struct reader *r, const struct conf_node *tree,
+    const char *option, const struct conf_strings *command)
 {
-	const struct conf_strings *command = &r->p->create_account;
 	size_t n_places = 0;
 
 	for (size_t i = 1; i < command->n; i++)
 		n_places += strstr(command->items[i], "{account}") != NULL;
 	if (command->n == 0 || (command->items[0][0] == '/' && n_places == 1))
 		return;
-	problem(r, tree ? conf_child(tree, "create_account") : NULL,
-	    "\"create_account\" must begin with the absolute path of a program "
-	    "and have {account} in one of its arguments");
+	problem(r, tree ? conf_child(tree, option) : NULL,
+	    "\"%s\" must begin with the absolute path of a program and have "
+	    "{account} in one of its arguments",
+	    option);
 }
 
 int policy_parse(struct policy *p, const char *text, size_t len,
@@ -340,7 +341,8 @@ int policy_parse(struct policy *p, const char *text, size_t len,
 	if (parse_port_range(p, &range) != 0)
 		problem(&r, tree ? conf_child(tree, "port_range") : NULL, "%s",
 		    range.text);
-	check_create(&r, tree);
+	check_command(&r, tree, "create_account", &p->create_account);
+	check_command(&r, tree, "remove_account", &p->remove_account);
 	read_profiles(&r);
 	read_services(&r);
 	return r.rc;

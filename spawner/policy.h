@@ -58,7 +58,7 @@ struct policy {
 	int64_t auth_max_attempts, auth_max_per_account;
 	int64_t auth_module_timeout_s, auth_answer_timeout_s;
 	bool auth_change_password, allow_fake;
-	struct conf_strings create_account;
+	struct conf_strings create_account, remove_account;
 	struct conf_strings extra_capabilities;
 	struct conf_node *profiles, *services; /* as bound */
 

@@ -10,8 +10,9 @@
  * 2: READY. Without it a hub would have to guess whose listener answers.
  * 3: START_SERVICE, which an older spawner takes for an attack.
  * 4: `tls` of START. An older spawner would start it without.
+ * 5: `visit` of START, an unknown member for an older spawner.
  */
-#define PROTOCOL_VERSION 4
+#define PROTOCOL_VERSION 5
 
 /* States of a connection, as bits (base/wire.h): before HELLO, and after. */
 enum { WIRE_HELLO = 1, WIRE_UP = 2 };

@@ -354,6 +354,7 @@ HANDLER(START)
 		.env = json_object_get(msg, "env"),
 		.options = json_object_get(msg, "options"),
 		.create = json_is_true(json_object_get(msg, "create")),
+		.visit = json_is_true(json_object_get(msg, "visit")),
 		.tls = json_object_get(msg, "tls"),
 	};
 

@@ -9,17 +9,19 @@ and python3-aiohttp is wanted by jupyterhub 6.
 # timeout: 240
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
 import report
-from programs import Programs
+from programs import CONFIG, Programs
 from reference_hub import PYTHON, STANDINS
 from report import claim, equal, until
 from rest import Caller, begin_hub, end_hub
-from web import Browser, wait_http
+from web import Browser, hidden, wait_http
 
 report.group("compat")
 SRC = os.environ.get("SRC")
@@ -116,16 +118,74 @@ def notebook_server():
         c.clean()
 
 
+COURSE_POLICY = """\
+profiles:
+  default: {kind: simple, command: [/bin/false]}
+services:
+  course:
+    command: [%s, %s]
+    stop_grace: 2s
+    environment: {PATH: /usr/bin:/bin, PYTHONPATH: "%s", PYTHONDONTWRITEBYTECODE: "1", NBGRADER: "%s", JUPYTERHUB_USER: grader}
+"""
+COURSE = CONFIG + """\
+  admin_users: [boss]
+  load_groups:
+    formgrade-math101: [teacher]
+  load_roles:
+    - {name: grader, scopes: ["access:services!service=math101"], groups: [formgrade-math101]}
+    - {name: course, scopes: [list:users, "read:users:groups", admin:groups], services: [math101]}
+services:
+  math101: {url: "http://127.0.0.1", managed: course}
+"""
+
+
+def course():
+    """nbgrader's shared notebook server: a managed service, with the hub calls of its plugin and HubOAuth at its door."""
+    paths = ":".join([checkout("jupyterhub"), os.path.abspath(STANDINS)])
+    policy = COURSE_POLICY % (PYTHON, "@DIR@/course_service.py", paths, checkout("nbgrader"))
+
+    class World(Programs):
+        def _write(self, name, text):
+            super()._write(name, text.replace("@DIR@", self.dir))
+
+    c = World([], COURSE, policy)
+    shutil.copy(os.path.join(HERE, "course_service.py"), c.dir)
+    try:
+        for name in ("spawner", "proxy", "hub"):
+            c.begin(name)
+        wait_http(Browser(c.url), "/hub/health", 200)
+        chief = Caller(c, "boss")
+        until("the course's server runs", 60, lambda: chief.ok(200, "GET", "/services/math101").json()["status"] == "running", pause=0.2)
+        equal(chief.ok(200, "GET", "/groups/nbgrader-math101").json()["users"], ["boss"], "whom the plugin added")
+        teacher, student = Caller(c, "teacher").browser, Caller(c, "student").browser
+        page = teacher.get("/services/math101/api/status", headers={"Accept": "text/html"})
+        if page.status in (401, 403):
+            page = teacher.get("/services/math101/")
+        if page.status == 200 and "scopes" in hidden(page.text):  # the hub asks whether the service may know who it is
+            fields = [("_xsrf", hidden(page.text)["_xsrf"])] + re.findall(r'name="(scopes)" value="([^"]*)"', page.text)
+            page = teacher.post(page.url, fields)
+        answer = teacher.get("/services/math101/api/status")
+        equal(answer.status, 200, "the course, for who grades it: %s" % page.text[-300:])
+        claim("started" in answer.json(), "its answer: " + answer.text[:200])
+        equal(student.get("/services/math101/").status, 403, "and for a student")
+    except Exception:
+        c.print_lines()
+        raise
+    finally:
+        c.clean()
+
+
 carrel = begin_hub()
 boss, alice = Caller(carrel, "boss"), Caller(carrel, "alice")
 token = boss.token_of("boss").token
 TESTS = [("jupyterhub-idle-culler", "stops an idle server", idle_culler), ("jupyterhub", "HubAuth knows whose a token is", hub_auth),
          ("nbgrader", "its plugin keeps a course", nbgrader), (None, "the hub ends", lambda: end_hub(carrel)),
          # with a hub of its own, of the same account
-         ("jupyterhub", "jupyterhub-singleuser serves its owner", notebook_server)]
+         ("jupyterhub", "jupyterhub-singleuser serves its owner", notebook_server),
+         ("nbgrader", "a course's server is a managed service, for who grades it", course)]
 for repository, name, test in TESTS:
     title = "%s: %s" % (repository, name) if repository else name
-    if repository is None or checkout(repository):
+    if repository is None or (checkout(repository) and (test != course or checkout("jupyterhub"))):
         report.run([(title, test)], on_failure=lambda: carrel.print_lines(30))
     else:
         report.skip(title, "it is not in SRC")

@@ -75,7 +75,8 @@ def play(path, tokens):
             take(step, tokens)
 
 
-carrel = begin_hub("server:\n  allow_named_servers: true\n")
+carrel = begin_hub("server:\n  allow_named_servers: true\n"
+                   "services:\n  math101: {url: 'http://127.0.0.1:9', api_token: fedcba9876543210}\n")
 boss, bob = Caller(carrel, "boss"), Caller(carrel, "bob")
 boss.ok(201, "POST", "/users/idle")
 known = {"admin": boss.token_of("boss").token, "bob": bob.token_of("bob").token, "wrong": "0123456789abcdef"}

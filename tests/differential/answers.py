@@ -19,7 +19,7 @@ class Plain:
 
     def tree(self, value):
         if isinstance(value, dict):
-            return {k: self.tree(v) for k, v in value.items()}
+            return {k: "<pid>" if k == "pid" and v else self.tree(v) for k, v in value.items()}
         if isinstance(value, list):
             return [self.tree(v) for v in value]
         return self.text(value) if isinstance(value, str) else value
@@ -59,7 +59,8 @@ def flat(answer, plain, fields=False):
         flatten(seen, "body", plain.tree(answer.json()))
     elif kind.startswith("text/event-stream"):
         events = [line[6:] for line in answer.text.splitlines() if line.startswith("data: ")]
-        flatten(seen, "last_event", plain.tree(json.loads(events[-1])) if events else ABSENT)
+        for name, event in (("first_event", events[:1]), ("last_event", events[-1:])):
+            flatten(seen, name, plain.tree(json.loads(event[0])) if event else ABSENT)
     elif kind.startswith("text/") and not kind.startswith("text/html"):
         seen["body"] = plain.text(answer.text)
     elif fields:

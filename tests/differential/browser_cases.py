@@ -146,8 +146,8 @@ GRANT = SECRET + "grant_type=authorization_code&"
 RETURN = "&redirect_uri=http%3A%2F%2Fwiki.example%2Fback%3Ffrom%3Dhub"
 
 
-def exchange(name, raw, keep=None, headers=None, path="/oauth2/token"):
-    ask("oauth: " + name, None, "POST", path, raw=raw, headers=dict(FORM, **(headers or {})), keep=keep)
+def exchange(name, raw, keep=None, headers=None, since=0):
+    ask("oauth: " + name, None, "POST", "/oauth2/token", raw=raw, headers=dict(FORM, **(headers or {})), keep=keep, since=since)
 
 
 exchange("wrong secret", "client_id=service-wiki&client_secret=nope&grant_type=authorization_code&code={code1}" + RETURN)
@@ -182,6 +182,12 @@ visit("authorize: another's server for boss", "boss", "GET", AUTHORIZE % "jupyte
 visit("authorize: with a challenge", "bert", "GET", AUTHORIZE % "service-quiet" + CHALLENGE, keep={"code4": "location code"}, since=6)
 visit("authorize: an unknown challenge", "bert", "GET", AUTHORIZE % "service-quiet" + "&code_challenge=x&code_challenge_method=nope", since=6)
 
+PROVEN = "client_id=service-quiet&client_secret=quiet-secret-0123456789&grant_type=authorization_code&code={code4}"
+exchange("no verifier", PROVEN, since=6)
+exchange("verifier of nobody", PROVEN + "&code_verifier=" + "x" * 43, since=6)
+visit("authorize: with a challenge again", "bert", "GET", AUTHORIZE % "service-quiet" + CHALLENGE, keep={"code6": "location code"}, since=6)
+exchange("with the verifier", PROVEN.replace("code4", "code6") + "&code_verifier=" + VERIFIER, since=6)
+
 # ---- logout
 visit("logout", "anna", "GET", "/hub/logout")
 visit("logout: page", "anna", "GET", "/hub/home")
@@ -193,7 +199,7 @@ ask("logout: the server runs on", "boss", "GET", "/users/anna")
 # ---- stop, and where pages lead then
 ask("stop: default", "boss", "DELETE", "/users/anna/server")
 ask("stop: named", "boss", "DELETE", "/users/anna/servers/lab2", body={"remove": True})
-ask("stop: is done", "boss", "GET", "/users/anna?include_stopped_servers=1", wait=(30, "servers.lab2", None))
+ask("stop: is done", "boss", "GET", "/users/anna?include_stopped_servers=1", wait=(30, "servers.lab2.ready", None))
 ask("stop: clients are gone", "boss", "GET", "/users/anna/tokens")
 
 # ---- services by their tokens

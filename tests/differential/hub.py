@@ -7,8 +7,12 @@ that no longer fits anything is a failure, like a difference without an entry.
     make differential                 beside Debian's JupyterHub
     make differential SRC=DIR         beside the JupyterHub of a checkout
     ... SHOW=1                        print every difference
+    ... RECORD=1                      keep the answers that only newer releases give
+
+What the JupyterHub beside us is too old for (shares, for Debian's) is compared
+with recorded.json: what the first release that has it was seen to answer.
 """
-# timeout: 300
+# timeout: 400
 import fnmatch
 import json
 import os
@@ -21,8 +25,9 @@ sys.path.insert(0, os.path.join(HERE, "../lib"))
 import answers
 import report
 import rest_cases  # in this order: each asks of what those before have made
-import share_cases
 import browser_cases
+import start_cases
+import share_cases  # last: an older hub beside us knows nothing of what these make
 from asking import CASES
 from reference_hub import ReferenceHub, version
 from report import claim, equal, until
@@ -30,7 +35,7 @@ from rest import begin_hub, end_hub
 from settings import OURS, SERVICES, theirs_of
 from web import Browser
 
-assert rest_cases and share_cases and browser_cases
+assert rest_cases and browser_cases and start_cases and share_cases
 
 
 class Hub:
@@ -98,32 +103,82 @@ class Hub:
 class Intended:
     """Entries {"case": pattern, "place": pattern, "theirs": value?, "ours": value?, "versions": [...]?, "why": text}."""
 
-    def __init__(self, path, release):
+    def __init__(self, path):
         with open(path) as f:
-            self.entries = [e for e in json.load(f) if release.split(".")[0] in e.get("versions", [release.split(".")[0]])]
+            self.entries = json.load(f)
         self.used = set()
 
-    def covers(self, case, place, theirs, ours):
+    def covers(self, major, case, place, theirs, ours):
         found = False
         for i, e in enumerate(self.entries):
-            if fnmatch.fnmatchcase(case, e["case"]) and fnmatch.fnmatchcase(place, e["place"]) and \
+            if str(major) in e.get("versions", [str(major)]) and \
+                    fnmatch.fnmatchcase(case, e["case"]) and fnmatch.fnmatchcase(place, e["place"]) and \
                     e.get("theirs", theirs) == theirs and e.get("ours", ours) == ours:
                 self.used.add(i)
                 found = True
         return found
 
-    def stale(self):
-        return ["%(case)s, %(place)s: %(why)s" % e for i, e in enumerate(self.entries) if i not in self.used]
+    def stale(self, major):
+        """Of those that are about the release that was asked."""
+        return ["%(case)s, %(place)s: %(why)s" % e for i, e in enumerate(self.entries)
+                if i not in self.used and str(major) in e.get("versions", [str(major)])]
 
 
-def compare(case, reference, ours, intended):
-    theirs, mine = reference.ask(case), ours.ask(case)
+class Recorded:
+    """{release: {case: answer}}: what is asked since the release 5 as that one answered it, later ones likewise."""
+
+    PATH = os.path.join(HERE, "recorded.json")
+
+    def __init__(self):
+        with open(self.PATH) as f:
+            self.answers = json.load(f)
+
+    @staticmethod
+    def release_of(case):
+        return max(5, case.since)
+
+    def ask(self, case):
+        known = self.answers.get(str(self.release_of(case)), {})
+        claim(case.name in known, "recorded.json has no such case: RECORD=1 SRC=a checkout of the release %d" % self.release_of(case))
+        return known[case.name]
+
+    def keep(self, major, seen):
+        wanted = {c.name for c in CASES if c.since > 3 and self.release_of(c) == major}
+        self.answers[str(major)] = {name: seen[name] for name in seen if name in wanted}
+        with open(self.PATH, "w") as f:
+            f.write("{\n" + ",\n".join('"%s": {\n%s\n}' % (release, ",\n".join(
+                "%s: %s" % (json.dumps(name), json.dumps(answer, sort_keys=True)) for name, answer in cases.items()))
+                for release, cases in sorted(self.answers.items())) + "\n}\n")
+
+
+def compare(case, major, theirs, mine, intended):
     found = answers.differences(theirs, mine)
     if os.environ.get("SHOW"):
         for d in found:
             print("difference: %s" % json.dumps([case.name, *d]))
-    wrong = ["%s: theirs %r, ours %r" % d for d in found if not intended.covers(case.name, *d)]
+    wrong = ["%s: theirs %r, ours %r" % d for d in found if not intended.covers(major, case.name, *d)]
     claim(not wrong, "%s %s: %s" % (case.method, case.path, "; ".join(wrong)))
+
+
+class Run:
+    """All cases, in order; `seen` is what the JupyterHub beside us answered."""
+
+    def __init__(self, major, reference, ours):
+        self.major, self.reference, self.ours, self.seen = major, reference, ours, {}
+        self.recorded, self.intended = Recorded(), Intended(os.path.join(HERE, "intended.json"))
+
+    def one(self, case):
+        if case.since > self.major:
+            major, theirs = self.recorded.release_of(case), self.recorded.ask(case)
+        else:
+            major, theirs = self.major, self.reference.ask(case)
+            self.seen[case.name] = theirs
+        compare(case, major, theirs, self.ours.ask(case), self.intended)
+
+    def tests(self):
+        return [(c.name, lambda c=c: self.one(c)) for c in CASES] + [
+            ("every entry of intended.json fits something",
+             lambda: equal(self.intended.stale(self.major), [], "entries without a difference"))]
 
 
 def main():
@@ -134,15 +189,15 @@ def main():
         claim(not source, "the JupyterHub of %s does not run here" % source)
         report.skip("beside JupyterHub", "there is no jupyterhub (Debian's package of that name)")
         report.finish()
-    intended = Intended(os.path.join(HERE, "intended.json"), release)
     major = int(release.split(".")[0])
     carrel = begin_hub(OURS)
     theirs = ReferenceHub(carrel.account, source, theirs_of(major)).start()
     try:
         reference, ours = Hub("JupyterHub " + release, theirs.url), Hub("Carrel", carrel.url)
-        report.run([(c.name, lambda c=c: compare(c, reference, ours, intended)) for c in CASES if c.since <= major])
-        report.run([("every entry of intended.json fits something",
-                     lambda: equal(intended.stale(), [], "entries without a difference"))])
+        run = Run(major, reference, ours)
+        report.run(run.tests())
+        if os.environ.get("RECORD"):
+            run.recorded.keep(major, run.seen)
         end_hub(carrel)
     finally:
         theirs.clean()

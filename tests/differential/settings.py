@@ -40,6 +40,7 @@ services: %s
 server:
   allow_named_servers: true
   named_server_limit: 3
+  slow_spawn_timeout: 3s
 """ % tuple(json.dumps(value) for value in (roles(6), GROUPS, SCOPES, SERVICES))
 
 
@@ -49,4 +50,6 @@ c.JupyterHub.load_roles = %r
 c.JupyterHub.load_groups = %r
 c.JupyterHub.custom_scopes = %r
 c.JupyterHub.services = %r
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 3}
+c.Spawner.http_timeout = 14
 """ % (roles(release), GROUPS, SCOPES, [dict(s, name=name) for name, s in SERVICES.items()])

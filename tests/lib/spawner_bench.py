@@ -80,7 +80,7 @@ class Hub:
         self.sock.connect(path)
         self.waiting = []
         if hello:
-            self.say("HELLO", version=4)
+            self.say("HELLO", version=5)
             self.expect("HELLO")
 
     def say(self, kind, **members):

@@ -1,6 +1,12 @@
-"""A notebook server that only answers, where the hub told it to."""
+"""A notebook server that only answers, where the hub told it to.
+
+That of somebody whose name begins with slow comes up after nine seconds, that
+of broken ends at once.
+"""
 import http.server
 import os
+import sys
+import time
 import urllib.parse
 
 
@@ -15,5 +21,10 @@ class Answer(http.server.BaseHTTPRequestHandler):
         pass
 
 
+who = os.environ["JUPYTERHUB_USER"]
+if who == "broken":
+    sys.exit("this server does not start")
+if who.startswith("slow"):
+    time.sleep(9)
 url = urllib.parse.urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
 http.server.HTTPServer((url.hostname, url.port), Answer).serve_forever()

@@ -79,6 +79,45 @@ def account_is_not_made_unasked():
         carrel.clean()
 
 
+VISIT = """\
+auth:
+  type: tmp
+  allow_all: true
+  create_system_users: true
+  options: {accounts: made}
+server:
+  stop_grace: 1s
+"""
+
+
+def visitors_account_goes():
+    """Made at the first start, and gone with the visit: account, home and user."""
+    remove = 'remove_account: [/usr/sbin/userdel, --remove, --, "{account}"]\n'
+    carrel = Carrel(VISIT, remove + POLICY).start()
+    name = None
+    try:
+        b = Browser(carrel.url)
+        page = b.get("/hub/login?next=/hub/home")
+        equal(b.post(form_action(page), hidden(page.text), follow=False).status, 302, "a visit")
+        name = b.api("GET", "/user").json()["name"]
+        b.start_server(name)
+        home = pwd.getpwnam(name).pw_dir
+        equal(b.get("/user/%s/" % name).text, "I am " + name, "who the server is")
+        b.get("/hub/logout")
+
+        def is_gone():
+            return name not in [e.pw_name for e in pwd.getpwall()] and not os.path.exists(home)
+        report.until("%s is gone" % name, 60, is_gone)
+        report.until("the visit is over", 30, lambda: carrel.seen("the visit is over.*user=" + name))
+    except report.Failure:
+        carrel.print_lines()
+        raise
+    finally:
+        carrel.clean()
+        if name:
+            accounts.run("sh", "-c", 'userdel -r -f "$0" 2>/dev/null || true', name)
+
+
 def password_is_due():
     """Each question is a page; what the modules said stands above it."""
     dora = accounts.Account("carreltdora")
@@ -108,6 +147,7 @@ def password_is_due():
 report.run([
     ("a missing account is made at the first start, under an escaped name", account_is_made),
     ("none is made unasked", account_is_not_made_unasked),
+    ("a visitor's account is made, and goes with the visit", visitors_account_goes),
     ("a password that is due is changed on the way in", password_is_due),
 ])
 report.finish()

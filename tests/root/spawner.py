@@ -531,7 +531,7 @@ def test_nothing_is_heard_before_hello(b):
 
 def test_second_hub_is_refused_while_the_first_lives(b):
     other = Hub(b.spawner.socket, hello=False)
-    other.say("HELLO", version=4)
+    other.say("HELLO", version=5)
     claim(other.closed_by_peer(), "two hubs at once")
     b.spawner.hub.say("LIST")
     b.spawner.hub.expect("LIST_END")
@@ -547,7 +547,7 @@ def test_other_account_is_refused(b):
     os.chmod(b.spawner.socket, 0o666)
     code = ("import socket,sys; s=socket.socket(socket.AF_UNIX,"
             "socket.SOCK_SEQPACKET); s.settimeout(5); s.connect(sys.argv[1]);"
-            "s.send(b'{\"type\":\"HELLO\",\"version\":4}');"
+            "s.send(b'{\"type\":\"HELLO\",\"version\":5}');"
             "sys.exit(0 if s.recv(100)==b'' else 1)")
     try:
         done = subprocess.run(

@@ -4,6 +4,7 @@
 timeout: 180
 """
 import contextlib
+import fcntl
 import os
 import pwd
 import shutil
@@ -204,15 +205,111 @@ def test_accounts_that_cannot_be_made_say_why(b):
             claim(text in m["text"], "expected %r: %r" % (text, m))
 
 
+VISITS = POLICY + """
+create_account: [/usr/sbin/useradd, --create-home, --shell, /bin/bash, --, "{account}"]
+remove_account: [%s, "{account}"]
+"""
+USERDEL = "/usr/sbin/userdel, --remove, --"
+
+
+def account_of(name):
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def mark_of(spawner, name):
+    return os.path.join(spawner.run_dir, "servers/.made-" + name)
+
+
+def visit(spawner, name):
+    return Server(spawner, name, create=True, visit=True).started()
+
+
+def test_a_visitors_account_goes_with_the_last_server(b):
+    name, other = names(2)
+    try:
+        with contextlib.closing(Spawner(b, VISITS % USERDEL)) as s:
+            first = visit(s, name)
+            home = account_of(name).pw_dir
+            equal(os.stat(mark_of(s, name)).st_mode & 0o777, 0o600, "mode of the mark")
+            second = visit(s, name)
+            first.stop()
+            claim(account_of(name), "it is gone while a server of it runs")
+            second.stop()
+            equal((account_of(name), os.path.exists(home), os.path.exists(mark_of(s, name))), (None, False, False),
+                  "account, home and mark")
+            # who is no visitor keeps theirs, and so does everybody under a policy without the command
+            Server(s, name, create=True).started().stop()
+            claim(account_of(name), "an account of no visitor was removed")
+            visit(s, name).stop()
+            claim(account_of(name), "an account that was there before the visit was removed")
+        with contextlib.closing(Spawner(b, VISITS.replace("remove_account: [%s", "#[%s") % USERDEL)) as s:
+            visit(s, other).stop()
+            claim(account_of(other), "it was removed without remove_account")
+    finally:
+        for each in (name, other):
+            accounts.remove(each)
+
+
+def test_an_account_that_was_not_made_is_never_removed(b):
+    with contextlib.closing(Spawner(b, VISITS % USERDEL)) as s:
+        for uid in (None, b.bob.uid, 0):
+            if uid is not None:  # a mark of an older account of that name
+                with open(mark_of(s, b.alice.name), "w") as f:
+                    f.write("%d\n" % uid)
+            visit(s, b.alice.name).stop()
+            equal(account_of(b.alice.name).pw_uid, b.alice.uid, "alice, with a mark of uid %r" % uid)
+        os.chown(mark_of(s, b.alice.name), b.alice.uid, -1)
+        with open(mark_of(s, b.alice.name), "w") as f:
+            f.write("%d\n" % b.alice.uid)
+        visit(s, b.alice.name).stop()
+        claim(account_of(b.alice.name), "alice was removed by a mark that is not root's")
+        os.unlink(mark_of(s, b.alice.name))
+        os.symlink("/etc/hostname", mark_of(s, b.alice.name))
+        Server(s, b.alice.name, create=True, visit=True).failed("account")
+
+
+def test_a_visitors_account_that_is_in_use_stays(b):
+    name, = names(1)
+    try:
+        with contextlib.closing(Spawner(b, VISITS % USERDEL)) as s:
+            server = visit(s, name)
+            entry = account_of(name)
+            left = subprocess.Popen(["setpriv", "--reuid", str(entry.pw_uid), "--clear-groups", "/bin/sleep", "1000"])
+            try:
+                tail = server.stop()["tail"]
+                claim(account_of(name), "its uid would be somebody else's, with a process of before")
+                claim("a process of %s is left" % name in tail, "nothing is said of it: %r" % tail)
+            finally:
+                left.kill()
+                left.wait()
+            # another server of theirs that begins, and has no process yet
+            server = visit(s, name)
+            with open(mark_of(s, name)) as mark:
+                fcntl.flock(mark, fcntl.LOCK_SH)
+                server.stop()
+                claim(account_of(name), "it is gone before the next server has a process")
+            visit(s, name).stop()
+            equal(account_of(name), None, "the account after the next visit")
+        with contextlib.closing(Spawner(b, VISITS % '/bin/sh, -c, "echo no room; exit 3"')) as s:
+            tail = visit(s, name).stop()["tail"]
+            claim(account_of(name) and "could not be removed" in tail and "no room" in tail, "it says %r" % tail)
+    finally:
+        accounts.remove(name)
+
+
 def test_command_that_makes_accounts_is_checked(b):
     for line in ('create_account: [useradd, "{account}"]', "create_account: [/usr/sbin/useradd]",
-                 'create_account: ["/bin/{account}"]'):
+                 'create_account: ["/bin/{account}"]', 'remove_account: [userdel, "{account}"]',
+                 "remove_account: [/usr/sbin/userdel]"):
         path = os.path.join(b.dir, "bad.yaml")
         with open(path, "w") as f:
             f.write(POLICY + line + "\n")
         p = subprocess.run([spawner_bench.SPAWNER, "--config", path, "--run-dir", b.dir + "/none", "--client-user",
                             "root"], capture_output=True, text=True, timeout=20)
-        claim(p.returncode != 0 and "create_account" in p.stderr, "%s: %d %s" % (line, p.returncode, p.stderr))
+        claim(p.returncode != 0 and line.split(":")[0] in p.stderr, "%s: %d %s" % (line, p.returncode, p.stderr))
 
 
 spawner_bench.run_all("pam", spawner_bench.tests_of(sys.modules[__name__]))

@@ -11,6 +11,8 @@ from rest import Caller, begin_hub, end_hub
 
 report.group("api-roles")
 ROLES = """\
+  allowed_users: [Listed, blocked]
+  blocked_users: [blocked]
   load_groups:
     helpers: [helper]
     course:
@@ -48,6 +50,13 @@ def configured():
     equal((group["users"], group["roles"]), (["helper"], ["helping"]), "a group and its roles")
     equal(boss.ok(200, "GET", "/groups/course").json()["properties"],
           {"year": 2026, "open": True, "tags": ["a", "1"]}, "properties")
+
+
+def listed():
+    """Scripts and groups can name people of the lists before their first login."""
+    seen = boss.ok(200, "GET", "/users/listed").json()
+    equal((seen["name"], seen["admin"], seen["last_activity"]), ("listed", False, None), "who never came")
+    boss.no(404, None, "GET", "/users/blocked")
 
 
 def permits():
@@ -162,6 +171,7 @@ def mistakes():
 
 
 report.run([("people log in", begin), ("roles and groups are as configured", configured),
+            ("who is listed is known from the start", listed),
             ("roles permit what they say", permits), ("only administrators touch administrators (CVE-2024-41942)",
                                                       only_admins_touch_admins),
             ("what is stale goes at the next start", stale), ("mistakes are named", mistakes),

@@ -34,6 +34,7 @@ def made():
     alice.no(409, "User alice already has a default server", "PUT", NAMES)
     alice.no(409, "User alice already has a default server", "PUT", "/users/alice/server")
     equal(alice.ok(201, "PUT", NAMES + "bare", {"image": "x"}).json()["user_options"], {"image": "x"}, "a bare body")
+    equal(servers()["bare"]["display_name"], None, "nobody gave it a display name")
     equal(sorted(servers()), ["", "bare", "lab"], "all of them")
     equal(alice.ok(200, "GET", "/users/alice").json()["servers"], {}, "at rest they are not shown")
     equal(alice.ok(200, "GET", "/users/alice/server").json()["stopped"], True, "there is always a default server")

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
@@ -219,8 +220,8 @@ def silent():
     equal(answered(authorize(carl.browser, prompt="none", scope="openid profile"))["error"], "consent_required",
           "more than was agreed to")
     equal(authorize(carl.browser, prompt="consent").status, 200, "to be asked again")
-    for wrong in ({"prompt": "login"}, {"max_age": "0"}):
-        equal(answered(authorize(carl.browser, **wrong))["error"], "login_required", "with %r" % wrong)
+    equal(answered(authorize(carl.browser, prompt="none", max_age="0"))["error"], "login_required", "silent and fresh")
+    equal(answered(authorize(carl.browser, prompt="none login"))["error"], "invalid_request", "none and another")
     for name, value, error in (("max_age", "x", "invalid_request"), ("response_mode", "form_post", "invalid_request"),
                                ("request", "x", "request_not_supported"), ("nonce", "n" * 1025, "invalid_request"),
                                ("request_uri", "https://x", "request_uri_not_supported"),
@@ -229,6 +230,42 @@ def silent():
                                ("response_type", "id_token", "unsupported_response_type")):
         equal(answered(authorize(carl.browser, **{name: value}))["error"], error, "%s=%s" % (name, value[:20]))
     equal(authorize(carl.browser, redirect_uri="http://wiki.example/").status, 400, "another address to return to")
+
+
+def claims_of(code):
+    body = token(code).json()["id_token"].split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+
+
+def sent_away(answer):
+    """To the login page, which is to show its form all the same."""
+    equal((answer.status, answer.location()[:24]), (302, "/hub/login?again=1&next="), "the way to the login")
+    return answer.location()
+
+
+def again():
+    """A client wants a fresh proof of somebody who is logged in."""
+    dan = Caller(carrel, "dan")
+    before = claims_of(code_of(dan))["auth_time"]
+    claim("code" in answered(authorize(dan.browser, max_age="3000")), "a login of this hour is enough")
+    page = dan.browser.get(sent_away(authorize(dan.browser, prompt="login", nonce="n2")), follow=False)
+    claim(page.status == 200 and "still you" in page.text and 'value="dan"' in page.text, "the form: %s" % page.text)
+    fields = dict(hidden(page.text), username="dan", password="wrong")
+    wrong = dan.browser.post(form_action(page), fields, follow=False)
+    claim(wrong.status == 403 and "still you" in wrong.text, "a wrong password: %s" % wrong.text)
+    old = dan.browser.cookie("jupyterhub-session-id")
+    until("auth_time can be another", 5, lambda: int(time.time()) > before)
+    back = dan.browser.post(form_action(wrong), dict(fields, password="x"), follow=False)
+    claim(dan.browser.cookie("jupyterhub-session-id") != old, "it is a new login")
+    answer = dan.browser.get(back.location(), follow=False)
+    said = claims_of(answered(agree(dan.browser, answer) if answer.status == 200 else answer)["code"])
+    claim(said["nonce"] == "n2" and said["auth_time"] > before, "the fresh login is told: %r before %d" % (said, before))
+    for more in ({"prompt": "login"}, {"max_age": "0"}, {"prompt": "select_account"}, {"prompt": "login consent"},
+                 {"prompt": "login", "login_since": "0"}, {"prompt": "login", "login_since": str(10 ** 17)},
+                 {"max_age": "0", "login_since": "x"}):
+        sent_away(authorize(dan.browser, **more))
+    plain = authorize(dan.browser, scope="list:users", prompt="login", max_age="0")
+    claim("/login" not in (plain.location() or ""), "without openid these words mean nothing")
 
 
 def words():
@@ -277,6 +314,7 @@ if idp.missing():
 else:
     tests.append(("openid-client logs people in", whole_way))
 tests += [("a client is asked about once, and sees what it asked for", silent),
+          ("a fresh login is asked for", again),
           ("a code is worth one token", one_use), ("a client proves itself in one way", proofs),
           ("words mean what they say", words), ("access and logout", access),
           ("without a public address there is no provider", switched_off),

@@ -114,6 +114,7 @@ def an_administrator_by_a_list():
     write("tutors.csv", "ulf\n")
     read_again("tutors.csv")
     equal(tom.api("GET", "/user").json()["admin"], False, "tom's being an administrator, struck off the tutors")
+    claim(any("user=tom" in line and "no administrator any more" in line for line in programs.lines), "not logged")
     write("physics.csv", "name\nben\ncem\n")
     read_again("tutors.csv")
     equal(tom.api("GET", "/user").status, 403, "tom, who is in no list")

@@ -30,7 +30,11 @@ static struct arena arena;
 static struct loop *loop;
 static struct authenticator *au;
 
-static const struct auth_trip the_trip = { "STATE", "NONCE", "VERIFIER" };
+static struct auth_trip the_trip = {
+	.state = "STATE",
+	.nonce = "NONCE",
+	.verifier = "VERIFIER",
+};
 
 static void on_redirect(uint64_t attempt, const char *url, void *arg)
 {

@@ -47,6 +47,18 @@ static void test_the_browser_is_sent_to_the_issuer(void **state)
 	assert_null(strstr(told.url, "s3cret"));
 }
 
+static void test_whoever_is_logged_in_there_can_be_asked_again(void **state)
+{
+	(void)state;
+	put_issuer();
+	open_with("oidc", OIDC_LINES);
+	assert_true(oauth_asks_again(au));
+	the_trip.again = true;
+	go_out();
+	the_trip.again = false;
+	param_is("prompt", "login");
+}
+
 static void test_further_parameters_go_along(void **state)
 {
 	(void)state;
@@ -656,6 +668,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PROVIDER_TEST(test_the_browser_is_sent_to_the_issuer),
+		PROVIDER_TEST(
+		    test_whoever_is_logged_in_there_can_be_asked_again),
 		PROVIDER_TEST(test_further_parameters_go_along),
 		PROVIDER_TEST(test_an_issuer_that_is_away_is_said),
 		PROVIDER_TEST(test_metadata_that_is_not_safe_is_refused),

@@ -279,22 +279,31 @@ static void test_plain_http_is_refused(void **state)
 	assert_int_equal(w->n_requests, 0);
 }
 
-/* Over the limit one waits until another leaves. The first connection goes into
- * curl's pool, so three at once need a third. */
-static void test_more_than_the_limit_wait(void **state)
+/* All of this test is one peer: what comes over its limit is itself too much,
+ * and what it has goes on. */
+static void test_over_the_limit_the_newest_goes(void **state)
 {
 	struct world *w = *state;
-	struct fetcher *others = fetcher_new(w->loop, 8);
+	const struct sockaddr_in sa = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(w->port),
+	};
+	int fd[2];
+	struct err err;
 
+	for (size_t i = 0; i < N_OF(fd); i++)
+		test_ok(sock_connect_addr((const struct sockaddr *)&sa,
+			    sizeof sa, &fd[i], &err),
+		    &err);
 	ask(w, GUESTS, 5);
-	ask(w, GUESTS, 5);
-	run(w, 2);
-	assert_int_equal(w->n_requests, 2);
-	fetcher_free(&w->fetcher);
-	w->fetcher = others;
+	run(w, 1);
+	assert_int_equal(w->status, 0);
+	fd_close(&fd[0]);
 	ask(w, GUESTS, 5);
 	run(w, 1);
 	assert_int_equal(w->status, 200);
+	fd_close(&fd[1]);
 }
 
 static void test_other_files_hold_from_now_on(void **state)
@@ -326,7 +335,7 @@ int main(void)
 		T(test_without_a_certificate_nothing_is_heard),
 		T(test_another_authority_is_refused),
 		T(test_plain_http_is_refused),
-		T(test_more_than_the_limit_wait),
+		T(test_over_the_limit_the_newest_goes),
 		T(test_other_files_hold_from_now_on),
 	};
 

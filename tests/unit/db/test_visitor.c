@@ -81,6 +81,18 @@ static void test_they_go_with_their_last_login(void **state)
 	assert_string_equal(over(f, 1), "ana ");
 }
 
+static void test_a_visitor_is_told_from_others(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	int64_t alice = fixture_user(f, "alice"), id = fixture_user(f, "tmp-1");
+
+	assert_int_equal(visitor_is(f->db, id, &err), 0);
+	test_ok(visitor_add(f->db, id, NOW, NOW + SECOND, &err), &err);
+	assert_int_equal(visitor_is(f->db, id, &err), 1);
+	assert_int_equal(visitor_is(f->db, alice, &err), 0);
+}
+
 static void test_they_are_counted(void **state)
 {
 	struct fixture *f = *state;
@@ -102,6 +114,7 @@ int main(void)
 		    test_a_server_that_runs_keeps_them_until_their_time),
 		FIXTURE_TEST(test_they_go_with_their_server),
 		FIXTURE_TEST(test_they_go_with_their_last_login),
+		FIXTURE_TEST(test_a_visitor_is_told_from_others),
 		FIXTURE_TEST(test_they_are_counted),
 	};
 

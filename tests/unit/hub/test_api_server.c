@@ -272,7 +272,9 @@ static void test_progress_of_a_failed_start(void **state)
 	assert_true(call_hears(&c, "Server requested"));
 	say_refused(sent.start_key, "no such program");
 	struct answer *a = call_end(&c);
-	assert_answer(a, 200, "\"failed\":true,\"message\":\"Spawn failed: ");
+	assert_answer(a, 200,
+	    "\"failed\":true,\"message\":"
+	    "\"Spawn failed: no such program\"");
 	assert_null(strstr(a->body, "\"ready\":true"));
 	/* afterwards it is told again, at once */
 	a = api("GET", PROGRESS, NULL);
@@ -293,7 +295,8 @@ static void test_progress_of_a_cancelled_start_never_says_ready(void **state)
 	say_exited(sent.start_key, 0, 2, false);
 	settle();
 	struct answer *a = call_end(&c);
-	assert_answer(a, 200, "\"failed\":true");
+	assert_answer(
+	    a, 200, "\"failed\":true,\"message\":\"Spawn cancelled\"");
 	assert_null(strstr(a->body, "\"ready\":true"));
 }
 

@@ -7,6 +7,7 @@
  */
 #include "hub_fixture.c"
 
+#include "auth/rules.h"
 #include "base/fd.h"
 #include "db/db_priv.h"
 #include "db/server.h"
@@ -90,12 +91,14 @@ static int open_core(struct err *err)
 		return -1;
 	if (services_open(&app, err) != 0)
 		return -1;
-	return rbac_load(&app, err);
+	app.rules = rules_open(&app.cfg.rules, err);
+	return app.rules ? rbac_load(&app, err) : -1;
 }
 
 static void world_down(void)
 {
 	teardown(NULL);
+	rules_close(&app.rules);
 }
 
 static void hub_up(const char *config)

@@ -74,6 +74,7 @@ static void test_spawn_leads_to_progress_and_server(void **state)
 	assert_non_null(strstr(a->body, "data-ready=\"/user/alice/lab?x\""));
 	assert_non_null(
 	    strstr(a->body, "<noscript><meta http-equiv=\"refresh\""));
+	assert_leads(browse(&alice, "/hub/"), 302, "/user/alice/");
 	say_started(sent.start_key, "127.0.0.1:40001");
 	say_ready(sent.start_key);
 	settle();

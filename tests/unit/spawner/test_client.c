@@ -418,7 +418,7 @@ static void test_second_hub_is_refused(void **state)
 
 static bool is_closed_after(struct fixture *f, const char *packet, bool greet)
 {
-	static const char hello[] = "{\"type\":\"HELLO\",\"version\":4}";
+	static const char hello[] = "{\"type\":\"HELLO\",\"version\":5}";
 	char answer[WIRE_PACKET_MAX];
 	bool is_closed = false;
 	int fd;

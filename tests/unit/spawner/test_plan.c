@@ -161,6 +161,23 @@ static void test_a_service_has_no_session_and_its_own_directory(void **state)
 	assert_null(plan_env(&f->plan, "JUPYTERHUB_SERVICE_URL"));
 }
 
+static void test_a_service_hears_whom_it_runs_as(void **state)
+{
+	static struct conf_pair other[] = {
+		{ "JUPYTERHUB_USER", "grader" },
+	};
+	struct account system = alice;
+	struct fixture *f = *state;
+
+	be_service(f, "alice");
+	system.uid = 200;
+	test_ok(make(f, &system), &f->err);
+	assert_string_equal(plan_env(&f->plan, "JUPYTERHUB_USER"), "alice");
+	f->job.environment = (struct conf_pairs){ other, 1 };
+	test_ok(make(f, &system), &f->err);
+	assert_string_equal(plan_env(&f->plan, "JUPYTERHUB_USER"), "grader");
+}
+
 static void be_given_tls(struct fixture *f)
 {
 	f->job.tls = (struct job_tls){
@@ -450,6 +467,7 @@ int main(void)
 		T(test_local_refuses_root_and_system_accounts),
 		T(test_a_service_has_no_session_and_its_own_directory),
 		T(test_a_service_is_root_by_that_name_only),
+		T(test_a_service_hears_whom_it_runs_as),
 		T(test_one_account_runs_its_own_services_only),
 		T(test_single_account_mode_serves_itself_alone),
 		T(test_simple_never_runs_under_root),
