@@ -205,7 +205,7 @@ class Proxy:
         self.process = subprocess.Popen(self.args, stdout=out, stderr=subprocess.STDOUT, env=self.env)
         out.close()
         report.until("the proxy to start", LIMIT,
-                     lambda: "REST API" in self.output(begin) or self.process.poll() is not None)
+                     lambda: "REST API " in self.output(begin) or self.process.poll() is not None)
         if self.process.poll() is not None:
             raise report.Failure("the proxy ended at start: " + self.output(begin))
         text = self.output(begin)
