@@ -408,10 +408,13 @@ def ws_2020_0091_long_bodies_that_break_off():
     chunks = b"POST /echo/long HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
     for head, body in ((length, b"x" * 300000), (chunks, b"fffff\r\n" + b"x" * 300000), (chunks, b"zz\r\n"),
                        (b"POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 50000000\r\n\r\n", b"x" * 300000)):
-        for _ in range(5):
+        for waits in (False, True, False, True):
             s = proxy.connect()
             try:
                 s.send(head + body)
+                if waits:  # until the proxy has seen the end
+                    s.sock.shutdown(socket.SHUT_WR)
+                    s.rest()
             except OSError:
                 pass   # the proxy may end it before all is sent
             s.close()
