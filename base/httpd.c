@@ -25,6 +25,7 @@
 #define DEFAULT_BODY_BYTES  ((size_t)1 << 20)
 #define DEFAULT_IDLE_S      75
 #define DEFAULT_DEADLINE_MS 120000
+#define DEFAULT_TURN_US     3000
 /*
  * Memory of one connection: the head, libmicrohttpd's copy of its cookies, its
  * list of headers, and the head of the answer.
@@ -234,7 +235,7 @@ static enum MHD_Result take_body(
 	return MHD_YES;
 }
 
-static void call_request(struct http_reply_state *st)
+void httpd_call_request(struct http_reply_state *st)
 {
 	const struct httpd_callbacks *cb = &st->req.httpd->cb;
 
@@ -252,8 +253,8 @@ static enum MHD_Result take_rest(struct http_reply_state *st)
 	if (!st->is_complete) {
 		st->is_complete = true;
 		timer_stop(&st->deadline);
-		if (!st->is_replied)
-			call_request(st);
+		if (!st->is_replied && !httpd_postpone(st))
+			httpd_call_request(st);
 		if (!st->is_replied)
 			timer_start(h->loop, &st->deadline, h->opt.deadline_ms,
 			    on_deadline, st);
@@ -305,6 +306,7 @@ static struct http_reply_state *state_new(
 	st->conn_link->current = st;
 	st->hangup.fd = -1;
 	list_init(&st->unwatched);
+	list_init(&st->postponed);
 	st->headers_end = &st->headers;
 	buf_init(&st->body, h->opt.max_body_bytes);
 	list_add_tail(&h->by_id[st->req.id % HTTPD_BUCKETS], &st->link);
@@ -341,6 +343,7 @@ static void request_end(struct http_reply_state *st)
 	struct httpd *h = st->req.httpd;
 
 	list_del(&st->unwatched);
+	list_del(&st->postponed);
 	watch_stop(&st->hangup);
 	timer_stop(&st->deadline);
 	st->is_gone = true;
@@ -456,6 +459,8 @@ static void options_fill(struct httpd *h, const struct httpd_options *opt)
 		o->idle_timeout_s = DEFAULT_IDLE_S;
 	if (!o->deadline_ms)
 		o->deadline_ms = DEFAULT_DEADLINE_MS;
+	if (!o->turn_us)
+		o->turn_us = DEFAULT_TURN_US;
 	h->server_name = o->server_name ? xstrdup(o->server_name) : NULL;
 	o->server_name = h->server_name;
 }
@@ -498,6 +503,7 @@ struct httpd *httpd_open(struct loop *l, int listen_fd,
 	h->watch.fd = -1;
 	list_init(&h->lingering);
 	list_init(&h->unwatched);
+	list_init(&h->postponed);
 	crowd_init(&h->crowd);
 	for (size_t i = 0; i < HTTPD_BUCKETS; i++)
 		list_init(&h->by_id[i]);
@@ -570,6 +576,7 @@ void httpd_close(struct httpd **hp)
 	timer_stop(&h->timer);
 	timer_stop(&h->watch_later);
 	defer_cancel(&h->run_later);
+	defer_cancel(&h->begin_later);
 	if (h->daemon) {
 		resume_all(h);
 		MHD_stop_daemon(h->daemon);

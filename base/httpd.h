@@ -55,6 +55,9 @@ struct httpd_options {
 	size_t max_body_bytes;    /* 0: 1 MiB; longer is 413 */
 	unsigned idle_timeout_s;  /* 0: 75 */
 	int64_t deadline_ms;      /* 0: 120000 */
+	/* Once a turn of the loop has taken so long, requests that are
+	 * complete wait for the next turn. 0: 3 ms */
+	int64_t turn_us;
 	/* For answers that are mostly there in no time: only a request that has
 	 * waited so long is watched for its client's hang-up, which saves two
 	 * system calls for each of the others. 0: all are, at once. */

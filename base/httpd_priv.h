@@ -1,8 +1,8 @@
 /*
  * What the parts of the HTTP server share: httpd.c (daemon, connections, life
- * of a request), httpd_head.c (checks of the head), httpd_reply.c (answers and
- * streams), httpd_linger.c (closing without losing the answer). Nobody else
- * includes this.
+ * of a request), httpd_head.c (checks of the head), httpd_turn.c (how much a
+ * turn answers), httpd_reply.c (answers and streams), httpd_linger.c (closing
+ * without losing the answer). Nobody else includes this.
  */
 #ifndef CARREL_BASE_HTTPD_PRIV_H
 #define CARREL_BASE_HTTPD_PRIV_H
@@ -36,6 +36,8 @@ struct httpd {
 	struct list lingering;
 	struct list unwatched;    /* suspended a moment ago */
 	struct timer watch_later; /* runs while there are any */
+	struct list postponed;    /* complete, for a later turn */
+	struct defer begin_later; /* while there are any */
 	struct crowd crowd;       /* if it is shared */
 	size_t n_connections, n_lingering;
 	uint64_t last_id;
@@ -76,13 +78,13 @@ struct http_reply_state {
 	int fd;
 	struct timer deadline;
 	struct list unwatched; /* suspended, and `hangup` not yet started */
+	struct list postponed; /* suspended, and on_request not yet called */
 	struct watch hangup;   /* only while suspended */
 	struct buf body;
 	uint64_t n_discarded;
 
 	struct http_set_header *headers, **headers_end;
-	struct MHD_Response
-	    *response; /* NULL before the answer and once queued */
+	struct MHD_Response *response; /* NULL: none yet, or queued */
 	int status;
 	struct buf queue; /* of a stream */
 
@@ -92,8 +94,7 @@ struct http_reply_state {
 	bool is_complete;
 	bool is_suspended;
 	bool is_replied;
-	bool is_ours; /* answered by the server itself, the application's is
-			 late */
+	bool is_ours; /* the server's own answer; the application is late */
 	bool is_queued;
 	bool is_gone; /* the client left, or must be cut off */
 	bool is_stream, has_stream_end;
@@ -107,6 +108,11 @@ void httpd_suspend(struct http_reply_state *st);
 void httpd_wake(struct http_reply_state *st);
 /* End the connection; on_done comes later, from libmicrohttpd. */
 void httpd_cut(struct http_reply_state *st);
+/* All of it is there. */
+void httpd_call_request(struct http_reply_state *st);
+/* httpd_turn.c: has this turn no time for it? Then a later one calls
+ * on_request. */
+bool httpd_postpone(struct http_reply_state *st);
 
 /* ---- httpd_head.c ---- */
 /*

@@ -43,6 +43,7 @@ struct loop {
 	int epoll_fd;
 	bool is_stopping, in_turn;
 	int64_t now_ms;
+	int64_t turn_began_us;
 	/* The batch in hand: watch_stop blanks what is stale in the rest. */
 	struct epoll_event batch[BATCH];
 	int n_batch, next_batch;
@@ -173,6 +174,11 @@ void loop_on_slow_turn(
 	l->slow_us = min_us;
 	l->slow_fn = fn;
 	l->slow_arg = arg;
+}
+
+int64_t loop_turn_us(const struct loop *l)
+{
+	return clock_mono_us() - l->turn_began_us;
 }
 
 struct loop_stats loop_stats(const struct loop *l)
@@ -479,6 +485,7 @@ void loop_turn(struct loop *l, int max_wait_ms)
 	begin_us = clock_mono_us();
 	l->n_batch = n > 0 ? n : 0;
 	l->now_ms = begin_us / 1000;
+	l->turn_began_us = begin_us;
 	l->in_turn = true;
 	run_batch(l);
 	run_timers(l);

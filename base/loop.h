@@ -99,6 +99,8 @@ typedef void slow_turn_fn(int64_t took_us, void *arg);
 void loop_on_slow_turn(
     struct loop *l, int64_t min_us, slow_turn_fn *fn, void *arg);
 struct loop_stats loop_stats(const struct loop *l);
+/* How long this turn has taken so far: for who divides long work by time. */
+int64_t loop_turn_us(const struct loop *l);
 
 /*
  * Simulation: time stands still but for this call, which fires what comes due

@@ -129,6 +129,11 @@ void http_set(struct http_req *req, const char *name, const char *value)
 	must(*name && !strpbrk(value, "\r\n"));
 }
 
+void http_replace(struct http_req *req, const char *name, const char *value)
+{
+	http_set(req, name, value);
+}
+
 bool http_replied(const struct http_req *req)
 {
 	return req->state->status != 0;

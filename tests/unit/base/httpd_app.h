@@ -22,6 +22,7 @@
 #define WAIT_MS   8000
 #define BODY_MAX  65536
 #define N_CLIENTS 4
+#define TURN_US   200 /* of setup_brief */
 
 struct client {
 	int fd;
@@ -37,6 +38,7 @@ struct app {
 	uint16_t port;
 	uint64_t late_id; /* the last request that was left unanswered */
 	int n_requests, n_done, last_status;
+	char order[N_CLIENTS + 1]; /* of "/long?x" */
 	bool stream_ok;
 	struct client clients[N_CLIENTS];
 };
@@ -95,6 +97,11 @@ static inline void on_request(struct http_req *req, void *arg)
 		http_reply(req, 304, NULL, 0);
 	} else if (str_eq(req->path, "/404")) {
 		reply_text(req, 404, "nothing here");
+	} else if (str_eq(req->path, "/long")) {
+		app->order[strlen(app->order)] = *req->query;
+		while (loop_turn_us(app->loop) < TURN_US)
+			;
+		reply_echo(req);
 	} else if (str_eq(req->path, "/stream")) {
 		app->late_id = req->id;
 		http_set(req, "Content-Type", "text/event-stream");

@@ -75,6 +75,13 @@ static inline int setup_patient(void **state)
 	return setup_with(state, &opt);
 }
 
+static inline int setup_brief(void **state)
+{
+	const struct httpd_options opt = { .turn_us = TURN_US };
+
+	return setup_with(state, &opt);
+}
+
 static inline int setup_narrow(void **state)
 {
 	const struct httpd_options opt = { .max_connections = 1 };

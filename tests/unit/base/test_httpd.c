@@ -192,6 +192,69 @@ static void test_connections_over_the_limit_wait(void **state)
 
 /* ---- replies ------------------------------------------------------------ */
 
+/* All of them have come before the server is run. */
+static void ask_at_once(struct app *app)
+{
+	char text[64];
+
+	for (int i = 0; i < N_CLIENTS; i++) {
+		snprintf(text, sizeof text,
+		    "GET /long?%d HTTP/1.1\r\nHost: h\r\n\r\n", i);
+		(void)client_open(app, i);
+		assert_int_equal(
+		    send(app->clients[i].fd, text, strlen(text), 0),
+		    strlen(text));
+	}
+}
+
+static void test_a_turn_does_not_answer_all_that_come_at_once(void **state)
+{
+	struct app *app = *state;
+	int64_t until = clock_mono_ms() + WAIT_MS;
+	int before;
+
+	ask_at_once(app);
+	while (app->n_requests < N_CLIENTS && clock_mono_ms() < until) {
+		before = app->n_requests;
+		loop_turn(app->loop, 100);
+		assert_in_range(app->n_requests - before, 0, 1);
+	}
+	assert_string_equal(app->order, "0123");
+	for (int i = 0; i < N_CLIENTS; i++)
+		assert_heard(app, &app->clients[i], "GET|/long?");
+	assert_int_equal(app->n_done, N_CLIENTS);
+}
+
+/* One was called; the others wait for later turns. */
+static void begin_one(struct app *app)
+{
+	ask_at_once(app);
+	assert_true(wait_count(app, &app->n_requests, 1));
+	assert_int_equal(app->n_requests, 1);
+}
+
+static void test_who_leaves_before_their_turn_is_not_served(void **state)
+{
+	struct app *app = *state;
+
+	begin_one(app);
+	client_close(&app->clients[3]);
+	assert_true(wait_connections(app, N_CLIENTS - 1));
+	assert_heard(app, &app->clients[2], "GET|/long?2|");
+	assert_string_equal(app->order, "012");
+	assert_alive(app, &app->clients[0], "one left");
+}
+
+static void test_close_ends_those_whose_turn_did_not_come(void **state)
+{
+	struct app *app = *state;
+
+	begin_one(app);
+	httpd_close(&app->httpd);
+	assert_int_equal(app->n_requests, 1);
+	assert_true(hears_end(app, &app->clients[3]));
+}
+
 static void test_head_204_and_304_have_no_body(void **state)
 {
 	struct app *app = *state;
@@ -491,6 +554,11 @@ int main(void)
 		T(test_http_1_0_keep_alive),
 		T2(test_connections_over_the_limit_wait, setup_narrow),
 		T2(test_shared_listener_refuses_the_newest, setup_shared),
+		T2(test_a_turn_does_not_answer_all_that_come_at_once,
+		    setup_brief),
+		T2(test_who_leaves_before_their_turn_is_not_served,
+		    setup_brief),
+		T2(test_close_ends_those_whose_turn_did_not_come, setup_brief),
 		T(test_head_204_and_304_have_no_body),
 		T(test_late_answer_comes_through),
 		T(test_client_that_leaves_ends_the_request),
