@@ -72,11 +72,12 @@ class Client:
         return [(":method", method), (":scheme", scheme), (":authority", authority or self.name),
                 (":path", path)] + list(more)
 
-    def open(self, fields, end=True):
+    def open(self, fields, end=True, at_once=True):
         stream = self.h2.get_next_available_stream_id()
         self.streams[stream] = Answer()
         self.h2.send_headers(stream, fields, end_stream=end)
-        self.flush()
+        if at_once:
+            self.flush()
         return stream
 
     def body(self, stream, data, end=True):

@@ -46,7 +46,11 @@ def begin():
 
 
 def new_login():
-    answer = Browser(carrel.url, "127.0.0.2").login(ann.name, ann.password)
+    # The log of the database has some room that was taken beforehand.
+    for i in range(400):
+        answer = Browser(carrel.url, "127.0.1.%d" % (i // 2 + 1)).login(ann.name, ann.password)
+        if answer.status != 302:
+            break
     equal(answer.status, 500, "a login that cannot be kept")
     claim("administrator" in answer.text, "the page does not say what to do")
     claim(not answer.headers.get("Set-Cookie") or "jupyterhub-hub-login" not in str(answer.headers),
@@ -60,18 +64,19 @@ def what_runs_goes_on():
     equal(carrel.pid("hub"), state["hub"], "the hub's process")
 
 
-def stop():
-    claim(at_ann.api("DELETE", "/users/%s/server" % ann.name).status in (202, 204), "stop")
-    until("the server has ended", 30, lambda: not ann.processes())
-    answer = at_ann.api("POST", "/users/%s/server" % ann.name)
-    equal(answer.status, 500, "a start that cannot be kept")
-    # The spawner forgets the one before when the hub has stored its end.
-    until("nothing runs", 30, lambda: not carrel.server_keys())
+def changes():
+    for path in ("/users/%s/server", "/users/%s/servers/other", "/users/%s/tokens"):
+        equal(at_ann.api("POST", path % ann.name).status in (400, 403, 500), True, "POST " + path)
+    answer = at_ann.api("DELETE", "/users/%s/server" % ann.name)
+    equal(answer.status, 500, "a stop that cannot be kept")
+    equal(at_ann.get("/user/%s/api" % ann.name).status, 200, "the server's API")
 
 
 def afterwards():
     os.unlink(filler)
     equal(Browser(carrel.url, "127.0.0.3").login(ann.name, ann.password).status, 302, "a login")
+    claim(at_ann.api("DELETE", "/users/%s/server" % ann.name).status in (202, 204), "stop")
+    until("the server has ended", 30, lambda: not ann.processes())
     at_ann.start_server(ann.name)
     claim(at_ann.api("DELETE", "/users/%s/server" % ann.name).status in (202, 204), "stop")
     until("the server has ended", 30, lambda: not ann.processes())
@@ -83,7 +88,7 @@ try:
         ("a server runs and the disk gets full", begin),
         ("a login is refused and nothing is half done", new_login),
         ("what runs goes on", what_runs_goes_on),
-        ("a server can be stopped, none can be started", stop),
+        ("nothing is said to be done that cannot be kept", changes),
         ("with room again all works without a restart", afterwards),
     ], on_failure=carrel.print_lines)
 finally:

@@ -200,7 +200,9 @@ def a_client_that_reads_nothing():
     c.h2.increment_flow_control_window(1 << 30)
     c.flush()
     before = proxy.rss()
-    streams = [c.open(c.fields("/full")) for _ in range(24)]
+    # In one piece: while answers are stuck, the proxy takes no requests.
+    streams = [c.open(c.fields("/full"), at_once=False) for _ in range(24)]
+    c.flush()
     until("all targets are asked", LIMIT, lambda: backend.n_connections == 24)
     claim(proxy.rss() - before < 8 << 20, "memory grew by %d" % (proxy.rss() - before))
     for stream in streams:
