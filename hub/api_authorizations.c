@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "hub/credential.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
 #include "hub/model_service.h"
@@ -73,8 +74,8 @@ void api_authorizations_token(struct req *r)
 
 	if (refuse_caller(r))
 		return;
-	int found = principal_by_token(r->app->db, &r->http->arena,
-	    r->params[0], clock_wall_us(), &p, &err);
+	int found = credential_by_token(
+	    r->app, &r->http->arena, r->params[0], &p, &err);
 	reply_found(r, found, &p, &err);
 }
 
@@ -99,8 +100,7 @@ void api_authorizations_cookie(struct req *r)
 		value = arena_strndup(a, r->http->body.p, r->http->body.len);
 	if (!strcmp(r->params[0], COOKIE_LOGIN) ||
 	    !strcmp(r->params[0], COOKIE_LOGIN_HOST))
-		found = principal_by_session(
-		    r->app->db, a, value, clock_wall_us(), &p, &err);
+		found = credential_by_session(r->app, a, value, &p, &err);
 	reply_found(r, found, &p, &err);
 }
 

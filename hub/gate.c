@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "db/session.h"
 #include "hub/attempt.h"
+#include "hub/credential.h"
 #include "hub/front.h"
 #include "hub/handlers.h"
 #include "hub/match.h"
@@ -136,8 +136,7 @@ static int by_token(struct req *r, struct err *err)
 	    !header || !principal_bearer(header, &token))
 		return 0;
 	const char *text = arena_strndup(&r->http->arena, token.p, token.len);
-	return principal_by_token(
-	    r->app->db, &r->http->arena, text, clock_wall_us(), &r->who, err);
+	return credential_by_token(r->app, &r->http->arena, text, &r->who, err);
 }
 
 /* A form of another site can send a body of these types only, so JSON with a
@@ -159,8 +158,8 @@ static int by_cookie(struct req *r, struct err *err)
 
 	if (!r->cookies.login[0] || has_foreign_body(r))
 		return 0;
-	found = principal_by_session(r->app->db, &r->http->arena,
-	    r->cookies.login, clock_wall_us(), &r->who, err);
+	found = credential_by_session(
+	    r->app, &r->http->arena, r->cookies.login, &r->who, err);
 	if (found != 1 || !front_names_another(r, r->who.user_name))
 		return found;
 	if (session_end(r->app->db, &r->who.session, err) != 0)
