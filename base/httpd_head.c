@@ -226,6 +226,35 @@ const char *http_header(const struct http_req *req, const char *name)
 	return value ? trimmed(req, value) : NULL;
 }
 
+struct joining {
+	struct arena *arena;
+	const char *name, *text;
+};
+
+static enum MHD_Result join_header(
+    void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct joining *j = cls;
+
+	(void)kind;
+	if (!slice_ieq(slice_of(name), j->name))
+		return MHD_YES;
+	value = value ? value : "";
+	j->text = j->text ? arena_printf(j->arena, "%s, %s", j->text, value)
+			  : arena_strdup(j->arena, value);
+	return MHD_YES;
+}
+
+const char *http_header_list(struct http_req *req, const char *name)
+{
+	struct joining j = { .arena = &req->arena, .name = name };
+
+	if (req->state->conn)
+		(void)MHD_get_connection_values(
+		    req->state->conn, MHD_HEADER_KIND, join_header, &j);
+	return j.text;
+}
+
 struct count {
 	const char *name;
 	size_t n;
