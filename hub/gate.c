@@ -4,10 +4,10 @@
  */
 #include "hub/gate.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cidr.h"
 #include "base/log.h"
 #include "db/session.h"
 #include "hub/attempt.h"
@@ -23,36 +23,27 @@
 /* ---- where from -----------------------------------------------------------
  */
 
-static bool is_address(const char *s)
+static bool is_front_end(const struct req *r, const struct in6_addr *addr)
 {
-	unsigned char buf[sizeof(struct in6_addr)];
+	const struct web *w = r->app->web;
 
-	return inet_pton(AF_INET, s, buf) == 1 ||
-	       inet_pton(AF_INET6, s, buf) == 1;
+	return cidr_has(w->front_ends, w->n_front_ends, addr);
 }
 
-static bool is_loopback(const char *s)
-{
-	return str_starts(s, "127.") || str_eq(s, "::1") ||
-	       str_starts(s, "::ffff:127.");
-}
-
-/* The last address that is not a front end on this machine. */
+/* The last address that is no front end's; of front ends alone the first. */
 static const char *forwarded_for(struct req *r)
 {
-	const char *header = http_header(r->http, "X-Forwarded-For");
+	const char *header = http_header_list(r->http, "X-Forwarded-For");
 	struct slice rest = slice_of(header ? header : ""), item;
-	const char *best = "";
-	char text[64];
+	char text[INET6_ADDRSTRLEN] = "";
+	struct in6_addr addr;
 
 	while (slice_split(&rest, ',', &item)) {
-		if (str_copy_slice(text, sizeof text, slice_trim(item)) != 0 ||
-		    !is_address(text))
-			continue;
-		if (!*best || !is_loopback(text))
-			best = arena_strdup(&r->http->arena, text);
+		if (cidr_parse_hop(slice_trim(item), &addr) == 0 &&
+		    (!*text || !is_front_end(r, &addr)))
+			cidr_format(&addr, text);
 	}
-	return best;
+	return arena_strdup(&r->http->arena, text);
 }
 
 static bool forwarded_https(const struct req *r)
