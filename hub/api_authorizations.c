@@ -52,14 +52,18 @@ static void reply_person(struct req *r, const char *name)
 static void reply_found(
     struct req *r, int found, struct principal *p, const struct err *why)
 {
+	const struct principal_use use = {
+		.now_us = clock_wall_us(),
+		.step_us = r->app->cfg.activity_resolution_s * 1000000,
+		.is_owners = true,
+	};
 	struct err err = { 0 };
 
 	if (found < 0)
 		reply_err(r, why);
 	else if (found == 0)
 		reply_error(r, 404, "Not Found");
-	else if (principal_touch(r->app->db, p, clock_wall_us(), true, &err) !=
-		 0)
+	else if (principal_touch(r->app->db, p, &use, &err) != 0)
 		reply_err(r, &err);
 	else if (p->service_id)
 		reply_service(r, p->service_name);
