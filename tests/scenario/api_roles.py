@@ -149,7 +149,7 @@ def mistakes():
             ("  load_roles:\n    - {name: one1, users: [a/b]}\n", "users"),
             ("  load_roles:\n    - {name: one1, members: [a]}\n", "members"),
             ("  load_roles:\n    - {name: one1}\n    - {name: one1}\n", "stands here twice"),
-            ("  load_roles:\n    - {name: admin, scopes: [self]}\n", "scopes of this role are fixed"),
+            ("  load_roles:\n    - {name: admin, scopes: [self]}\n", "scopes and the description of this role are fixed"),
             ("  load_roles:\n    - {name: one1, scopes: ['custom:x:y']}\n", "unknown scope: custom:x:y"),
             ("  custom_scopes: [a]\n", "must be a map of names"),
             ("  custom_scopes: {'custom:x:y': {}}\n", "custom:x:y: a scope needs a description"),
@@ -159,7 +159,9 @@ def mistakes():
             ("  custom_scopes: {'custom:x:y': {description: d, subscopes: [users]}}\n", "subscope users is not defined"),
             ("  load_groups: [a]\n", "auth.load_groups: must be a map"),
             ("  load_groups: {a: {properties: [1]}}\n", "properties: must be a map"),
-            ("  load_groups: {a: [[b]]}\n", "must be a list of names")):
+            ("  load_groups: {a: [[b]]}\n", "must be a list of names"),
+            ("  manage_groups: true\n  load_groups: {a: [b]}\n", "auth.manage_groups"),
+            ("  load_roles:\n    - {name: admin, description: Me}\n", "scopes and the description of this role are fixed")):
         path = carrel.dir + "/wrong.yaml"
         with open(path, "w") as f:
             f.write(PLAIN + text)
