@@ -39,8 +39,10 @@ static const char *forwarded_for(struct req *r)
 	struct in6_addr addr;
 
 	while (slice_split(&rest, ',', &item)) {
-		if (cidr_parse_hop(slice_trim(item), &addr) == 0 &&
-		    (!*text || !is_front_end(r, &addr)))
+		/* No front end of ours said what stands before that. */
+		if (cidr_parse_hop(slice_trim(item), &addr) != 0)
+			*text = 0;
+		else if (!*text || !is_front_end(r, &addr))
 			cidr_format(&addr, text);
 	}
 	return arena_strdup(&r->http->arena, text);

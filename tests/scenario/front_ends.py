@@ -64,6 +64,7 @@ def with_the_option():
     is_seen_as("three", "198.51.100.3", "198.51.100.3, 192.0.2.10")
     is_seen_as("four", "198.51.100.4", "203.0.113.9, 198.51.100.4:5001, [2001:db8::7]:80,192.0.2.11")
     is_seen_as("five", "192.0.2.12", "192.0.2.12, 192.0.2.13")
+    is_seen_as("unknown", "192.0.2.14", "203.0.113.9, unknown, 192.0.2.14")
     equal(come_in("six", "x", through("198.51.100.3, 192.0.2.10")), 429, "one more from an address that failed")
     equal(come_in("seven", "x", through("198.51.100.5, 192.0.2.10")), 302, "another one by the same front end")
 
