@@ -118,7 +118,7 @@ static int block_user(struct app *app, const struct user *u, struct err *err)
 		log_warn(&(struct log_ctx){ .user = u->name },
 		    "blocked: out of the hub's groups and roles",
 		    "was_admin=%d", (int)u->admin);
-	/* Before the servers are looked for, their rows say it. */
+	/* At the start none is known yet: it stops by what its row says. */
 	servers_stop_all_of(app, u->id);
 	return 0;
 }
