@@ -200,9 +200,9 @@ static struct authenticator *header_open(
 /* ---- a request ----------------------------------------------------------- */
 
 /* The address that our proxy had the request from. */
-static int proxys_peer(const struct http_req *http, struct in6_addr *out)
+static int proxys_peer(struct http_req *http, struct in6_addr *out)
 {
-	const char *value = http_header(http, "X-Forwarded-For");
+	const char *value = http_header_list(http, "X-Forwarded-For");
 	struct slice rest = slice_of(value ? value : ""), item, last = rest;
 	char text[INET6_ADDRSTRLEN];
 
@@ -227,7 +227,7 @@ static bool has_secret(const struct header *h, const struct http_req *http)
 }
 
 static const char *why_not(
-    const struct header *h, const struct http_req *http, bool by_proxy)
+    const struct header *h, struct http_req *http, bool by_proxy)
 {
 	struct in6_addr peer;
 
@@ -273,7 +273,7 @@ static void read_groups(const struct header *h, const struct http_req *http,
 }
 
 enum header_verdict header_login(const struct authenticator *au,
-    const struct http_req *http, bool by_proxy, struct arena *a,
+    struct http_req *http, bool by_proxy, struct arena *a,
     struct auth_identity *out, const char **why)
 {
 	const struct header *h = (const struct header *)(const void *)au;

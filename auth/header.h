@@ -28,7 +28,7 @@ enum header_verdict {
  * filled from `a`; on the others it is untouched. *why is always set.
  */
 enum header_verdict header_login(const struct authenticator *au,
-    const struct http_req *http, bool by_proxy, struct arena *a,
+    struct http_req *http, bool by_proxy, struct arena *a,
     struct auth_identity *out, const char **why);
 
 #endif

@@ -400,38 +400,38 @@ int principal_local(struct arena *a, const char *account, struct principal *out,
 
 /* ---- use ---- */
 
-static bool is_stale(int64_t stored_us, int64_t now_us)
+static bool is_stale(int64_t stored_us, const struct principal_use *use)
 {
-	return now_us - stored_us >= PRINCIPAL_TOUCH_S * INT64_C(1000000);
+	return use->now_us - stored_us >= use->step_us;
 }
 
-static int touch_credential(
-    struct db *db, struct principal *p, int64_t now_us, struct err *err)
+static int touch_credential(struct db *db, struct principal *p,
+    const struct principal_use *use, struct err *err)
 {
-	if (p->kind == PRINCIPAL_USER && is_stale(p->session.used_us, now_us)) {
-		p->session.used_us = now_us;
-		return session_touch(db, &p->session, now_us, err);
+	if (p->kind == PRINCIPAL_USER && is_stale(p->session.used_us, use)) {
+		p->session.used_us = use->now_us;
+		return session_touch(db, &p->session, use->now_us, err);
 	}
-	if (p->kind == PRINCIPAL_TOKEN && is_stale(p->token_used_us, now_us)) {
-		p->token_used_us = now_us;
-		return token_touch(db, p->token_id, now_us, err);
+	if (p->kind == PRINCIPAL_TOKEN && is_stale(p->token_used_us, use)) {
+		p->token_used_us = use->now_us;
+		return token_touch(db, p->token_id, use->now_us, err);
 	}
 	return 0;
 }
 
-int principal_touch(struct db *db, struct principal *p, int64_t now_us,
-    bool count_user, struct err *err)
+int principal_touch(struct db *db, struct principal *p,
+    const struct principal_use *use, struct err *err)
 {
 	if (p->kind == PRINCIPAL_NONE || p->kind == PRINCIPAL_LOCAL)
 		return 0;
-	if (touch_credential(db, p, now_us, err) < 0)
+	if (touch_credential(db, p, use, err) < 0)
 		return -1;
 	/* Servers call by themselves: that is not their owner's doing. */
-	if (!count_user || p->server_id != 0 || p->service_id != 0 ||
-	    !is_stale(p->user_activity_us, now_us))
+	if (!use->is_owners || p->server_id != 0 || p->service_id != 0 ||
+	    !is_stale(p->user_activity_us, use))
 		return 0;
-	p->user_activity_us = now_us;
-	return user_touch(db, p->user_id, now_us, err);
+	p->user_activity_us = use->now_us;
+	return user_touch(db, p->user_id, use->now_us, err);
 }
 
 bool principal_is_member(const char *user, const char *group, void *arg)

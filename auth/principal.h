@@ -86,14 +86,19 @@ int principal_owner_scopes(struct db *db, const struct principal *p,
 int principal_local(struct arena *a, const char *account, struct principal *out,
     struct err *err) MUST_CHECK;
 
+struct principal_use {
+	int64_t now_us;
+	int64_t step_us; /* what is less older is not written again; 0: all */
+	bool is_owners;  /* the owner's activity, too */
+};
+
 /*
  * Record the use: session or token, and the owner's activity unless it is a
- * server's own token (note "Server at ...") or count_user is false. At most
- * once in PRINCIPAL_TOUCH_S (contract/hub.md 2.2). Nothing waits for it.
+ * server's own token (note "Server at ..."). Source: contract/hub.md 2.2.
+ * Nothing waits for it.
  */
-#define PRINCIPAL_TOUCH_S 30
-int principal_touch(struct db *db, struct principal *p, int64_t now_us,
-    bool count_user, struct err *err) MUST_CHECK;
+int principal_touch(struct db *db, struct principal *p,
+    const struct principal_use *use, struct err *err) MUST_CHECK;
 
 /* All that a person may do now, by whatever way they come: roles, and what was
  * shared with them or a group of theirs. */

@@ -299,6 +299,11 @@ static bool has_name(const struct map *m, const char *name)
 	return map_get(m, slice_of(name)) != NULL;
 }
 
+bool rules_names_blocked(const struct auth_rules *r, const char *name)
+{
+	return has_name(r->blocked_users, name);
+}
+
 /* The first of the person's groups that is listed, as the list spells it. */
 static const char *common_group(
     const struct map *m, const struct auth_identity *id)

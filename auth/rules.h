@@ -99,6 +99,8 @@ void rules_decide(const struct auth_rules *r, const struct auth_identity *id,
 /* The same of somebody whom the hub knows as id->name: it is normal already. */
 void rules_decide_known(const struct auth_rules *r,
     const struct auth_identity *id, struct rules_decision *out);
+/* Is this normal name in blocked_users? */
+bool rules_names_blocked(const struct auth_rules *r, const char *name);
 /* cfg->blocked_users is another list now. -1: the old one stays in force. */
 int rules_block_anew(struct auth_rules *r, struct err *err) MUST_CHECK;
 /* The name of the option that decided: "allowed_groups"; "no rule". */

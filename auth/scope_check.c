@@ -41,10 +41,10 @@ static int add_reduced(struct scope_set *s, struct scope item, struct err *err)
 }
 
 /* A scope on one server does not tell about the person. */
-static bool keeps_filter(enum scope_id sub, enum scope_filter filter)
+static bool keeps_filter(enum scope_id id, enum scope_filter filter)
 {
 	return filter != FILTER_SERVER ||
-	       !str_starts(scope_name(sub), "read:user");
+	       !str_starts(scope_name(id), "read:user");
 }
 
 /* Mark id and everything below it, once: custom ones may go in a circle. */
@@ -157,7 +157,7 @@ static int expand_one(struct batch *b, struct scope item,
 		return 0;
 	if (item.id == SCOPE_SELF)
 		return add_self(b, ctx, out, err);
-	if (!resolve(&item, ctx))
+	if (!resolve(&item, ctx) || !keeps_filter(item.id, item.filter))
 		return 0;
 	return batch_add(b, item, out, err);
 }

@@ -87,6 +87,9 @@ size_t httpd_connections(const struct httpd *h);
 
 /* First header of that name, case folded; NULL if absent. */
 const char *http_header(const struct http_req *req, const char *name);
+/* Those of that name as one list, in their order, in the request's arena: as if
+ * it stood there once (RFC 9110 5.3). NULL if absent. */
+const char *http_header_list(struct http_req *req, const char *name);
 size_t http_header_count(const struct http_req *req, const char *name);
 
 /* A header of the answer; repeated names repeat. CR, LF, NUL: assertion. */

@@ -6,10 +6,12 @@
 #include "base/httpd_priv.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/fd.h"
 
 /* What a walk over the headers finds. */
@@ -224,6 +226,45 @@ const char *http_header(const struct http_req *req, const char *name)
 		value = MHD_lookup_connection_value(
 		    req->state->conn, MHD_HEADER_KIND, name);
 	return value ? trimmed(req, value) : NULL;
+}
+
+/* A head is smaller: the connection's pool bounds it. */
+#define LIST_MAX ((size_t)1 << 20)
+
+struct joining {
+	const char *name;
+	size_t n;
+	struct buf text;
+};
+
+static enum MHD_Result join_header(
+    void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct joining *j = cls;
+
+	(void)kind;
+	if (!slice_ieq(slice_of(name), j->name))
+		return MHD_YES;
+	if (j->n++ > 0)
+		buf_str(&j->text, ", ");
+	buf_str(&j->text, value ? value : "");
+	return MHD_YES;
+}
+
+const char *http_header_list(struct http_req *req, const char *name)
+{
+	struct joining j = { .name = name };
+	const char *list = NULL;
+
+	buf_init(&j.text, LIST_MAX);
+	if (req->state->conn)
+		(void)MHD_get_connection_values(
+		    req->state->conn, MHD_HEADER_KIND, join_header, &j);
+	assert(!j.text.overflow);
+	if (j.n > 0)
+		list = arena_strdup(&req->arena, buf_view(&j.text));
+	buf_fini(&j.text);
+	return list;
 }
 
 struct count {

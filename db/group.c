@@ -99,6 +99,19 @@ int group_remove(struct db *db, int64_t id, int64_t user_id, struct err *err)
 	return db_run_ids(db, &sql, id, user_id, err);
 }
 
+int group_leave_all(
+    struct db *db, int64_t user_id, int64_t *n_out, struct err *err)
+{
+	static const struct db_sql sql = { "group_member",
+		"DELETE FROM group_member WHERE user_id = ?1" };
+	struct db_stmt q;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, user_id);
+	return db_run(&q, n_out, err);
+}
+
 int group_has(
     struct db *db, const char *user, const char *group, struct err *err)
 {

@@ -31,6 +31,9 @@ int group_add(
     struct db *db, int64_t id, int64_t user_id, struct err *err) MUST_CHECK;
 int group_remove(
     struct db *db, int64_t id, int64_t user_id, struct err *err) MUST_CHECK;
+/* They are in none any more; *n_out: of how many they were. */
+int group_leave_all(
+    struct db *db, int64_t user_id, int64_t *n_out, struct err *err) MUST_CHECK;
 /* Is the user of that name in the group now? 1/0/-1 */
 int group_has(struct db *db, const char *user, const char *group,
     struct err *err) MUST_CHECK;

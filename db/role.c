@@ -141,6 +141,19 @@ int role_add_group(struct db *db, int64_t id, int64_t group_id, struct err *err)
 	return db_run_ids(db, &sql, id, group_id, err);
 }
 
+int role_leave_all(
+    struct db *db, int64_t user_id, int64_t *n_out, struct err *err)
+{
+	static const struct db_sql sql = { "role_user",
+		"DELETE FROM role_user WHERE user_id = ?1" };
+	struct db_stmt q;
+
+	if (db_query(db, &sql, &q, err) < 0)
+		return -1;
+	db_bind_int(&q, 1, user_id);
+	return db_run(&q, n_out, err);
+}
+
 int role_clear_services(struct db *db, int64_t id, struct err *err)
 {
 	static const struct db_sql sql = { "role_service",

@@ -39,6 +39,10 @@ int role_add_user(
 int role_add_group(
     struct db *db, int64_t id, int64_t group_id, struct err *err) MUST_CHECK;
 
+/* They have none of their own any more; *n_out: how many they had. */
+int role_leave_all(
+    struct db *db, int64_t user_id, int64_t *n_out, struct err *err) MUST_CHECK;
+
 int role_clear_services(struct db *db, int64_t id, struct err *err) MUST_CHECK;
 int role_add_service(
     struct db *db, int64_t id, int64_t service_id, struct err *err) MUST_CHECK;

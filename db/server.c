@@ -153,6 +153,15 @@ int server_row_unwant(struct db *db, int64_t id, struct err *err)
 	return db_run_id(db, &sql, id, err);
 }
 
+int server_row_unwant_of(struct db *db, int64_t user_id, struct err *err)
+{
+	static const struct db_sql sql = { "server",
+		"UPDATE server SET wanted = 0"
+		" WHERE user_id = ?1 AND wanted = 1" };
+
+	return db_run_id(db, &sql, user_id, err);
+}
+
 static int stopped(struct db *db, int64_t id, struct err *err)
 {
 	static const struct db_sql client = { "oauth_client",

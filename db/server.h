@@ -36,6 +36,9 @@ int server_row_set_address(
     struct db *db, int64_t id, const char *address, struct err *err) MUST_CHECK;
 /* A stop was asked for: it should no longer run, the key stays. */
 int server_row_unwant(struct db *db, int64_t id, struct err *err) MUST_CHECK;
+/* The same for all of a person. */
+int server_row_unwant_of(
+    struct db *db, int64_t user_id, struct err *err) MUST_CHECK;
 /* It runs no longer: key, address, started and wanted are cleared, its tokens
  * and its OAuth client deleted, in one transaction. */
 int server_row_stopped(struct db *db, int64_t id, struct err *err) MUST_CHECK;

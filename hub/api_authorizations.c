@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "hub/credential.h"
 #include "hub/handlers.h"
 #include "hub/model.h"
 #include "hub/model_service.h"
@@ -51,14 +52,18 @@ static void reply_person(struct req *r, const char *name)
 static void reply_found(
     struct req *r, int found, struct principal *p, const struct err *why)
 {
+	const struct principal_use use = {
+		.now_us = clock_wall_us(),
+		.step_us = r->app->cfg.activity_resolution_s * 1000000,
+		.is_owners = true,
+	};
 	struct err err = { 0 };
 
 	if (found < 0)
 		reply_err(r, why);
 	else if (found == 0)
 		reply_error(r, 404, "Not Found");
-	else if (principal_touch(r->app->db, p, clock_wall_us(), true, &err) !=
-		 0)
+	else if (principal_touch(r->app->db, p, &use, &err) != 0)
 		reply_err(r, &err);
 	else if (p->service_id)
 		reply_service(r, p->service_name);
@@ -73,8 +78,8 @@ void api_authorizations_token(struct req *r)
 
 	if (refuse_caller(r))
 		return;
-	int found = principal_by_token(r->app->db, &r->http->arena,
-	    r->params[0], clock_wall_us(), &p, &err);
+	int found = credential_by_token(
+	    r->app, &r->http->arena, r->params[0], &p, &err);
 	reply_found(r, found, &p, &err);
 }
 
@@ -99,8 +104,7 @@ void api_authorizations_cookie(struct req *r)
 		value = arena_strndup(a, r->http->body.p, r->http->body.len);
 	if (!strcmp(r->params[0], COOKIE_LOGIN) ||
 	    !strcmp(r->params[0], COOKIE_LOGIN_HOST))
-		found = principal_by_session(
-		    r->app->db, a, value, clock_wall_us(), &p, &err);
+		found = credential_by_session(r->app, a, value, &p, &err);
 	reply_found(r, found, &p, &err);
 }
 

@@ -12,6 +12,7 @@
 #include "db/token.h"
 #include "db/user.h"
 #include "hub/body.h"
+#include "hub/credential.h"
 #include "hub/gate.h"
 #include "hub/handlers.h"
 #include "hub/match.h"
@@ -133,10 +134,12 @@ static void explain(
 	if (found == 1)
 		found =
 		    principal_of_token(r->app->db, &r->http->arena, t, &p, err);
-	if (found == 1)
+	if (found == 1) {
+		credential_cut(r->app, &p);
 		reply_token(r, t, &p);
-	else
+	} else {
 		reply_found(r, found, err);
+	}
 }
 
 void explain_token_id(struct req *r)
@@ -238,8 +241,10 @@ static int find_who(struct req *r, const json_t *body, struct principal *out)
 		found = find_service(r, service, out, &err);
 	else if (token)
 		found = find_token(r, token, out, &err);
-	if (found == 1)
+	if (found == 1) {
+		credential_cut(r->app, out);
 		return 0;
+	}
 	if (found < 0)
 		reply_err(r, &err);
 	else

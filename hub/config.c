@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/str.h"
 #include "base/url.h"
 #include "hub/custom_scopes.h"
@@ -308,6 +309,18 @@ static void check_logo(struct checker *c, const char *path)
 		problem(c, node_at(c, "hub.logo_file"), "%s", err.text);
 }
 
+static void check_trusted_proxies(
+    struct checker *c, const struct conf_strings *list)
+{
+	struct cidr range;
+	struct err err;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (cidr_parse(list->items[i], &range, &err) != 0)
+			problem(c, node_at(c, "hub.trusted_proxies"),
+			    "\"hub.trusted_proxies\": %s", err.text);
+}
+
 /* What follows from the answer itself, or would break the protocol. */
 static bool is_settable(const char *name)
 {
@@ -374,6 +387,7 @@ static void check_values(struct checker *c, const struct config *cfg)
 	check_template_vars(c, cfg->template_vars);
 	check_logo(c, cfg->logo_file);
 	check_headers(c, &cfg->headers);
+	check_trusted_proxies(c, &cfg->trusted_proxies);
 	check_proxy_tls(c, cfg);
 	if (cfg->throttle.max_s < cfg->throttle.first_s)
 		problem(c, node_at(c, "auth.throttle.longest_wait"),

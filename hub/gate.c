@@ -4,14 +4,14 @@
  */
 #include "hub/gate.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/cidr.h"
 #include "base/log.h"
 #include "db/session.h"
 #include "hub/attempt.h"
+#include "hub/credential.h"
 #include "hub/front.h"
 #include "hub/handlers.h"
 #include "hub/match.h"
@@ -23,36 +23,29 @@
 /* ---- where from -----------------------------------------------------------
  */
 
-static bool is_address(const char *s)
+static bool is_front_end(const struct req *r, const struct in6_addr *addr)
 {
-	unsigned char buf[sizeof(struct in6_addr)];
+	const struct web *w = r->app->web;
 
-	return inet_pton(AF_INET, s, buf) == 1 ||
-	       inet_pton(AF_INET6, s, buf) == 1;
+	return cidr_has(w->front_ends, w->n_front_ends, addr);
 }
 
-static bool is_loopback(const char *s)
-{
-	return str_starts(s, "127.") || str_eq(s, "::1") ||
-	       str_starts(s, "::ffff:127.");
-}
-
-/* The last address that is not a front end on this machine. */
+/* The last address that is no front end's; of front ends alone the first. */
 static const char *forwarded_for(struct req *r)
 {
-	const char *header = http_header(r->http, "X-Forwarded-For");
+	const char *header = http_header_list(r->http, "X-Forwarded-For");
 	struct slice rest = slice_of(header ? header : ""), item;
-	const char *best = "";
-	char text[64];
+	char text[INET6_ADDRSTRLEN] = "";
+	struct in6_addr addr;
 
 	while (slice_split(&rest, ',', &item)) {
-		if (str_copy_slice(text, sizeof text, slice_trim(item)) != 0 ||
-		    !is_address(text))
-			continue;
-		if (!*best || !is_loopback(text))
-			best = arena_strdup(&r->http->arena, text);
+		/* No front end of ours said what stands before that. */
+		if (cidr_parse_hop(slice_trim(item), &addr) != 0)
+			*text = 0;
+		else if (!*text || !is_front_end(r, &addr))
+			cidr_format(&addr, text);
 	}
-	return best;
+	return arena_strdup(&r->http->arena, text);
 }
 
 static bool forwarded_https(const struct req *r)
@@ -136,8 +129,7 @@ static int by_token(struct req *r, struct err *err)
 	    !header || !principal_bearer(header, &token))
 		return 0;
 	const char *text = arena_strndup(&r->http->arena, token.p, token.len);
-	return principal_by_token(
-	    r->app->db, &r->http->arena, text, clock_wall_us(), &r->who, err);
+	return credential_by_token(r->app, &r->http->arena, text, &r->who, err);
 }
 
 /* A form of another site can send a body of these types only, so JSON with a
@@ -159,8 +151,8 @@ static int by_cookie(struct req *r, struct err *err)
 
 	if (!r->cookies.login[0] || has_foreign_body(r))
 		return 0;
-	found = principal_by_session(r->app->db, &r->http->arena,
-	    r->cookies.login, clock_wall_us(), &r->who, err);
+	found = credential_by_session(
+	    r->app, &r->http->arena, r->cookies.login, &r->who, err);
 	if (found != 1 || !front_names_another(r, r->who.user_name))
 		return found;
 	if (session_end(r->app->db, &r->who.session, err) != 0)

@@ -389,13 +389,15 @@ static void apply(struct app *app, const struct config *fresh)
 	    "changed=\"%s\" waits_for_restart=\"%s\"", buf_view(&applied),
 	    buf_view(&waiting));
 	audit_hub(app, AUDIT_CONFIG_CHANGED, buf_view(&applied));
-	if (rules_block_anew(app->rules, &err) != 0 ||
-	    review_blocked(app, &err) != 0)
-		log_error(NULL, "auth.blocked_users is not in force",
+	if (rules_block_anew(app->rules, &err) != 0)
+		log_error(NULL, "auth.blocked_users is the old list",
 		    "why=\"%s\"", err.text);
 	if (roster_load(app, &err) != 0)
 		log_error(NULL, "the rosters are as they were", "why=\"%s\"",
 		    err.text);
+	if (review_blocked(app, &err) != 0)
+		log_error(NULL, "auth.blocked_users is not in force",
+		    "why=\"%s\"", err.text);
 	buf_fini(&applied);
 	buf_fini(&waiting);
 }

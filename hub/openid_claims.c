@@ -10,6 +10,7 @@
 #include "db/group.h"
 #include "db/token.h"
 #include "db/user.h"
+#include "hub/credential.h"
 #include "hub/handlers.h"
 #include "hub/openid.h"
 #include "hub/openid_priv.h"
@@ -171,8 +172,7 @@ static int read_bearer(struct req *r, struct openid_wish *w)
 		return -1;
 	}
 	const char *plain = arena_strndup(a, text.p, text.len);
-	int rc = principal_by_token(
-	    r->app->db, a, plain, clock_wall_us(), &r->who, &err);
+	int rc = credential_by_token(r->app, a, plain, &r->who, &err);
 	if (rc == 1)
 		rc =
 		    token_find(r->app->db, a, plain, clock_wall_us(), &t, &err);

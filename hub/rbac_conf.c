@@ -21,6 +21,7 @@ struct reader {
 	struct arena *arena;
 	const char *file;
 	const struct conf_node *services;
+	bool groups_come_with_logins;
 	struct buf *problems;
 	struct err *err;
 };
@@ -153,9 +154,11 @@ static int read_scopes(const struct reader *r, const struct conf_node *map,
 	struct scope_set set;
 
 	scope_set_init(&set, r->arena);
-	if (is_default && role == ROLE_ADMIN && at)
-		return wrong(
-		    r, at, "admin", "the scopes of this role are fixed");
+	if (is_default && role == ROLE_ADMIN &&
+	    (at || conf_child(map, "description")))
+		return wrong(r, at ? at : conf_child(map, "description"),
+		    "admin",
+		    "the scopes and the description of this role are fixed");
 	if (at || !is_default) {
 		if (at && add_scopes(r, at, &o->scopes, &set) != 0)
 			return -1;
@@ -285,6 +288,11 @@ static int read_group(
 		return -1;
 	}
 	out->users = o.users;
+	if (r->groups_come_with_logins && o.users.n > 0)
+		return wrong(r, n, n->key,
+		    "with auth.manage_groups people are in the groups that "
+		    "their login tells, and would leave this one at the next: "
+		    "take its users out");
 	if (check_users(r, n, &o.users) != 0)
 		return -1;
 	return read_properties(r, o.properties, out);
@@ -309,7 +317,14 @@ static int read_groups(
 int rbac_read(struct arena *a, const struct config *cfg, const char *file,
     struct rbac *out, struct buf *problems, struct err *err)
 {
-	const struct reader r = { a, file, cfg->services, problems, err };
+	const struct reader r = {
+		.arena = a,
+		.file = file,
+		.services = cfg->services,
+		.groups_come_with_logins = cfg->manage_groups,
+		.problems = problems,
+		.err = err,
+	};
 
 	memset(out, 0, sizeof *out);
 	if (read_roles(&r, cfg->load_roles, out) != 0)

@@ -7,11 +7,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "db/group.h"
+#include "db/role.h"
+#include "db/server.h"
 #include "db/session.h"
 #include "db/user.h"
 #include "hub/app.h"
 #include "hub/audit.h"
 #include "hub/roster.h"
+#include "hub/server.h"
 
 static int log_out(struct app *app, const struct user *u,
     const struct rules_decision *d, struct err *err)
@@ -80,6 +84,63 @@ int review_people(
 	return rc < 0 ? -1 : 0;
 }
 
+/* ---- who is blocked -------------------------------------------------------
+ */
+
+/* In a transaction; *n_out: how much of what gives power they had. */
+static int strip(
+    struct app *app, const struct user *u, int64_t *n_out, struct err *err)
+{
+	int64_t n_groups, n_roles;
+
+	if (user_set_admin(app->db, u->id, false, err) != 0 ||
+	    group_leave_all(app->db, u->id, &n_groups, err) != 0 ||
+	    role_leave_all(app->db, u->id, &n_roles, err) != 0 ||
+	    server_row_unwant_of(app->db, u->id, err) != 0)
+		return -1;
+	*n_out = (u->admin ? 1 : 0) + n_groups + n_roles;
+	return 0;
+}
+
+static int block_user(struct app *app, const struct user *u, struct err *err)
+{
+	int64_t n;
+
+	if (db_begin(app->db, err) != 0)
+		return -1;
+	if (strip(app, u, &n, err) != 0) {
+		db_rollback(app->db);
+		return -1;
+	}
+	if (db_commit(app->db, err) != 0)
+		return -1;
+	if (n > 0)
+		log_warn(&(struct log_ctx){ .user = u->name },
+		    "blocked: out of the hub's groups and roles",
+		    "was_admin=%d", (int)u->admin);
+	/* At the start none is known yet: it stops by what its row says. */
+	servers_stop_all_of(app, u->id);
+	return 0;
+}
+
+static int block_people(
+    struct app *app, const char *const *names, size_t n, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
+		struct user u;
+		struct arena a;
+
+		arena_init(&a);
+		rc = user_find(app->db, &a, names[i], &u, err);
+		if (rc == 1)
+			rc = block_user(app, &u, err);
+		arena_fini(&a);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
 int review_blocked(struct app *app, struct err *err)
 {
 	const struct conf_strings *blocked = &app->cfg.rules.blocked_users;
@@ -102,6 +163,8 @@ int review_blocked(struct app *app, struct err *err)
 	    app->db, &a, names, blocked->n, clock_wall_us(), &in, &n, err);
 	if (rc == 0)
 		rc = review_people(app, in, n, err);
+	if (rc == 0)
+		rc = block_people(app, names, blocked->n, err);
 	arena_fini(&a);
 	return rc;
 }

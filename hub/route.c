@@ -225,12 +225,16 @@ void route_request(struct http_req *http, void *arg)
 /* Nothing waits for this write (contract/hub.md 2.2). */
 static void touch(struct req *r)
 {
+	const struct principal_use use = {
+		.now_us = clock_wall_us(),
+		.step_us = r->app->cfg.activity_resolution_s * 1000000,
+		.is_owners = r->touches_user,
+	};
 	struct err err = { 0 };
 
 	if (r->who.kind == PRINCIPAL_NONE || !r->route || r->app->stopping)
 		return;
-	if (principal_touch(r->app->db, &r->who, clock_wall_us(),
-		r->touches_user, &err) != 0)
+	if (principal_touch(r->app->db, &r->who, &use, &err) != 0)
 		log_warn(NULL, "activity not recorded", "why=%s", err.text);
 }
 

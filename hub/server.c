@@ -169,17 +169,27 @@ void servers_stop_all(struct app *app)
 }
 
 /* A stop may take it off the list that is walked: first all, then each. */
-void servers_stop_of(struct app *app, int64_t user_id)
+static void stop_of(struct app *app, int64_t user_id, bool only_ready)
 {
 	int64_t *ids = xcalloc(map_count(app->servers->by_id) + 1, sizeof *ids);
 	size_t pos = 0, n = 0;
 	struct server *s;
 
 	while ((s = server_next_of(app, user_id, &pos)))
-		if (server_is_ready(s))
+		if (!only_ready || server_is_ready(s))
 			ids[n++] = server_id(s);
 	stop_each(app, ids, n);
 	free(ids);
+}
+
+void servers_stop_of(struct app *app, int64_t user_id)
+{
+	stop_of(app, user_id, true);
+}
+
+void servers_stop_all_of(struct app *app, int64_t user_id)
+{
+	stop_of(app, user_id, false);
 }
 
 int server_adopt(struct app *app, const struct server_row *row)

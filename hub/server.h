@@ -86,6 +86,8 @@ int server_stop(struct app *app, struct server *s, struct err *err) MUST_CHECK;
 void servers_stop_all(struct app *app);
 /* Those of a user that are ready. */
 void servers_stop_of(struct app *app, int64_t user_id);
+/* Those of a user, whatever they are at. */
+void servers_stop_all_of(struct app *app, int64_t user_id);
 /* Replays the steps so far into w at once, then tells the new ones. */
 void server_watch_start(struct server *s, struct server_watch *w);
 void server_watch_stop(struct server_watch *w); /* safe when not watching */

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/cidr.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/url.h"
@@ -12,6 +13,26 @@
 #include "hub/assets.h"
 #include "hub/own_pages.h"
 #include "hub/tmpl.h"
+
+/* This machine's own are front ends always. */
+static int read_front_ends(
+    struct web *w, const struct config *cfg, struct err *err)
+{
+	static const char *const own[] = { "127.0.0.0/8", "::1" };
+	const size_t n_own = sizeof own / sizeof own[0];
+	struct cidr *list = arena_array(
+	    &w->arena, n_own + cfg->trusted_proxies.n, sizeof *list);
+
+	for (size_t i = 0; i < n_own; i++)
+		if (cidr_parse(own[i], &list[w->n_front_ends++], err) != 0)
+			return -1;
+	for (size_t i = 0; i < cfg->trusted_proxies.n; i++)
+		if (cidr_parse(cfg->trusted_proxies.items[i],
+			&list[w->n_front_ends++], err) != 0)
+			return err_wrap(err, "hub.trusted_proxies");
+	w->front_ends = list;
+	return 0;
+}
 
 static int read_places(struct web *w, const struct config *cfg, struct err *err)
 {
@@ -65,8 +86,9 @@ static struct web *open_for(const struct config *cfg, struct err *err)
 
 	arena_init(&w->arena);
 	w->assets = assets_new();
-	if (read_places(w, cfg, err) != 0 || compile_pages(w, cfg, err) != 0 ||
-	    find_logo(w, cfg, err) != 0)
+	if (read_places(w, cfg, err) != 0 ||
+	    read_front_ends(w, cfg, err) != 0 ||
+	    compile_pages(w, cfg, err) != 0 || find_logo(w, cfg, err) != 0)
 		web_close(&w);
 	return w;
 }

@@ -17,6 +17,7 @@
 struct app;
 struct config;
 struct asset;
+struct cidr;
 struct assets;
 struct tmpl_set;
 struct tmpl_source;
@@ -26,7 +27,9 @@ struct web {
 	const char *base; /* "/" or "/lab/" */
 	const char *hub;  /* base + "hub/" */
 	const char
-	    *public_origin;      /* "https://lab.example.org"; NULL: unknown */
+	    *public_origin; /* "https://lab.example.org"; NULL: unknown */
+	const struct cidr *front_ends; /* loopback, hub.trusted_proxies */
+	size_t n_front_ends;
 	const char *form_action; /* CSP of pages, unless they say another */
 	struct assets *assets;
 	const struct asset *logo; /* hub.logo_file, or ours */

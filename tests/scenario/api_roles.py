@@ -134,8 +134,20 @@ def stale():
     claim(boss.ok(200, "GET", "/user").json()["admin"], "auth.admin_users stay")
     begin_with("  load_roles: [{name: admin, users: []}]\n")
     claim(not pupil.ok(200, "GET", "/user").json()["admin"], "and no longer")
+    begin_with("  load_roles: [{name: admin, groups: [course]}]\n")
+    claim("admin-ui" in pupil.ok(200, "GET", "/user").json()["scopes"], "what administrators may, by a group")
     begin_with("")
+    claim("admin-ui" not in pupil.ok(200, "GET", "/user").json()["scopes"], "and no longer")
     claim("read:hub" not in pupil.ok(200, "GET", "/user").json()["scopes"], "the default role is the default again")
+
+
+def check(text):
+    path = carrel.dir + "/wrong.yaml"
+    with open(path, "w") as f:
+        f.write(PLAIN + text)
+    os.chmod(path, 0o644)
+    return subprocess.run([os.path.join(bin_dir(), "carrel-hub"), "--check", "--config", path],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
 
 
 def mistakes():
@@ -149,7 +161,7 @@ def mistakes():
             ("  load_roles:\n    - {name: one1, users: [a/b]}\n", "users"),
             ("  load_roles:\n    - {name: one1, members: [a]}\n", "members"),
             ("  load_roles:\n    - {name: one1}\n    - {name: one1}\n", "stands here twice"),
-            ("  load_roles:\n    - {name: admin, scopes: [self]}\n", "scopes of this role are fixed"),
+            ("  load_roles:\n    - {name: admin, scopes: [self]}\n", "scopes and the description of this role are fixed"),
             ("  load_roles:\n    - {name: one1, scopes: ['custom:x:y']}\n", "unknown scope: custom:x:y"),
             ("  custom_scopes: [a]\n", "must be a map of names"),
             ("  custom_scopes: {'custom:x:y': {}}\n", "custom:x:y: a scope needs a description"),
@@ -159,15 +171,14 @@ def mistakes():
             ("  custom_scopes: {'custom:x:y': {description: d, subscopes: [users]}}\n", "subscope users is not defined"),
             ("  load_groups: [a]\n", "auth.load_groups: must be a map"),
             ("  load_groups: {a: {properties: [1]}}\n", "properties: must be a map"),
-            ("  load_groups: {a: [[b]]}\n", "must be a list of names")):
-        path = carrel.dir + "/wrong.yaml"
-        with open(path, "w") as f:
-            f.write(PLAIN + text)
-        os.chmod(path, 0o644)
-        r = subprocess.run([os.path.join(bin_dir(), "carrel-hub"), "--check", "--config", path],
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
+            ("  load_groups: {a: [[b]]}\n", "must be a list of names"),
+            ("  manage_groups: true\n  load_groups: {a: [b]}\n", "auth.manage_groups"),
+            ("  load_roles:\n    - {name: admin, description: Me}\n", "scopes and the description of this role are fixed")):
+        r = check(text)
         equal(r.returncode, 78, "--check of %r: %s" % (text, r.stdout))
         claim(says in r.stdout and "wrong.yaml:" in r.stdout, "--check of %r says %s" % (text, r.stdout))
+    notes = check("  manage_groups: true\n  load_groups: {a: {properties: {b: 1}}}\n")
+    equal(notes.returncode, 0, "notes on a group of the logins: %s" % notes.stdout)
 
 
 report.run([("people log in", begin), ("roles and groups are as configured", configured),

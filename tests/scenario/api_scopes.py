@@ -56,7 +56,7 @@ def below(scope):
 
 
 def expanded(scope, mark=""):
-    return {s + mark for s in below(scope) if not (mark.startswith("!server") and s != scope and s.startswith("read:user"))}
+    return {s + mark for s in below(scope) if not (mark.startswith("!server") and s.startswith("read:user"))}
 
 
 def reduced(scopes):

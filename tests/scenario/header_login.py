@@ -85,18 +85,28 @@ def forged_headers_are_nobodys():
           "a header instead of a token")
 
 
-def two_headers_are_refused():
-    """The front end added its own to one from outside."""
+def is_refused(address, *lines):
+    """What no client of HTTP sends by itself: names that are there twice."""
     import socket
-    s = socket.create_connection(("127.0.0.1", programs.port), 10, (FRONT_END, 0))
-    s.sendall(("GET /hub/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-User: boss\r\n"
-               "X-Forwarded-User: alice\r\nX-Forwarded-Groups: course\r\nX-Carrel-Secret: %s\r\n\r\n"
-               % SECRET).encode())
+    s = socket.create_connection(("127.0.0.1", programs.port), 10, (address, 0))
+    s.sendall(("GET /hub/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-Groups: course\r\n"
+               "X-Carrel-Secret: %s\r\n%s\r\n" % (SECRET, "".join(line + "\r\n" for line in lines))).encode())
     data = b""
     while chunk := s.recv(65536):
         data += chunk
     s.close()
-    claim(data.startswith(b"HTTP/1.1 403") and b"jupyterhub-hub-login=" not in data, "two names: %r" % data[:200])
+    claim(data.startswith(b"HTTP/1.1 403") and b"jupyterhub-hub-login=" not in data, "%r: %r" % (lines, data[:200]))
+
+
+def two_headers_are_refused():
+    """The front end added its own to one from outside."""
+    is_refused(FRONT_END, "X-Forwarded-User: boss", "X-Forwarded-User: alice")
+
+
+def the_last_of_two_lines_is_the_proxys():
+    """Whom the proxy believes can say any address, but not that it is the one that the proxy saw."""
+    for mine in ("x", "", "192.0.2.1", FRONT_END):
+        is_refused("127.0.0.1", "X-Forwarded-User: alice", "X-Forwarded-For: " + FRONT_END, "X-Forwarded-For: " + mine)
 
 
 def another_person_on_the_same_browser():
@@ -138,6 +148,7 @@ report.run([
     ("people whom the front end names come in", people_come_in),
     ("a local person with curl and forged headers is nobody", forged_headers_are_nobodys),
     ("two headers are refused", two_headers_are_refused),
+    ("an address in a line of one's own is not the proxy's", the_last_of_two_lines_is_the_proxys),
     ("another person on the same browser", another_person_on_the_same_browser),
     ("an address of this machine needs a secret", start_without_a_secret),
     ("the secret is not in the log", nothing_secret_is_logged),

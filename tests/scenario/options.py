@@ -131,6 +131,24 @@ def body_at_server():
     raise report.Failure("no process of alice's server")
 
 
+def activity():
+    """How often the use of a token is written."""
+    token = boss.token_of("boss")
+
+    def used():
+        token.ok(200, "GET", "/user")
+        return boss.ok(200, "GET", "/users/boss/tokens/" + token.id).json()["last_activity"]
+
+    configure(PLAIN + "activity: {resolution: 0s}\n")
+    again()
+    first = until("the first use is seen", 10, used)
+    last = until("each use is written", 10, lambda: (x := used()) > first and x)
+    configure(PLAIN + "activity: {resolution: 1h}\n")
+    again()
+    claim([used() for _ in range(3)] == 3 * [used()], "what is new is written again")
+    claim(used() >= last, "the last use is as it was")
+
+
 def keys():
     return os.listdir(carrel.dir + "/run/servers")
 
@@ -166,7 +184,8 @@ def refused():
 
 
 report.run([("people log in", begin), ("routes of one's own", routes), ("headers", headers),
-            ("what a server's page may ask for", page_scopes), ("servers end with the hub", ends_with_hub),
+            ("what a server's page may ask for", page_scopes), ("how often activity is written", activity),
+            ("servers end with the hub", ends_with_hub),
             ("what cannot be is refused", refused)], carrel.print_lines)
 carrel.clean()
 report.finish()

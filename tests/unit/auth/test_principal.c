@@ -324,7 +324,21 @@ static struct user get_alice(void)
 	return u;
 }
 
-static void test_use_is_recorded_at_most_every_half_minute(void **state)
+static void touch_by(
+    struct principal *p, int64_t now_us, int64_t step_us, bool is_owners)
+{
+	const struct principal_use use = { now_us, step_us, is_owners };
+	struct err err = { 0 };
+
+	test_ok(principal_touch(db, p, &use, &err), &err);
+}
+
+static void touch(struct principal *p, int64_t now_us, bool is_owners)
+{
+	touch_by(p, now_us, 30 * SECONDS, is_owners);
+}
+
+static void test_use_is_recorded_at_most_every_step(void **state)
 {
 	char secret[SESSION_SECRET_LEN + 1];
 	struct principal p;
@@ -334,14 +348,28 @@ static void test_use_is_recorded_at_most_every_half_minute(void **state)
 	make_session(secret);
 	assert_int_equal(
 	    principal_by_session(db, &arena, secret, NOW, &p, &err), 1);
-	test_ok(principal_touch(db, &p, NOW + 29 * SECONDS, true, &err), &err);
+	touch(&p, NOW + 29 * SECONDS, true);
 	assert_int_equal(p.session.used_us, NOW);
 	assert_int_equal(get_alice().last_activity_us, NOW + 29 * SECONDS);
-	test_ok(principal_touch(db, &p, NOW + 30 * SECONDS, true, &err), &err);
+	touch(&p, NOW + 30 * SECONDS, true);
 	assert_int_equal(get_alice().last_activity_us, NOW + 29 * SECONDS);
 	assert_int_equal(
 	    principal_by_session(db, &arena, secret, NOW, &p, &err), 1);
 	assert_int_equal(p.session.used_us, NOW + 30 * SECONDS);
+}
+
+static void test_without_a_step_every_use_is_recorded(void **state)
+{
+	const char *plain = make_token((struct token){ .scopes = "[]" });
+	struct principal p = of_token(plain);
+
+	(void)state;
+	touch_by(&p, NOW, 0, true);
+	touch_by(&p, NOW + 1, 0, true);
+	assert_int_equal(of_token(plain).token_used_us, NOW + 1);
+	assert_int_equal(get_alice().last_activity_us, NOW + 1);
+	touch_by(&p, NOW + 2, 2, true);
+	assert_int_equal(get_alice().last_activity_us, NOW + 1);
 }
 
 static void test_a_servers_calls_are_not_its_owners_activity(void **state)
@@ -349,22 +377,20 @@ static void test_a_servers_calls_are_not_its_owners_activity(void **state)
 	int64_t id = make_server("");
 	const char *plain;
 	struct principal p;
-	struct err err = { 0 };
 
 	(void)state;
 	plain = make_token((struct token){ .scopes = "[]", .server_id = id });
 	p = of_token(plain);
-	test_ok(principal_touch(db, &p, NOW, true, &err), &err);
+	touch(&p, NOW, true);
 	assert_int_equal(get_alice().last_activity_us, 0);
 	assert_int_equal(of_token(plain).token_used_us, NOW);
 	plain = make_token((struct token){ .scopes = "[]" });
 	p = of_token(plain);
-	test_ok(principal_touch(db, &p, NOW, false, &err), &err);
+	touch(&p, NOW, false);
 	assert_int_equal(get_alice().last_activity_us, 0);
-	test_ok(principal_touch(db, &p, NOW, true, &err), &err);
+	touch(&p, NOW, true);
 	assert_int_equal(get_alice().last_activity_us, NOW);
-	test_ok(principal_touch(db, &(struct principal){ 0 }, NOW, true, &err),
-	    &err);
+	touch(&(struct principal){ 0 }, NOW, true);
 }
 
 /* ---- groups ---- */
@@ -521,7 +547,8 @@ int main(void)
 		TEST(test_a_service_holds_what_its_roles_give),
 		TEST(test_a_services_clients_token_reaches_the_service),
 		TEST(test_unknown_tokens_are_nobody),
-		TEST(test_use_is_recorded_at_most_every_half_minute),
+		TEST(test_use_is_recorded_at_most_every_step),
+		TEST(test_without_a_step_every_use_is_recorded),
 		TEST(test_a_servers_calls_are_not_its_owners_activity),
 		TEST(test_membership_is_looked_up_at_the_check),
 		TEST(test_a_share_holds_for_tokens_and_ends_at_once),

@@ -218,6 +218,8 @@ static void test_expansion(void **state)
 		    "delete:servers!server=bob/lab"
 		    " read:servers!server=bob/lab servers!server=bob/lab"
 		    " start:servers!server=bob/lab" },
+		{ "read:users!server=bob/lab read:users:name!server=bob/lab",
+		    "" },
 		/* What has no filter absorbs what has one, in any order. */
 		{ "tokens!user=bob tokens", "read:tokens tokens" },
 		{ "tokens tokens!user=bob", "read:tokens tokens" },
