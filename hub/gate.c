@@ -272,10 +272,10 @@ static bool wants_xsrf(const struct req *r)
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH ||
 	    r->gate == GATE_LAUNCH || r->who.kind == PRINCIPAL_TOKEN ||
 	    r->who.kind == PRINCIPAL_LOCAL || is_method(r, "HEAD") ||
-	    is_method(r, "OPTIONS"))
+	    is_method(r, "OPTIONS") || is_browsers_report(r))
 		return false;
 	if (!is_api(r))
-		return !is_method(r, "GET") && !is_browsers_report(r);
+		return !is_method(r, "GET");
 	if (!r->path_known || brings_password(r) || may_read_without_token(r))
 		return false;
 	return r->who.kind == PRINCIPAL_USER ||

@@ -328,7 +328,7 @@ static void test_csp_reports_need_a_login_and_a_token(void **state)
 }
 
 /* A browser knows no token of ours; no other site can have it send this. */
-static void test_csp_reports_of_browsers_are_counted(void **state)
+static void test_csp_reports_of_browsers_are_taken(void **state)
 {
 	(void)state;
 	assert_answer(report(&alice, "application/csp-report",
@@ -423,7 +423,7 @@ int main(void)
 		T(test_user_redirect_keeps_every_byte),
 		T(test_administrator_starts_for_somebody),
 		T(test_csp_reports_need_a_login_and_a_token),
-		T(test_csp_reports_of_browsers_are_counted),
+		T(test_csp_reports_of_browsers_are_taken),
 		T(test_root_leads_where_the_configuration_says),
 		T(test_stopping_hub_says_so),
 		cmocka_unit_test_setup_teardown(
