@@ -260,7 +260,8 @@ static bool brings_password(const struct req *r)
 
 /* Browsers know no token of ours when they report what they refused. Another
  * site cannot have one send this type with our cookies: it is not among those
- * that need no leave (CORS), and a report to a stranger goes without cookies. */
+ * that need no leave (CORS), and a report to a stranger goes without cookies.
+ */
 static bool is_browsers_report(const struct req *r)
 {
 	return r->route && r->route->handler == page_csp_report &&

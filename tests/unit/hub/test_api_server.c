@@ -74,6 +74,24 @@ static void test_start_is_202_when_slow(void **state)
 	assert_answer(api("GET", SERVER, NULL), 200, "\"ready\":true");
 }
 
+/* Each at a moment of its own: else all come back at once. */
+static void test_who_is_refused_is_told_when_to_come_back(void **state)
+{
+	int least = 100, most = 0;
+
+	(void)state;
+	app.cfg.concurrent_spawn_limit = app.cfg.queue_limit = 0;
+	for (int i = 0; i < 40; i++) {
+		struct answer *a = api("POST", SERVER, "");
+		assert_api_error(a, 429, "Too many users");
+		int wait_s = atoi(header(a, "Retry-After"));
+		least = wait_s < least ? wait_s : least;
+		most = wait_s > most ? wait_s : most;
+	}
+	assert_in_range(least, 30, 59);
+	assert_in_range(most, least + 1, 60);
+}
+
 static void test_failed_start_is_500_with_the_reason(void **state)
 {
 	struct call c = api_begin("POST", SERVER, "{}");
@@ -495,6 +513,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_start_is_201_when_ready_in_time),
 		T(test_start_is_202_when_slow),
+		T(test_who_is_refused_is_told_when_to_come_back),
 		T(test_failed_start_is_500_with_the_reason),
 		T(test_client_that_leaves_does_not_stop_the_start),
 		T(test_start_bodies),
