@@ -313,7 +313,9 @@ static struct answer *report(
 	    cookie_slot(who, "jupyterhub-hub-login"), cookie_slot(who, "_xsrf"),
 	    type, more);
 	return request("POST", "/hub/security/csp-report", head,
-	    "{\"csp-report\": {\"blocked-uri\": \"inline\"}}");
+	    "{\"csp-report\": {\"blocked-uri\": \"inline\","
+	    "\"document-uri\": \"http://h/hub/accept-share?code=topsecret\","
+	    "\"violated-directive\": \"script-src\"}}");
 }
 
 static void test_csp_reports_need_a_login_and_a_token(void **state)
@@ -340,6 +342,30 @@ static void test_csp_reports_of_browsers_are_taken(void **state)
 			  "Sec-Fetch-Site: cross-site\r\n"
 			  "Sec-Fetch-Mode: no-cors\r\n"),
 	    403, NULL);
+}
+
+static char noted[1024];
+
+static void keep_log(const char *line, void *arg)
+{
+	(void)arg;
+	if (strstr(line, "a browser refused"))
+		snprintf(noted, sizeof noted, "%s", line);
+}
+
+/* Addresses of pages have share codes and the like behind them. */
+static void test_csp_reports_are_logged_without_queries(void **state)
+{
+	(void)state;
+	log_set_level(LOG_INFO);
+	log_set_sink(keep_log, NULL);
+	assert_answer(report(&alice, "application/csp-report", ""), 200, NULL);
+	log_set_sink(count_bugs, NULL);
+	log_set_level(LOG_ERROR);
+	assert_non_null(strstr(noted, "page=\"http://h/hub/accept-share\" "));
+	assert_non_null(strstr(noted, "blocked=\"inline\""));
+	assert_non_null(strstr(noted, "directive=\"script-src\""));
+	assert_null(strstr(noted, "topsecret"));
 }
 
 static void test_root_leads_where_the_configuration_says(void **state)
@@ -424,6 +450,7 @@ int main(void)
 		T(test_administrator_starts_for_somebody),
 		T(test_csp_reports_need_a_login_and_a_token),
 		T(test_csp_reports_of_browsers_are_taken),
+		T(test_csp_reports_are_logged_without_queries),
 		T(test_root_leads_where_the_configuration_says),
 		T(test_stopping_hub_says_so),
 		cmocka_unit_test_setup_teardown(
