@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "base/fd.h"
 #include "base/httpd_priv.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -416,9 +416,6 @@ static void on_connection(void *cls, struct MHD_Connection *conn,
 		l->current->conn = NULL;
 		request_end(l->current);
 	}
-	/* At its limit, or that of the process, libmicrohttpd listens again
-	 * only in its next run. */
-	httpd_run_soon(h);
 	if (h->n_connections-- == httpd_most_connections(h))
 		httpd_has_room(h);
 	if (!h->is_closing &&
@@ -466,22 +463,14 @@ static void options_fill(struct httpd *h, const struct httpd_options *opt)
 }
 
 /* The logger comes first: options are read in order, and errors use it. */
-static struct MHD_Daemon *daemon_start(struct httpd *h, int listen_fd)
+static struct MHD_Daemon *daemon_start(struct httpd *h)
 {
-	const bool none = listen_fd < 0;
-	struct MHD_OptionItem listener[] = {
-		{ none ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, listen_fd,
-		    NULL },
-		{ MHD_OPTION_END, 0, NULL },
-	};
-
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
 				    MHD_USE_ERROR_LOG |
-				    (none ? MHD_USE_NO_LISTEN_SOCKET : 0),
+				    MHD_USE_NO_LISTEN_SOCKET,
 	    0, NULL, NULL, access_handler, h, MHD_OPTION_EXTERNAL_LOGGER,
-	    on_daemon_log, h, MHD_OPTION_ARRAY, listener,
-	    MHD_OPTION_CONNECTION_LIMIT, httpd_most_connections(h),
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    on_daemon_log, h, MHD_OPTION_CONNECTION_LIMIT,
+	    httpd_most_connections(h), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    POOL_BYTES(h->opt.max_head_bytes), MHD_OPTION_CONNECTION_TIMEOUT,
 	    h->opt.idle_timeout_s, MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
 	    h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h,
@@ -489,7 +478,6 @@ static struct MHD_Daemon *daemon_start(struct httpd *h, int listen_fd)
 	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
 }
 
-/* MHD_start_daemon takes the socket, when it fails too. */
 struct httpd *httpd_open(struct loop *l, int listen_fd,
     const struct httpd_options *opt, const struct httpd_callbacks *cb,
     struct err *err)
@@ -508,15 +496,21 @@ struct httpd *httpd_open(struct loop *l, int listen_fd,
 	for (size_t i = 0; i < HTTPD_BUCKETS; i++)
 		list_init(&h->by_id[i]);
 	options_fill(h, opt);
-	h->daemon = daemon_start(h, listen_fd);
+	h->daemon = daemon_start(h);
 	if (!h->daemon) {
 		err_sys(err, "start the HTTP server");
+		fd_close(&listen_fd);
 		httpd_close(&h);
 		return NULL;
 	}
 	info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	if (watch_start(
 		l, &h->watch, info->epoll_fd, EPOLLIN, on_ready, h, err)) {
+		fd_close(&listen_fd);
+		httpd_close(&h);
+		return NULL;
+	}
+	if (listen_fd >= 0 && httpd_listen(h, listen_fd, err) != 0) {
 		httpd_close(&h);
 		return NULL;
 	}
@@ -536,16 +530,10 @@ int httpd_add(struct httpd *h, int fd, const struct sockaddr *peer,
 
 void httpd_quiesce(struct httpd *h)
 {
-	int fd;
-
 	if (h->is_quiesced)
 		return;
 	h->is_quiesced = true;
 	httpd_unlisten(h);
-	fd = MHD_quiesce_daemon(h->daemon);
-	if (fd >= 0)
-		close(fd);
-	httpd_run_soon(h);
 }
 
 /* libmicrohttpd ends the process when a connection is still suspended. */

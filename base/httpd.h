@@ -77,8 +77,7 @@ struct httpd *httpd_open(struct loop *l, int listen_fd,
  * be a socket of the peer's family. */
 int httpd_add(struct httpd *h, int fd, const struct sockaddr *peer,
     socklen_t len, struct err *err) MUST_CHECK;
-/* Accept here too, instead of the socket that this call brought before. Takes
- * listen_fd. */
+/* Accept here, instead of at the socket of before. Takes listen_fd. */
 int httpd_listen(struct httpd *h, int listen_fd, struct err *err) MUST_CHECK;
 /* No new connections; running answers go on. */
 void httpd_quiesce(struct httpd *h);

@@ -1,10 +1,13 @@
 /*
- * HTTP server: one more listening socket. libmicrohttpd has one for its life;
- * what comes to another one is accepted here and given to it.
+ * HTTP server: what comes to the listening socket is accepted here and given to
+ * libmicrohttpd. Its own way of listening is not used: it has one socket for
+ * its life, and once no descriptor was free it accepts nobody until one of its
+ * connections has ended.
  */
 #include "base/httpd_priv.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -29,22 +32,19 @@ static void pause_when_full(struct httpd *h)
 	timer_start(h->loop, &h->pause, PAUSE_MS, on_pause_over, h);
 }
 
-static void on_more(struct watch *w, uint32_t events, void *arg)
+static void accept_some(struct httpd *h, int most)
 {
-	struct httpd *h = arg;
-
-	(void)events;
-	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+	for (int i = 0; i < most; i++) {
 		struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
 		socklen_t len = sizeof peer;
 		struct err err;
 		int fd;
 
 		if (h->n_connections >= httpd_most_connections(h)) {
-			watch_set(w, 0);
+			watch_set(&h->listener, 0);
 			return;
 		}
-		fd = accept4(w->fd, (struct sockaddr *)&peer, &len,
+		fd = accept4(h->listener.fd, (struct sockaddr *)&peer, &len,
 		    SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
 			pause_when_full(h);
@@ -56,8 +56,17 @@ static void on_more(struct watch *w, uint32_t events, void *arg)
 	}
 }
 
+static void on_more(struct watch *w, uint32_t events, void *arg)
+{
+	(void)w, (void)events;
+	accept_some(arg, ACCEPTS_AT_ONCE);
+}
+
 int httpd_listen(struct httpd *h, int listen_fd, struct err *err)
 {
+	/* Who waits at the socket of before comes in. */
+	if (h->listener.loop != NULL)
+		accept_some(h, INT_MAX);
 	httpd_unlisten(h);
 	if (!h->is_quiesced && watch_start(h->loop, &h->listener, listen_fd,
 				   EPOLLIN, on_more, h, err) == 0)

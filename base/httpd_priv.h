@@ -25,8 +25,8 @@ struct httpd {
 	struct loop *loop;
 	struct MHD_Daemon *daemon;
 	struct watch watch;
-	struct watch listener; /* of httpd_listen */
-	struct timer pause;    /* no descriptor is free for it */
+	struct watch listener;
+	struct timer pause; /* no descriptor is free for it */
 	struct timer timer;
 	struct defer run_later;
 	struct httpd_options opt;
