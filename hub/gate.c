@@ -132,17 +132,23 @@ static int by_token(struct req *r, struct err *err)
 	return credential_by_token(r->app, &r->http->arena, text, &r->who, err);
 }
 
-/* A form of another site can send a body of these types only, so JSON with a
- * cookie must say that it is JSON (contract/hub.md 2.4). */
-static bool has_foreign_body(const struct req *r)
+/* Whatever its parameters. */
+static bool has_type(const struct req *r, const char *wanted)
 {
 	const char *type = http_header(r->http, "Content-Type");
 	struct slice rest = slice_of(type ? type : ""), first;
 
-	if (!is_api(r) || !is_method(r, "POST") || !type)
-		return false;
-	return !slice_split(&rest, ';', &first) ||
-	       !slice_ieq(slice_trim(first), "application/json");
+	return slice_split(&rest, ';', &first) &&
+	       slice_ieq(slice_trim(first), wanted);
+}
+
+/* A form of another site can send a body of these types only, so JSON with a
+ * cookie must say that it is JSON (contract/hub.md 2.4). */
+static bool has_foreign_body(const struct req *r)
+{
+	return is_api(r) && is_method(r, "POST") &&
+	       http_header(r->http, "Content-Type") &&
+	       !has_type(r, "application/json");
 }
 
 static int by_cookie(struct req *r, struct err *err)
@@ -244,12 +250,22 @@ static bool brings_password(const struct req *r)
 	       r->route->handler == api_tokens_post;
 }
 
+/* Browsers know no token of ours when they report what they refused. Another
+ * site cannot have one send this type with our cookies: it is not among those
+ * that need no leave (CORS), and a report to a stranger goes without cookies.
+ */
+static bool is_browsers_report(const struct req *r)
+{
+	return r->route && r->route->handler == page_csp_report &&
+	       has_type(r, "application/csp-report");
+}
+
 static bool wants_xsrf(const struct req *r)
 {
 	if (r->gate == GATE_PUBLIC || r->gate == GATE_OAUTH ||
 	    r->gate == GATE_LAUNCH || r->who.kind == PRINCIPAL_TOKEN ||
 	    r->who.kind == PRINCIPAL_LOCAL || is_method(r, "HEAD") ||
-	    is_method(r, "OPTIONS"))
+	    is_method(r, "OPTIONS") || is_browsers_report(r))
 		return false;
 	if (!is_api(r))
 		return !is_method(r, "GET");

@@ -13,6 +13,8 @@
 #include "hub/reply.h"
 #include "hub/web.h"
 
+#define FACT_MAX 160
+
 void page_static(struct req *r)
 {
 	const struct assets *assets = r->app->web->assets;
@@ -81,13 +83,37 @@ void page_error(struct req *r)
 
 /* ---- content security policy -------------------------------------- */
 
+/* A member of the report, for the log: what stands behind an address may be a
+ * secret, such as a share code. */
+static const char *report_fact(
+    struct req *r, const json_t *report, const char *name)
+{
+	const char *text = json_string_value(json_object_get(report, name));
+	char *shown = arena_alloc(&r->http->arena, FACT_MAX);
+
+	str_printable(
+	    shown, FACT_MAX, text ? text : "", text ? strcspn(text, "?#") : 0);
+	for (char *c = shown; *c; c++)
+		if (*c == '"')
+			*c = '\'';
+	return shown;
+}
+
 void page_csp_report(struct req *r)
 {
-	char text[200];
+	json_t *all = NULL;
+	struct err err;
 
+	if (json_parse(r->http->body.p, r->http->body.len, &all, &err) != 0)
+		all = NULL;
+	const json_t *report = json_object_get(all, "csp-report");
 	metrics_count(r->app, METRIC_CSP_REPORTS);
-	str_printable(text, sizeof text, r->http->body.p, r->http->body.len);
 	log_warn(&(struct log_ctx){ .user = principal_name(&r->who) },
-	    "a browser refused something of ours", "report=\"%s\"", text);
+	    "a browser refused something of ours",
+	    "page=\"%s\" directive=\"%s\" blocked=\"%s\"",
+	    report_fact(r, report, "document-uri"),
+	    report_fact(r, report, "violated-directive"),
+	    report_fact(r, report, "blocked-uri"));
+	json_decref(all);
 	reply_text(r, 200, "text/html", "");
 }

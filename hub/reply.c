@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "hub/assets.h"
 #include "hub/gate.h"
 #include "hub/model_service.h"
@@ -235,13 +236,23 @@ static bool is_refused_by_page(const struct req *r)
 	       !(r->gate == GATE_PUBLIC && r->is_api);
 }
 
+/* Too many at once must not come back at once (contract/hub.md 4.7). */
+static void set_retry(struct req *r, int status)
+{
+	if (status == 429)
+		set(r, "Retry-After",
+		    arena_printf(
+			&r->http->arena, "%d", 30 + (int)rand_below(31)));
+	else if (status == 503)
+		set(r, "Retry-After", "10");
+}
+
 void reply_err(struct req *r, const struct err *err)
 {
 	int status = status_of(err->code);
 
 	if (status != 500) {
-		if (status == 429 || status == 503)
-			set(r, "Retry-After", "10");
+		set_retry(r, status);
 		reply_refusal(r, status, "%s", err->text);
 		return;
 	}

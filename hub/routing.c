@@ -285,13 +285,11 @@ static void compare_stray(struct app *app, const char *path,
 	const char *service =
 	    json_string_value(json_object_get(route, "service"));
 
-	/* What the configuration does not name any more. */
-	bool was_ours = json_is_true(json_object_get(route, "hub")) ||
-			json_is_true(json_object_get(route, "extra"));
-
-	if (!was_ours && (service ? service_owns_route(app, service)
-				  : !user || !stray(app, user, name ? name : "",
-						 target ? target : "")))
+	/* Else it says nothing, or what the configuration does not name any
+	 * more. */
+	if (service ? service_is_in_doubt(app, service)
+		    : user && !stray(app, user, name ? name : "",
+				  target ? target : ""))
 		return;
 	log_info(NULL, "route of nobody is deleted", "path=%.200s", path);
 	routing_unwant(app, path, 0, NULL);

@@ -46,7 +46,8 @@ void routing_forget(struct app *app, const char *path);
  * when all were told; a new `begin` forgets the one before. What was sent to
  * the proxy since `begin` is newer than the list. A person's route (member
  * "user") without a wish is shown to `stray`, which says whether it may be
- * deleted; what was once the hub's own (members "hub", "extra") is.
+ * deleted; a service's stays while the service is in doubt. Every other one of
+ * a hub (member "jupyterhub") that nobody wishes for is deleted.
  */
 typedef bool routing_stray_fn(struct app *app, const char *user,
     const char *server_name, const char *target);

@@ -29,6 +29,17 @@ static int refuse(struct app *app, const char *status, const char *reason)
 	return -1;
 }
 
+/* Who stands in it for a moment, though there is a turn free, is none of the
+ * queue_limit that wait. */
+static bool line_is_full(const struct app *app)
+{
+	const struct turn_pool *p = &app->servers->starts;
+	const struct config *cfg = &app->cfg;
+
+	return p->n_held + p->n_waiting >=
+	       (size_t)(cfg->concurrent_spawn_limit + cfg->queue_limit);
+}
+
 /* What is true for every start that would really begin. */
 static int check_limits(struct app *app, struct err *err)
 {
@@ -52,7 +63,7 @@ static int check_limits(struct app *app, struct err *err)
 		    "Active user limit exceeded. Try again in a few minutes.");
 		return refuse(app, "failure", "too-many-users");
 	}
-	if (all->starts.n_waiting > (size_t)cfg->queue_limit) {
+	if (line_is_full(app)) {
 		err_set(err, ERR_LIMIT,
 		    "Too many users trying to log in right now. Try again in a "
 		    "minute.");

@@ -109,7 +109,7 @@ static int take_options(struct server *s, struct arena *a,
 		free(dumped);
 		if (len <= OPTIONS_MAX)
 			return 0;
-		return err_set(err, ERR_LIMIT,
+		return err_set(err, ERR_INVALID,
 		    "the options have %zu bytes; at most %d are kept", len,
 		    OPTIONS_MAX);
 	}

@@ -125,14 +125,11 @@ void service_close_route(struct service *s)
 	arena_fini(&a);
 }
 
-/* Until the spawner's list has come, what the proxy has may be right. */
-bool service_owns_route(struct app *app, const char *name)
+bool service_is_in_doubt(struct app *app, const char *name)
 {
 	const struct service *s = service_find(app, name);
 
-	return s && *s->conf.url &&
-	       (s->state == SERVICE_CHECKING || s->state == SERVICE_RUNNING ||
-		   s->state == SERVICE_EXTERNAL);
+	return s && *s->conf.url && s->state == SERVICE_CHECKING;
 }
 
 static void cancel_look(struct service *s)

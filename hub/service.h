@@ -94,8 +94,8 @@ struct service *service_by_id(struct app *app, int64_t id);
 const char *service_state_name(const struct service *s);
 /* It runs and answers, as far as we know. */
 bool service_is_usable(const struct service *s);
-/* Is its place in the proxy its own? */
-bool service_owns_route(struct app *app, const char *name);
+/* Until the spawner's list has come, what the proxy has may be right. */
+bool service_is_in_doubt(struct app *app, const char *name);
 
 /* What the spawner says; false: the key is no service's. */
 bool service_on_started(struct app *app, const struct spawner_server *p);

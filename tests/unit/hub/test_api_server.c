@@ -3,6 +3,7 @@
  * their waiting, the progress stream, activity, models (contract/hub.md 1.3,
  * 1.5 to 1.8, 4.8).
  */
+#include "base/num.h"
 #include "web_fixture.c"
 
 static int64_t alice;
@@ -72,6 +73,26 @@ static void test_start_is_202_when_slow(void **state)
 	assert_int_equal(sent.n[FAKE_START], 1);
 	let_it_run();
 	assert_answer(api("GET", SERVER, NULL), 200, "\"ready\":true");
+}
+
+/* Each at a moment of its own: else all come back at once. */
+static void test_who_is_refused_is_told_when_to_come_back(void **state)
+{
+	int64_t least = 100, most = 0, wait_s;
+	struct err err;
+
+	(void)state;
+	app.cfg.concurrent_spawn_limit = app.cfg.queue_limit = 0;
+	for (int i = 0; i < 40; i++) {
+		struct answer *a = api("POST", SERVER, "");
+		assert_api_error(a, 429, "Too many users");
+		test_ok(
+		    num_range(header(a, "Retry-After"), 30, 60, &wait_s, &err),
+		    &err);
+		least = wait_s < least ? wait_s : least;
+		most = wait_s > most ? wait_s : most;
+	}
+	assert_true(least < most);
 }
 
 static void test_failed_start_is_500_with_the_reason(void **state)
@@ -495,6 +516,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_start_is_201_when_ready_in_time),
 		T(test_start_is_202_when_slow),
+		T(test_who_is_refused_is_told_when_to_come_back),
 		T(test_failed_start_is_500_with_the_reason),
 		T(test_client_that_leaves_does_not_stop_the_start),
 		T(test_start_bodies),

@@ -260,6 +260,31 @@ static void test_code_becomes_a_token_that_says_who(void **state)
 	    request("GET", "/hub/api/user", line, NULL), 403, NULL);
 }
 
+/* It says who somebody is, and no more than they may. */
+static void test_code_of_a_right_that_is_lost(void **state)
+{
+	struct browser root = { 0 };
+	char code[128], line[200];
+	struct err err;
+
+	(void)state;
+	log_in(&root, "root1");
+	test_ok(user_set_admin(app.db, user_id_of("root1"), true, &err), &err);
+	struct answer *a = post(&root, CHALLENGE_PAGE,
+	    "scopes=access%3Aservers%21server%3Dalice%2F");
+	location_arg(a, "code", code);
+	test_ok(user_set_admin(app.db, user_id_of("root1"), false, &err), &err);
+	a = change(code, "");
+	assert_answer(a, 200, NULL);
+	json_t *j = json_loads(a->body, 0, NULL);
+	snprintf(line, sizeof line, "Authorization: token %s\r\n",
+	    json_string_value(json_object_get(j, "access_token")));
+	json_decref(j);
+	a = request("GET", "/hub/api/user", line, NULL);
+	assert_answer(a, 200, "\"name\":\"root1\"");
+	assert_null(strstr(a->body, "access:servers"));
+}
+
 static void test_code_works_once(void **state)
 {
 	char code[128];
@@ -426,6 +451,7 @@ int main(void)
 		T(test_other_errors_go_back_to_the_client),
 		T(test_long_state_is_echoed),
 		T(test_code_becomes_a_token_that_says_who),
+		T(test_code_of_a_right_that_is_lost),
 		T(test_code_works_once),
 		T(test_code_expires),
 		T(test_code_dies_with_the_session),

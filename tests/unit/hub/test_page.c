@@ -301,6 +301,23 @@ static void test_administrator_starts_for_somebody(void **state)
 	    "the notebook server of bob");
 }
 
+/* As a page has its browser send one, but for what is wrong with it. */
+static struct answer *report(
+    struct browser *who, const char *type, const char *more)
+{
+	char head[600];
+
+	snprintf(head, sizeof head,
+	    "Cookie: jupyterhub-hub-login=%s; _xsrf=%s\r\n"
+	    "Content-Type: %s\r\n%s",
+	    cookie_slot(who, "jupyterhub-hub-login"), cookie_slot(who, "_xsrf"),
+	    type, more);
+	return request("POST", "/hub/security/csp-report", head,
+	    "{\"csp-report\": {\"blocked-uri\": \"inline\","
+	    "\"document-uri\": \"http://h/hub/accept-share?code=topsecret\","
+	    "\"violated-directive\": \"script-src\"}}");
+}
+
 static void test_csp_reports_need_a_login_and_a_token(void **state)
 {
 	(void)state;
@@ -309,6 +326,46 @@ static void test_csp_reports_need_a_login_and_a_token(void **state)
 	    403, NULL);
 	assert_answer(
 	    post(&alice, "/hub/security/csp-report", "a=b"), 200, NULL);
+	assert_answer(report(&alice, "text/plain", ""), 403, "_xsrf");
+}
+
+/* A browser knows no token of ours; no other site can have it send this. */
+static void test_csp_reports_of_browsers_are_taken(void **state)
+{
+	(void)state;
+	assert_answer(report(&alice, "application/csp-report",
+			  "Sec-Fetch-Site: same-origin\r\n"
+			  "Sec-Fetch-Mode: no-cors\r\n"),
+	    200, NULL);
+	assert_answer(report(&alice, "application/csp-report", ""), 200, NULL);
+	assert_answer(report(&alice, "application/csp-report",
+			  "Sec-Fetch-Site: cross-site\r\n"
+			  "Sec-Fetch-Mode: no-cors\r\n"),
+	    403, NULL);
+}
+
+static char noted[1024];
+
+static void keep_log(const char *line, void *arg)
+{
+	(void)arg;
+	if (strstr(line, "a browser refused"))
+		snprintf(noted, sizeof noted, "%s", line);
+}
+
+/* Addresses of pages have share codes and the like behind them. */
+static void test_csp_reports_are_logged_without_queries(void **state)
+{
+	(void)state;
+	log_set_level(LOG_INFO);
+	log_set_sink(keep_log, NULL);
+	assert_answer(report(&alice, "application/csp-report", ""), 200, NULL);
+	log_set_sink(count_bugs, NULL);
+	log_set_level(LOG_ERROR);
+	assert_non_null(strstr(noted, "page=\"http://h/hub/accept-share\" "));
+	assert_non_null(strstr(noted, "blocked=\"inline\""));
+	assert_non_null(strstr(noted, "directive=\"script-src\""));
+	assert_null(strstr(noted, "topsecret"));
 }
 
 static void test_root_leads_where_the_configuration_says(void **state)
@@ -392,6 +449,8 @@ int main(void)
 		T(test_user_redirect_keeps_every_byte),
 		T(test_administrator_starts_for_somebody),
 		T(test_csp_reports_need_a_login_and_a_token),
+		T(test_csp_reports_of_browsers_are_taken),
+		T(test_csp_reports_are_logged_without_queries),
 		T(test_root_leads_where_the_configuration_says),
 		T(test_stopping_hub_says_so),
 		cmocka_unit_test_setup_teardown(

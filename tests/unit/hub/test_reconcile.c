@@ -330,6 +330,8 @@ static const struct {
 	    "{\"service\":\"s\",\"target\":\"http://h:1\","
 	    "\"jupyterhub\":true}",
 	    false },
+	{ "a hub's that names nothing",
+	    "{\"target\":\"http://h:1\",\"jupyterhub\":true}", false },
 	{ "not made by a hub, but for a service",
 	    "{\"service\":\"s\",\"target\":\"http://h:1\"}", true },
 };

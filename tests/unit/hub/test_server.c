@@ -218,6 +218,29 @@ static void test_new_names_are_slugs(void **state)
 	}
 }
 
+/* No use to try that again later. */
+static void test_options_that_are_too_long_are_invalid(void **state)
+{
+	const struct user u = { .id = alice, .name = "alice" };
+	char text[33000];
+	struct server *out;
+	struct err err;
+
+	(void)state;
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	json_t *options = json_pack("{s:s}", "image", text);
+	const struct server_start_args args = {
+		.user = &u,
+		.name = "",
+		.options = options,
+	};
+	assert_int_equal(server_start(&app, &args, &out, &err), -1);
+	json_decref(options);
+	assert_int_equal(err.code, ERR_INVALID);
+	assert_null(server_by_name(&app, "alice", ""));
+}
+
 static void test_options_of_the_last_time_are_used_again(void **state)
 {
 	const struct user u = { .id = alice, .name = "alice" };
@@ -617,6 +640,7 @@ int main(void)
 		T(test_without_a_spawner_a_start_is_refused),
 		T(test_active_server_limit),
 		T(test_new_names_are_slugs),
+		T(test_options_that_are_too_long_are_invalid),
 		T(test_options_of_the_last_time_are_used_again),
 		T(test_an_exit_while_waiting_is_told_at_once_with_reason_and_tail),
 		T(test_a_refusal_is_told_with_its_words),

@@ -53,12 +53,16 @@ static void test_the_line_is_bounded(void **state)
 	struct err err;
 
 	(void)state;
-	app.cfg.concurrent_spawn_limit = 0;
+	app.cfg.concurrent_spawn_limit = 1;
 	app.cfg.queue_limit = 0;
-	start("alice", alice);
+	assert_int_equal(start("alice", alice)->state, SERVER_SAVING);
 	settle();
 	assert_int_equal(server_start(&app, &args, &out, &err), -1);
 	assert_int_equal(err.code, ERR_LIMIT);
+	app.cfg.queue_limit = 1;
+	test_ok(server_start(&app, &args, &out, &err), &err);
+	settle();
+	assert_int_equal(out->state, SERVER_QUEUED);
 }
 
 static void test_the_line_waits_for_the_spawner_but_not_for_ever(void **state)

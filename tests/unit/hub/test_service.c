@@ -222,7 +222,7 @@ static void test_a_new_hub_takes_it_up(void **state)
 	web_runs();
 	forget(two);
 	expect("web", SERVICE_CHECKING);
-	assert_true(service_owns_route(&app, "web"));
+	assert_true(service_is_in_doubt(&app, "web"));
 	fake_spawner_down();
 	fake_spawner_up();
 	settle();
@@ -254,6 +254,26 @@ static void test_other_settings_begin_anew(void **state)
 	expect("web", SERVICE_ASKED);
 }
 
+/* Left over from another hub.base_url. */
+static void test_only_one_place_in_the_proxy_is_its_own(void **state)
+{
+	(void)state;
+	web_runs();
+	json_object_set_new(fake_proxy.routes, "/old/services/web",
+	    json_pack("{s:s, s:s, s:b}", "service", "web", "target", AT,
+		"jupyterhub", 1));
+	json_object_set_new(fake_proxy.routes, "/old/services/out",
+	    json_pack("{s:s, s:s, s:b}", "service", "out", "target",
+		"http://h:1", "jupyterhub", 1));
+	advance(app.cfg.proxy_check_s * 1000);
+	fake_proxy_serve();
+	fake_proxy_serve();
+	assert_null(target("/old/services/web"));
+	assert_null(target("/old/services/out"));
+	assert_non_null(target(PATH));
+	assert_string_equal(target("/services/out"), "http://h:1");
+}
+
 static void test_what_is_not_configured_is_stopped(void **state)
 {
 	(void)state;
@@ -265,7 +285,7 @@ static void test_what_is_not_configured_is_stopped(void **state)
 	say_found(web_key, AT);
 	say_list_end();
 	assert_string_equal(sent.stop_key, web_key);
-	assert_false(service_owns_route(&app, "web"));
+	assert_false(service_is_in_doubt(&app, "web"));
 }
 
 static void test_an_ending_hub_takes_them_along(void **state)
@@ -313,6 +333,7 @@ int main(void)
 		TEST(test_a_lost_spawner_is_no_end),
 		TEST(test_a_new_hub_takes_it_up),
 		TEST(test_other_settings_begin_anew),
+		TEST(test_only_one_place_in_the_proxy_is_its_own),
 		TEST(test_what_is_not_configured_is_stopped),
 		TEST(test_an_ending_hub_takes_them_along),
 		TEST(test_a_change_of_its_answers_is_noticed),
