@@ -122,6 +122,11 @@ size_t http_header_count(const struct http_req *req, const char *name)
 	return http_header(req, name) ? 1 : 0;
 }
 
+const char *http_header_list(struct http_req *req, const char *name)
+{
+	return http_header(req, name);
+}
+
 /* A header of an answer is one line. */
 void http_set(struct http_req *req, const char *name, const char *value)
 {
