@@ -51,5 +51,5 @@ c.JupyterHub.load_groups = %r
 c.JupyterHub.custom_scopes = %r
 c.JupyterHub.services = %r
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 3}
-c.Spawner.http_timeout = 14
+c.Spawner.http_timeout = 25
 """ % (roles(release), GROUPS, SCOPES, [dict(s, name=name) for name, s in SERVICES.items()])

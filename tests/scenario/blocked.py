@@ -46,7 +46,7 @@ def begin():
     bystander = Caller(carrel, "ann").token_of("ann")
 
 
-def blocked(name, again):
+def block(name, again):
     person = Caller(carrel, name)
     token = person.token_of(name)
     boss.ok(200, "PATCH", "/users/" + name, {"admin": True})
@@ -69,6 +69,14 @@ def blocked(name, again):
     claim(not any(token.token in line for line in carrel.lines), "a token was logged")
 
 
+def blocked():
+    block("eve", by_reload)
+
+
+def blocked_by_a_restart():
+    block("mallory", by_restart)
+
+
 def unblocked():
     """What was taken is not given back by itself, but for what the configuration says."""
     write("nobody")
@@ -78,8 +86,8 @@ def unblocked():
     Caller(carrel, "eve").ok(200, "GET", "/user")
 
 
-report.run([("people log in", begin), ("a reload blocks", lambda: blocked("eve", by_reload)),
-            ("a restart blocks", lambda: blocked("mallory", by_restart)), ("who is taken off the list comes in", unblocked),
+report.run([("people log in", begin), ("a reload blocks", blocked),
+            ("a restart blocks", blocked_by_a_restart), ("who is taken off the list comes in", unblocked),
             ("the hub ends in order", lambda: end_hub(carrel))], carrel.print_lines)
 carrel.clean()
 report.finish()
