@@ -41,6 +41,7 @@ server:
   allow_named_servers: true
   named_server_limit: 3
   slow_spawn_timeout: 3s
+  http_timeout: 40s
 """ % tuple(json.dumps(value) for value in (roles(6), GROUPS, SCOPES, SERVICES))
 
 
@@ -51,5 +52,5 @@ c.JupyterHub.load_groups = %r
 c.JupyterHub.custom_scopes = %r
 c.JupyterHub.services = %r
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 3}
-c.Spawner.http_timeout = 25
+c.Spawner.http_timeout = 26
 """ % (roles(release), GROUPS, SCOPES, [dict(s, name=name) for name, s in SERVICES.items()])

@@ -1,6 +1,6 @@
 """A notebook server that only answers, where the hub told it to.
 
-That of somebody whose name begins with slow comes up after fourteen seconds, that
+That of somebody whose name begins with slow comes up after 18 seconds, that
 of broken ends at once.
 """
 import http.server
@@ -25,6 +25,6 @@ who = os.environ["JUPYTERHUB_USER"]
 if who == "broken":
     sys.exit("this server does not start")
 if who.startswith("slow"):
-    time.sleep(14)
+    time.sleep(18)
 url = urllib.parse.urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
 http.server.HTTPServer((url.hostname, url.port), Answer).serve_forever()
